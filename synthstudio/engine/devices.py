@@ -1,0 +1,37 @@
+"""Which device, how many threads."""
+
+import os
+
+import torch
+
+from synthstudio.errors import BadInput
+from synthstudio.resources import cpu_count
+
+
+def pick(name: str) -> torch.device:
+    """The device of this name; 'auto' takes the first accelerator there is. BadInput if it is not here."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda:0")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise BadInput(f"{name!r} is not a device. Use auto, cpu, cuda, cuda:1 or mps.") from error
+    here = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}.get(device.type, 1)
+    if (device.index or 0) >= here:
+        raise BadInput(f"The device {name!r} is not on this machine. Use auto or cpu.")
+    return device
+
+
+def use_threads(count: int) -> int:
+    """Set torch's CPU threads; 0 takes every core this process may use. Returns the number set."""
+    threads = count or cpu_count()
+    torch.set_num_threads(threads)
+    return threads
+
+
+def repeatable() -> None:
+    """Ask torch for the same bytes on the same machine every time."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)

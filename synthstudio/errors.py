@@ -1,0 +1,64 @@
+"""Every error a person can meet. Each message says what to do next.
+
+StudioError
+├── BadInput            the request or the data cannot be used as given
+│   ├── UnknownName     no such step, recipe, field, class or backbone; near names are offered
+│   ├── UnsafeInput     a file that could harm: archive tricks, pickled weights, bombs
+│   └── Leak            a test image would reach training
+├── Missing             something named by digest is not in this workspace
+├── Damaged             something is in the workspace but does not match its digest
+├── CatalogBusy         another process holds the catalog
+├── StorageFull         the disk is full or cannot be written
+└── RunFailed           a run ended without its outputs
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class StudioError(Exception):
+    """The root: catch this to show a sentence instead of a traceback."""
+
+
+class BadInput(StudioError):
+    """The request or the data cannot be used as given."""
+
+
+class UnknownName(BadInput):
+    """A name that is not known; the message offers the nearest ones."""
+
+    @classmethod
+    def among(cls, what: str, name: str, known: Iterable[str]) -> "UnknownName":
+        """Build the error for `name`, a `what`, offering near or all known names."""
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        offer = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(names)}."
+        return cls(f"There is no {what} called {name!r}. {offer}")
+
+
+class UnsafeInput(BadInput):
+    """A file that could harm the machine or its user."""
+
+
+class Leak(BadInput):
+    """A test image, or a copy of one, would reach training or adaptation."""
+
+
+class Missing(StudioError):
+    """Something named by digest is not in this workspace."""
+
+
+class Damaged(StudioError):
+    """A stored file does not match the digest it is named by."""
+
+
+class CatalogBusy(StudioError):
+    """Another process holds the catalog."""
+
+
+class StorageFull(StudioError):
+    """The disk is full, or the folder cannot be written."""
+
+
+class RunFailed(StudioError):
+    """A run ended without its outputs."""

@@ -1,0 +1,24 @@
+"""Resources: what changes the clock and never the science."""
+
+import os
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Resources(BaseModel):
+    """How a run is carried out. Two runs of one Step with other resources make the same things.
+
+    Float rounding may differ in the last bits when `batch`, `threads` or `device` differ; see ARCHITECTURE.md.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: str = Field("auto", description="cpu, cuda, cuda:1, mps; auto takes the first accelerator there is.")
+    threads: int = Field(0, ge=0, description="CPU threads of torch; 0 lets the engine choose.")
+    batch: int = Field(0, ge=0, description="Images sampled or embedded at once; 0 lets the engine choose.")
+    checkpoint_every: int = Field(50, ge=1, description="Training steps between checkpoints.")
+
+
+def cpu_count() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

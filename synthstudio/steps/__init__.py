@@ -1,0 +1,35 @@
+"""The verbs. One file per method: its fields and its `run()`. Importing this package fills the table of kinds.
+
+A step file imports `synthstudio.engine` inside `run()` only, so that listing steps never loads torch.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from synthstudio.artifacts import Image
+from synthstudio.filters import AtLeast, AtMost, TopPerLabel
+from synthstudio.resources import Resources
+from synthstudio.workspace import Workspace
+
+
+class Work(Protocol):
+    """What a running Step may touch. Jobs implement it; a test hands in a plain object."""
+
+    workspace: Workspace
+    resources: Resources
+    scratch: Path  # this run's own folder; survives stop and resume
+    done: Mapping[int, Image]  # images an earlier attempt of this run already made, by plan index
+
+    def select(
+        self,
+        candidates: Iterable[tuple[str, str]],
+        scores: Iterable[tuple[str, str, float]],
+        filters: Iterable[AtLeast | AtMost | TopPerLabel],
+    ) -> list[tuple[str, str]]:
+        """Apply filters, exactly as the catalog would: (image, label) rows that pass."""
+        ...
+
+    def load(self, key: object, make: Callable[[], object]) -> object:
+        """A model by key, made once per process and kept."""
+        ...

@@ -1,0 +1,1 @@
+"""Fit the text-to-image model to the shots."""

@@ -1,0 +1,1 @@
+"""Bring real images in and split them honestly."""

@@ -1,0 +1,1 @@
+"""Measure on untouched real images."""

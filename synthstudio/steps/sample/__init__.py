@@ -1,0 +1,1 @@
+"""Make synthetic images, each with its own seed and provenance."""

@@ -1,0 +1,1 @@
+"""Give every image numbers; judge nothing."""

@@ -1,0 +1,1 @@
+"""Freeze a choice into an ImageSet."""

@@ -1,0 +1,1 @@
+"""Train classifiers on real, synthetic or both."""

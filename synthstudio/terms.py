@@ -1,0 +1,130 @@
+"""The vocabulary. Each word of the field is declared once, with its range and its help.
+
+A step only chooses a default. `Slider` says how wide a control should be: taste, not validity.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+MAX_LABEL = 120
+
+
+@dataclass(frozen=True)
+class Slider:
+    """The comfortable range of a number, for a form; values outside it may still be valid."""
+
+    low: float
+    high: float
+    step: float
+
+
+def clean_label(text: str) -> str:
+    """A class name as text: NFC, no control characters, single spaces; ValueError says what is wrong."""
+    kept = "".join(" " if unicodedata.category(c).startswith("Z") else c for c in unicodedata.normalize("NFC", text))
+    kept = "".join(c for c in kept if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn") or c in "\u200d")
+    name = " ".join(kept.split())
+    if not name:
+        raise ValueError("a class name is empty; give the class a name of at least one visible character")
+    if len(name) > MAX_LABEL:
+        raise ValueError(f"the class name {name[:40]!r}… has {len(name)} characters; shorten it to {MAX_LABEL}")
+    return name
+
+
+def _prompt(text: str) -> str:
+    if "{label}" not in text:
+        raise ValueError("a prompt needs {label}, the place where the class name goes")
+    try:
+        text.format(label="x", domain="y")
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise ValueError("only {label} and {domain} may stand in braces") from error
+    return text
+
+
+Label = Annotated[str, AfterValidator(clean_label), Field(description="A class name; plain text, never a path.")]
+Labels = Annotated[tuple[Label, ...], Field(min_length=1, description="The classes, in order.")]
+
+_DIGEST = "[0-9a-f]{64}"
+PoolId = Annotated[str, Field(pattern=f"^pool:{_DIGEST}$", description="Imported images, not yet split.")]
+ImageSetId = Annotated[str, Field(pattern=f"^set:{_DIGEST}$", description="A frozen list of images; never test images.")]
+TestSetId = Annotated[str, Field(pattern=f"^test:{_DIGEST}$", description="Untouched real images; only evaluate reads them.")]
+AdapterId = Annotated[str, Field(pattern=f"^adapter:{_DIGEST}$", description="A trained LoRA, or one per class.")]
+ClassifierId = Annotated[str, Field(pattern=f"^classifier:{_DIGEST}$", description="A trained classifier.")]
+ScoresId = Annotated[str, Field(pattern=f"^scores:{_DIGEST}$", description="One scorer's numbers for a set of images.")]
+ReportId = Annotated[str, Field(pattern=f"^report:{_DIGEST}$", description="An evaluation report.")]
+SourceId = Annotated[
+    str, Field(pattern=r"^source:([0-9a-f]{64}|digits)$", description="The digest of the files to import.")
+]
+ModelRef = Annotated[
+    str,
+    Field(pattern=r"^[^@\s]+@[0-9a-f]{12,64}$", description="A model folder: its name @ the digest of its content."),
+]
+
+Shots = Annotated[
+    int | None,
+    Field(ge=1, le=10_000, description="Real images per class the method may see; none: all that are not held out."),
+    Slider(1, 50, 1),
+]
+Fold = Annotated[int, Field(ge=0, le=999, description="Which few-shot draw; results are means over folds.")]
+Seed = Annotated[int, Field(ge=0, lt=2**63, description="Start of all randomness of this step.")]
+Fraction = Annotated[float, Field(gt=0, lt=1, description="A share between 0 and 1.")]
+
+Prompt = Annotated[
+    str,
+    AfterValidator(_prompt),
+    Field(min_length=7, max_length=500, description="Prompt template; {label} is the class, {domain} a domain word."),
+]
+NegativePrompt = Annotated[str, Field(max_length=500, description="What guidance moves away from.")]
+Domains = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=80)], ...],
+    Field(max_length=50, description="Domain words for {domain}, shared evenly: photo, drawing, sketch, …"),
+]
+GuidanceScale = Annotated[
+    float,
+    Field(ge=1, le=50, description="Classifier-free guidance weight; 1 switches guidance off. Low: varied, high: typical."),
+    Slider(1, 10, 0.5),
+]
+Strength = Annotated[
+    float,
+    Field(gt=0, le=1, description="SDEdit's t0: how much of the source is noised away; 1 forgets the source."),
+    Slider(0.1, 1, 0.05),
+]
+InferenceSteps = Annotated[int, Field(ge=1, le=1000, description="Denoising steps per image."), Slider(5, 100, 1)]
+Sampler = Annotated[
+    Literal["dpm++", "ddim", "euler", "pndm", "unipc"], Field(description="The solver of the reverse process.")
+]
+ImagesPerClass = Annotated[
+    int, Field(ge=1, le=1_000_000, description="Synthetic images made per class."), Slider(1, 500, 1)
+]
+AdapterScale = Annotated[float, Field(ge=0, le=2, description="Weight of the LoRA at sampling; 0 is the frozen model."), Slider(0, 1, 0.05)]
+
+Scope = Annotated[
+    Literal["dset", "cls"], Field(description="dset: one LoRA for all classes; cls: one LoRA per class.")
+]
+Rank = Annotated[int, Field(ge=1, le=512, description="Rank r of the low-rank update."), Slider(2, 64, 2)]
+Alpha = Annotated[float, Field(gt=0, le=1024, description="The update is scaled by alpha / rank.")]
+Targets = Annotated[
+    Literal["attention", "all"],
+    Field(description="Layers that get a LoRA: attention (as in the paper), or convolutions and linear layers too."),
+]
+TrainingSteps = Annotated[
+    int | None, Field(ge=1, le=1_000_000, description="Optimiser updates; none: epochs decide."), Slider(50, 5000, 50)
+]
+Epochs = Annotated[float, Field(gt=0, le=100_000, description="Passes over the images, when training_steps is none.")]
+LearningRate = Annotated[float, Field(gt=0, le=1, description="Peak learning rate of AdamW.")]
+WeightDecay = Annotated[float, Field(ge=0, le=10, description="Decoupled weight decay of AdamW.")]
+WarmupSteps = Annotated[int, Field(ge=0, le=100_000, description="Steps of linear warm-up before the cosine.")]
+TrainingBatch = Annotated[int, Field(ge=1, le=4096, description="Images per optimiser update.")]
+Crop = Annotated[
+    Literal["random", "centre", "pad"], Field(description="How a photo becomes square: random crop, centre crop or padding.")
+]
+RealWeight = Annotated[
+    float, Field(ge=0, le=1, description="λ: weight of the real loss when real and synthetic are mixed.")
+]
+Dropout = Annotated[float, Field(ge=0, lt=1, description="Dropout inside the LoRA branches.")]
+Augmentation = Annotated[
+    Literal["none", "light", "strong"],
+    Field(description="none: resize only; light: crops (and flips where safe); strong: also colour, grey, blur."),
+]

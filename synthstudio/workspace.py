@@ -1,0 +1,223 @@
+"""A project's folder: content-addressed blobs and weights, run folders, exports.
+
+    <home>/projects/<slug>/   project.json  catalog.duckdb  blobs/  weights/  runs/  exports/  locations/
+    <home>/locks/             one lock per device
+
+A file appears under its final name only when it is complete: written aside, synced, renamed.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from synthstudio.artifacts import ImageSet, canonical, digest_of, split_id
+from synthstudio.errors import BadInput, Damaged, Missing, StorageFull
+
+_CHUNK = 1 << 20
+
+
+def default_home() -> Path:
+    """`SYNTHSTUDIO_HOME`, or a folder in the working directory."""
+    return Path(os.environ.get("SYNTHSTUDIO_HOME") or "synthstudio-home")
+
+
+def slug(name: str) -> str:
+    """A folder name for any text. Names that lose something by it get a digest, so they stay apart."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
+    return plain if plain == name else f"{plain or 'x'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(
+                f"The disk that holds {path} is full. Free some space and resume; nothing finished is lost."
+            ) from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
+            raise StorageFull(
+                f"{path} cannot be written ({error.strerror}). Choose another folder with --home or SYNTHSTUDIO_HOME."
+            ) from error
+        raise
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write aside, sync, rename: a reader sees the old file, the new file, never half of one."""
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    with storage_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with aside.open("wb") as out:
+                out.write(data)
+                out.flush()
+                os.fsync(out.fileno())
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_digest(folder: Path) -> str:
+    """A digest over the relative names and contents of every file below a folder; hidden files do not count."""
+    rows = [
+        [path.relative_to(folder).as_posix(), file_digest(path)]
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+    return digest_of(canonical(rows))
+
+
+class Workspace:
+    """One project on disk. Knows files and digests; knows neither steps nor the catalog."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root).absolute()
+        self.blobs = self.root / "blobs"
+        self.weights = self.root / "weights"
+        self.runs = self.root / "runs"
+        self.exports = self.root / "exports"
+        self.locations = self.root / "locations"
+        self.catalog = self.root / "catalog.duckdb"
+
+    @classmethod
+    def open(cls, home: Path, project: str) -> "Workspace":
+        """The workspace of a project, made if it is new. Any text is a valid project name."""
+        if not project.strip():
+            raise BadInput("The project needs a name.")
+        workspace = cls(Path(home) / "projects" / slug(project))
+        with storage_errors(workspace.root):
+            for folder in (workspace.blobs, workspace.weights, workspace.runs, workspace.exports, workspace.locations):
+                folder.mkdir(parents=True, exist_ok=True)
+        about = workspace.root / "project.json"
+        if not about.exists():
+            write_atomically(about, canonical({"name": project}))
+        return workspace
+
+    @property
+    def locks(self) -> Path:
+        """Where device locks live: one folder for all projects of a home."""
+        return self.root.parent.parent / "locks"
+
+    # ---- blobs: images, manifests, documents
+
+    def path(self, digest: str) -> Path:
+        """Where the blob of this digest is or would be."""
+        return self.blobs / digest[:2] / digest
+
+    def put(self, data: bytes) -> str:
+        """Store bytes once; returns their digest."""
+        digest = digest_of(data)
+        if not self.path(digest).exists():
+            write_atomically(self.path(digest), data)
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        """Read a blob back, checked against its digest."""
+        try:
+            data = self.path(digest).read_bytes()
+        except FileNotFoundError:
+            raise Missing(f"Blob {digest[:12]} is not in {self.root}. Run the step that made it again.") from None
+        if digest_of(data) != digest:
+            raise Damaged(f"Blob {digest[:12]} does not match its digest. Delete {self.path(digest)} and make it again.")
+        return data
+
+    def has(self, digest: str) -> bool:
+        """Whether a blob is here."""
+        return self.path(digest).exists()
+
+    def put_set(self, image_set: ImageSet) -> str:
+        """Store a manifest; returns the id of the set."""
+        self.put(image_set.to_bytes())
+        return image_set.id
+
+    def image_set(self, set_id: str) -> ImageSet:
+        """Read a set, pool or test set by id."""
+        role, digest = split_id(set_id)
+        found = ImageSet.from_bytes(self.get(digest))
+        if found.role != role:
+            raise BadInput(f"{set_id[:18]}… names a {found.role}, not a {role}.")
+        return found
+
+    def put_document(self, prefix: str, body: dict[str, Any]) -> str:
+        """Store a JSON document under '<prefix>:<digest>'."""
+        return f"{prefix}:{self.put(canonical(body))}"
+
+    def document(self, document_id: str) -> dict[str, Any]:
+        """Read a document by id."""
+        return json.loads(self.get(split_id(document_id)[1]))
+
+    # ---- weights: large files
+
+    def weight_path(self, digest: str) -> Path:
+        """Where a weight file is or would be."""
+        return self.weights / f"{digest}.safetensors"
+
+    def put_weights(self, file: Path) -> str:
+        """Move a finished weight file in; returns its digest. The name says safetensors because nothing else is kept."""
+        digest = file_digest(file)
+        target = self.weight_path(digest)
+        with storage_errors(self.weights):
+            if target.exists():
+                file.unlink()
+            else:
+                with file.open("rb") as done:
+                    os.fsync(done.fileno())
+                shutil.move(file, target)
+        return digest
+
+    def get_weights(self, digest: str) -> Path:
+        """The path of a stored weight file."""
+        path = self.weight_path(digest)
+        if not path.exists():
+            raise Missing(f"Weights {digest[:12]} are not in {self.weights}. Run the training step again.")
+        return path
+
+    # ---- locations: where something named by digest lies on this machine
+
+    def locate(self, digest: str, place: str) -> None:
+        """Remember where the content of a digest can be read: a path or a model name. Never part of a Step."""
+        write_atomically(self.locations / digest[:64], canonical({"place": place}))
+
+    def place_of(self, digest: str) -> str:
+        """Where the content of a digest can be read."""
+        try:
+            return json.loads((self.locations / digest[:64]).read_bytes())["place"]
+        except FileNotFoundError:
+            raise Missing(f"Nobody told this project where {digest[:12]} lies. Name the files or the model again.") from None
+
+    def run_folder(self, run_id: str) -> Path:
+        """The folder of a run; run ids are made by us and hold no separators."""
+        if not re.fullmatch(r"[0-9A-Za-z_-]{1,64}", run_id):
+            raise BadInput(f"{run_id!r} is not a run id.")
+        return self.runs / run_id
+
+
+def copy_durably(source: Path, target: Path) -> None:
+    """Copy a file so that `target` is complete as soon as it exists."""
+    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
+    with storage_errors(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with source.open("rb") as read, aside.open("wb") as write:
+                shutil.copyfileobj(read, write, _CHUNK)
+                write.flush()
+                os.fsync(write.fileno())
+            os.replace(aside, target)
+        finally:
+            aside.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a running Step can say. One event is one line of a run's log; the catalog is an index over these lines."""
+"""What a running Step can say, and its worker. One event is one line of a run's log; the catalog indexes these lines."""
 
 from typing import Annotated, Any, Literal
 
@@ -76,5 +76,36 @@ class Output(_Event):
     value: Any
 
 
-Event = Annotated[Made | Scored | Measured | Progress | Refused | Note | Output, Field(discriminator="event")]
+class Started(_Event):
+    """The worker began an attempt."""
+
+    event: Literal["started"] = "started"
+    attempt: int
+    pid: int
+    environment: dict[str, str]
+
+
+class Stopped(_Event):
+    """The worker stopped because it was asked to; the run can be resumed."""
+
+    event: Literal["stopped"] = "stopped"
+
+
+class Failed(_Event):
+    """The worker gave up; `error` is for people, the traceback is in the run's log."""
+
+    event: Literal["failed"] = "failed"
+    error: str
+
+
+class Finished(_Event):
+    """Everything was said. `seconds` and `peak_memory_mb` are those of the last attempt."""
+
+    event: Literal["finished"] = "finished"
+    seconds: float
+    peak_memory_mb: float
+
+
+Said = Made | Scored | Measured | Progress | Refused | Note | Output
+Event = Annotated[Said | Started | Stopped | Failed | Finished, Field(discriminator="event")]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

@@ -1,0 +1,94 @@
+"""The schema, one small function per change. Applied names are kept in the file; a function never changes once shipped."""
+
+from collections.abc import Callable
+
+import duckdb
+
+MIGRATIONS: list[Callable[[duckdb.DuckDBPyConnection], None]] = []
+migration = MIGRATIONS.append
+
+
+@migration
+def m001_steps_and_runs(cursor: duckdb.DuckDBPyConnection) -> None:
+    cursor.execute("create table steps (id text primary key, kind text not null, body json not null)")
+    cursor.execute("create sequence run_order")
+    cursor.execute(
+        """
+        create table runs (
+            id text primary key, step_id text not null, kind text not null, state text not null,
+            position bigint not null default nextval('run_order'), attempt integer not null default 0,
+            resources json not null, device text not null default '', read_to bigint not null default 0,
+            created double not null, started double, finished double, pid integer, pid_started double,
+            done bigint not null default 0, total bigint not null default 0, unit text not null default '',
+            progress_at double, measures json, environment json, seconds double not null default 0,
+            peak_memory_mb double not null default 0, error text
+        )
+        """
+    )
+    cursor.execute("create table outputs (run_id text, name text, position integer, value json, primary key (run_id, name))")
+    cursor.execute("create table notes (run_id text, text text, level text, at double, primary key (run_id, text))")
+    cursor.execute("create table refused (run_id text, name text, reason text, primary key (run_id, name, reason))")
+
+
+@migration
+def m002_images_sets_scores_metrics(cursor: duckdb.DuckDBPyConnection) -> None:
+    cursor.execute(
+        """
+        create table images (
+            run_id text, plan_index bigint, digest text not null, label text not null, origin text not null,
+            width integer not null, height integer not null, made json not null, created double not null,
+            primary key (run_id, plan_index)
+        )
+        """
+    )
+    cursor.execute("create index images_by_digest on images (digest)")
+    cursor.execute(
+        "create table image_sets (id text primary key, role text not null, size bigint not null, run_id text, created double)"
+    )
+    cursor.execute("create table members (set_id text, image text, label text, given text)")
+    cursor.execute("create index members_by_set on members (set_id)")
+    cursor.execute(
+        "create table scores (run_id text, image text, scorer text, value double, primary key (run_id, image, scorer))"
+    )
+    cursor.execute(
+        """
+        create table metrics (
+            run_id text, name text, arm text, label text, fold integer, value double not null,
+            low double, high double, n bigint, split text, primary key (run_id, name, arm, label, fold)
+        )
+        """
+    )
+
+
+@migration
+def m003_pipelines(cursor: duckdb.DuckDBPyConnection) -> None:
+    cursor.execute(
+        "create table pipelines (id text primary key, recipe text, state text, request json, created double, finished double)"
+    )
+    cursor.execute(
+        """
+        create table nodes (
+            pipeline_id text, position integer, name text, fold integer, kind text, template json,
+            run_id text, reused boolean not null default false, primary key (pipeline_id, position)
+        )
+        """
+    )
+
+
+def migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Apply what has not been applied, each change in a transaction of its own."""
+    cursor = connection.cursor()
+    cursor.execute("create table if not exists migrations (name text primary key, applied timestamp default now())")
+    applied = {name for (name,) in cursor.execute("select name from migrations").fetchall()}
+    for change in MIGRATIONS:
+        if change.__name__ in applied:
+            continue
+        cursor.begin()
+        try:
+            change(cursor)
+            cursor.execute("insert into migrations (name) values (?)", [change.__name__])
+            cursor.commit()
+        except BaseException:
+            cursor.rollback()
+            raise
+    cursor.close()

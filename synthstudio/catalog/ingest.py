@@ -1,0 +1,115 @@
+"""Turn log lines into rows: idempotent, and remembering how far it read in the same transaction."""
+
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import duckdb
+
+from synthstudio import events
+from synthstudio.catalog.database import Database, insert
+
+Line = tuple[float, events.Event]
+_Write = Callable[[duckdb.DuckDBPyConnection, str, Sequence[tuple[float, Any]]], None]
+
+
+class Ingest:
+    """The only road from a run's log into the catalog."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __call__(self, run_id: str, lines: Sequence[Line], read_to: int) -> None:
+        """Store the lines of a run and the offset they end at; reading the same lines again changes nothing."""
+        with self._database.transaction() as cursor:
+            for kind, group in itertools.groupby(lines, key=lambda line: type(line[1])):
+                _WRITERS[kind](cursor, run_id, list(group))
+            cursor.execute("update runs set read_to = ? where id = ?", [read_to, run_id])
+
+
+def _made(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Made]]) -> None:
+    columns = ("run_id", "plan_index", "digest", "label", "origin", "width", "height", "made", "created")
+    rows = [
+        (run_id, e.index, e.image.digest, e.image.label, e.image.origin, e.image.width, e.image.height,
+         json.dumps(e.image.made, ensure_ascii=False), at)
+        for at, e in lines
+    ]  # fmt: skip
+    insert(cursor, "images", columns, rows)
+
+
+def _scored(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Scored]]) -> None:
+    rows = [(run_id, image, e.scorer, value) for _, e in lines for image, value in e.values]
+    insert(cursor, "scores", ("run_id", "image", "scorer", "value"), rows)
+
+
+def _measured(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Measured]]) -> None:
+    columns = ("run_id", "name", "arm", "label", "fold", "value", "low", "high", "n", "split")
+    rows = [
+        (run_id, e.name, e.arm, e.label, -1 if e.fold is None else e.fold, e.value, e.low, e.high, e.n, e.split)
+        for _, e in lines
+    ]
+    insert(cursor, "metrics", columns, rows)
+
+
+def _progress(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Progress]]) -> None:
+    at, last = lines[-1]
+    cursor.execute(
+        "update runs set done = ?, total = ?, unit = ?, progress_at = ?, measures = ? where id = ?",
+        [last.done, last.total, last.unit, at, json.dumps(last.values), run_id],
+    )
+
+
+def _refused(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Refused]]) -> None:
+    insert(cursor, "refused", ("run_id", "name", "reason"), [(run_id, e.name, e.reason) for _, e in lines])
+
+
+def _note(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Note]]) -> None:
+    insert(cursor, "notes", ("run_id", "text", "level", "at"), [(run_id, e.text, e.level, at) for at, e in lines])
+
+
+def _output(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Output]]) -> None:
+    (known,) = cursor.execute("select count(*) from outputs where run_id = ?", [run_id]).fetchall()[0]
+    rows = [(run_id, e.name, known + n, json.dumps(e.value, ensure_ascii=False)) for n, (_, e) in enumerate(lines)]
+    insert(cursor, "outputs", ("run_id", "name", "position", "value"), rows)
+
+
+def _started(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Started]]) -> None:
+    at, last = lines[-1]
+    cursor.execute(
+        "update runs set started = coalesce(started, ?), attempt = ?, environment = ? where id = ?",
+        [at, last.attempt, json.dumps(last.environment), run_id],
+    )
+
+
+def _stopped(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Stopped]]) -> None:
+    cursor.execute("update runs set state = 'stopped', finished = ? where id = ?", [lines[-1][0], run_id])
+
+
+def _failed(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Failed]]) -> None:
+    at, last = lines[-1]
+    cursor.execute("update runs set state = 'failed', error = ?, finished = ? where id = ?", [last.error, at, run_id])
+
+
+def _finished(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Finished]]) -> None:
+    """The cost is stored; the state waits until the owner has seen the outputs and their digests."""
+    at, last = lines[-1]
+    cursor.execute(
+        "update runs set seconds = seconds + ?, peak_memory_mb = greatest(peak_memory_mb, ?), finished = ? where id = ?",
+        [last.seconds, last.peak_memory_mb, at, run_id],
+    )
+
+
+_WRITERS: dict[type, _Write] = {
+    events.Made: _made,
+    events.Scored: _scored,
+    events.Measured: _measured,
+    events.Progress: _progress,
+    events.Refused: _refused,
+    events.Note: _note,
+    events.Output: _output,
+    events.Started: _started,
+    events.Stopped: _stopped,
+    events.Failed: _failed,
+    events.Finished: _finished,
+}

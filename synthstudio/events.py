@@ -1,4 +1,4 @@
-"""What a running Step can say, and its worker. One event is one line of a run's log; the catalog indexes these lines."""
+"""What a running Step and its worker can say. One event is one line of a run's log, which the catalog indexes."""
 
 from typing import Annotated, Any, Literal
 

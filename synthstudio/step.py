@@ -109,9 +109,7 @@ def describe(cls: type[Step]) -> list[FieldInfo]:
     schema = cls.model_json_schema()
     definitions = schema.get("$defs", {})
     required = set(schema.get("required", ()))
-    return [
-        _field_info(name, body, definitions, required, cls) for name, body in schema.get("properties", {}).items()
-    ]
+    return [_field_info(name, body, definitions, required, cls) for name, body in schema.get("properties", {}).items()]
 
 
 def _field_info(

@@ -48,8 +48,12 @@ Labels = Annotated[tuple[Label, ...], Field(min_length=1, description="The class
 
 _DIGEST = "[0-9a-f]{64}"
 PoolId = Annotated[str, Field(pattern=f"^pool:{_DIGEST}$", description="Imported images, not yet split.")]
-ImageSetId = Annotated[str, Field(pattern=f"^set:{_DIGEST}$", description="A frozen list of images; never test images.")]
-TestSetId = Annotated[str, Field(pattern=f"^test:{_DIGEST}$", description="Untouched real images; only evaluate reads them.")]
+ImageSetId = Annotated[
+    str, Field(pattern=f"^set:{_DIGEST}$", description="A frozen list of images; never test images.")
+]
+TestSetId = Annotated[
+    str, Field(pattern=f"^test:{_DIGEST}$", description="Untouched real images; only evaluate reads them.")
+]
 AdapterId = Annotated[str, Field(pattern=f"^adapter:{_DIGEST}$", description="A trained LoRA, or one per class.")]
 ClassifierId = Annotated[str, Field(pattern=f"^classifier:{_DIGEST}$", description="A trained classifier.")]
 ScoresId = Annotated[str, Field(pattern=f"^scores:{_DIGEST}$", description="One scorer's numbers for a set of images.")]
@@ -83,7 +87,9 @@ Domains = Annotated[
 ]
 GuidanceScale = Annotated[
     float,
-    Field(ge=1, le=50, description="Classifier-free guidance weight; 1 switches guidance off. Low: varied, high: typical."),
+    Field(
+        ge=1, le=50, description="Classifier-free guidance weight; 1 switches guidance off. Low: varied, high: typical."
+    ),
     Slider(1, 10, 0.5),
 ]
 Strength = Annotated[
@@ -98,11 +104,11 @@ Sampler = Annotated[
 ImagesPerClass = Annotated[
     int, Field(ge=1, le=1_000_000, description="Synthetic images made per class."), Slider(1, 500, 1)
 ]
-AdapterScale = Annotated[float, Field(ge=0, le=2, description="Weight of the LoRA at sampling; 0 is the frozen model."), Slider(0, 1, 0.05)]
-
-Scope = Annotated[
-    Literal["dset", "cls"], Field(description="dset: one LoRA for all classes; cls: one LoRA per class.")
+AdapterScale = Annotated[
+    float, Field(ge=0, le=2, description="Weight of the LoRA at sampling; 0 is the frozen model."), Slider(0, 1, 0.05)
 ]
+
+Scope = Annotated[Literal["dset", "cls"], Field(description="dset: one LoRA for all classes; cls: one LoRA per class.")]
 Rank = Annotated[int, Field(ge=1, le=512, description="Rank r of the low-rank update."), Slider(2, 64, 2)]
 Alpha = Annotated[float, Field(gt=0, le=1024, description="The update is scaled by alpha / rank.")]
 Targets = Annotated[
@@ -118,7 +124,8 @@ WeightDecay = Annotated[float, Field(ge=0, le=10, description="Decoupled weight 
 WarmupSteps = Annotated[int, Field(ge=0, le=100_000, description="Steps of linear warm-up before the cosine.")]
 TrainingBatch = Annotated[int, Field(ge=1, le=4096, description="Images per optimiser update.")]
 Crop = Annotated[
-    Literal["random", "centre", "pad"], Field(description="How a photo becomes square: random crop, centre crop or padding.")
+    Literal["random", "centre", "pad"],
+    Field(description="How a photo becomes square: random crop, centre crop or padding."),
 ]
 RealWeight = Annotated[
     float, Field(ge=0, le=1, description="λ: weight of the real loss when real and synthetic are mixed.")

@@ -134,7 +134,9 @@ class Workspace:
         except FileNotFoundError:
             raise Missing(f"Blob {digest[:12]} is not in {self.root}. Run the step that made it again.") from None
         if digest_of(data) != digest:
-            raise Damaged(f"Blob {digest[:12]} does not match its digest. Delete {self.path(digest)} and make it again.")
+            raise Damaged(
+                f"Blob {digest[:12]} does not match its digest. Delete {self.path(digest)} and make it again."
+            )
         return data
 
     def has(self, digest: str) -> bool:
@@ -169,7 +171,7 @@ class Workspace:
         return self.weights / f"{digest}.safetensors"
 
     def put_weights(self, file: Path) -> str:
-        """Move a finished weight file in; returns its digest. The name says safetensors because nothing else is kept."""
+        """Move a finished weight file in; returns its digest. Only safetensors are kept."""
         digest = file_digest(file)
         target = self.weight_path(digest)
         with storage_errors(self.weights):
@@ -199,7 +201,9 @@ class Workspace:
         try:
             return json.loads((self.locations / digest[:64]).read_bytes())["place"]
         except FileNotFoundError:
-            raise Missing(f"Nobody told this project where {digest[:12]} lies. Name the files or the model again.") from None
+            raise Missing(
+                f"Nobody told this project where {digest[:12]} lies. Name the files or the model again."
+            ) from None
 
     def run_folder(self, run_id: str) -> Path:
         """The folder of a run; run ids are made by us and hold no separators."""

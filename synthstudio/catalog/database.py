@@ -70,7 +70,9 @@ class Database:
         self._connection.close()
 
 
-def insert(cursor: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def insert(
+    cursor: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
     """Insert many rows at once, keeping what is already there. Table and columns come from our code, never from a user.
 
     `unnest` of bound lists is some seventy times faster than executemany in DuckDB.
@@ -90,7 +92,9 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
         holder = re.search(r"PID (\d+)", str(error))
         if "lock" in str(error).lower():
             raise CatalogBusy(_who_holds(path, int(holder.group(1)) if holder else None)) from error
-        raise StorageFull(f"The catalog {path} cannot be opened: {error}. Check the disk and its permissions.") from error
+        raise StorageFull(
+            f"The catalog {path} cannot be opened: {error}. Check the disk and its permissions."
+        ) from error
 
 
 def _who_holds(path: Path, pid: int | None) -> str:

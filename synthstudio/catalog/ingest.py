@@ -95,7 +95,8 @@ def _finished(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tu
     """The cost is stored; the state waits until the owner has seen the outputs and their digests."""
     at, last = lines[-1]
     cursor.execute(
-        "update runs set seconds = seconds + ?, peak_memory_mb = greatest(peak_memory_mb, ?), finished = ? where id = ?",
+        "update runs set seconds = seconds + ?, peak_memory_mb = greatest(peak_memory_mb, ?), finished = ?"
+        " where id = ?",
         [last.seconds, last.peak_memory_mb, at, run_id],
     )
 

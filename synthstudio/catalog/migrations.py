@@ -1,4 +1,4 @@
-"""The schema, one small function per change. Applied names are kept in the file; a function never changes once shipped."""
+"""The schema, one small function per change; a function never changes once shipped."""
 
 from collections.abc import Callable
 
@@ -10,6 +10,7 @@ migration = MIGRATIONS.append
 
 @migration
 def m001_steps_and_runs(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Steps, their runs, and what runs say besides images and numbers."""
     cursor.execute("create table steps (id text primary key, kind text not null, body json not null)")
     cursor.execute("create sequence run_order")
     cursor.execute(
@@ -25,13 +26,16 @@ def m001_steps_and_runs(cursor: duckdb.DuckDBPyConnection) -> None:
         )
         """
     )
-    cursor.execute("create table outputs (run_id text, name text, position integer, value json, primary key (run_id, name))")
+    cursor.execute(
+        "create table outputs (run_id text, name text, position integer, value json, primary key (run_id, name))"
+    )
     cursor.execute("create table notes (run_id text, text text, level text, at double, primary key (run_id, text))")
     cursor.execute("create table refused (run_id text, name text, reason text, primary key (run_id, name, reason))")
 
 
 @migration
 def m002_images_sets_scores_metrics(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Images and every number about them."""
     cursor.execute(
         """
         create table images (
@@ -43,7 +47,8 @@ def m002_images_sets_scores_metrics(cursor: duckdb.DuckDBPyConnection) -> None:
     )
     cursor.execute("create index images_by_digest on images (digest)")
     cursor.execute(
-        "create table image_sets (id text primary key, role text not null, size bigint not null, run_id text, created double)"
+        "create table image_sets (id text primary key, role text not null, size bigint not null, run_id text,"
+        " created double)"
     )
     cursor.execute("create table members (set_id text, image text, label text, given text)")
     cursor.execute("create index members_by_set on members (set_id)")
@@ -62,8 +67,10 @@ def m002_images_sets_scores_metrics(cursor: duckdb.DuckDBPyConnection) -> None:
 
 @migration
 def m003_pipelines(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Recipes in progress."""
     cursor.execute(
-        "create table pipelines (id text primary key, recipe text, state text, request json, created double, finished double)"
+        "create table pipelines (id text primary key, recipe text, state text, request json, created double,"
+        " finished double, error text)"
     )
     cursor.execute(
         """

@@ -34,6 +34,7 @@ class Pipeline:
     request: dict[str, Any]
     created: float
     finished: float | None
+    error: str | None = None
 
 
 class Pipelines:
@@ -66,14 +67,15 @@ class Pipelines:
     def all(self) -> list[Pipeline]:
         """Newest first."""
         rows = self._database.records(
-            "select id, recipe, state, request, created, finished from pipelines order by created desc"
+            "select id, recipe, state, request, created, finished, error from pipelines order by created desc"
         )
         return [Pipeline(**{**row, "request": json.loads(row["request"])}) for row in rows]
 
     def nodes(self, pipeline_id: str) -> list[Node]:
         """The nodes of a pipeline in recipe order."""
         rows = self._database.records(
-            "select position, name, fold, kind, template, run_id, reused from nodes where pipeline_id = ? order by position",
+            "select position, name, fold, kind, template, run_id, reused from nodes where pipeline_id = ?"
+            " order by position",
             [pipeline_id],
         )
         return [Node(**{**row, "template": json.loads(row["template"])}) for row in rows]
@@ -91,8 +93,11 @@ class Pipelines:
                 [run_id, reused, pipeline_id, position],
             )
 
-    def set_state(self, pipeline_id: str, state: PipelineState) -> None:
+    def set_state(self, pipeline_id: str, state: PipelineState, error: str | None = None) -> None:
         """Move a pipeline to another state."""
         finished = time.time() if state in ("done", "failed") else None
         with self._database.transaction() as cursor:
-            cursor.execute("update pipelines set state = ?, finished = ? where id = ?", [state, finished, pipeline_id])
+            cursor.execute(
+                "update pipelines set state = ?, finished = ?, error = ? where id = ?",
+                [state, finished, error, pipeline_id],
+            )

@@ -1,0 +1,247 @@
+"""One run in one process: `python -m synthstudio.jobs.worker RUN_FOLDER`.
+
+It never opens the catalog. It writes blobs and appends events; everything else is the owner's.
+"""
+
+import logging
+import os
+import platform
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import filelock
+
+import synthstudio
+from synthstudio.artifacts import Image
+from synthstudio.catalog import selection
+from synthstudio.errors import StudioError
+from synthstudio.events import Event, Failed, Finished, Made, Note, Progress, Started, Stopped
+from synthstudio.filters import AtLeast, AtMost, TopPerLabel
+from synthstudio.jobs.log import EventLog
+from synthstudio.jobs.request import HEARTBEAT, LOCK, LOG, STOP, Request
+from synthstudio.resources import Resources
+from synthstudio.step import Step, from_json
+from synthstudio.steps import Work
+from synthstudio.workspace import Workspace, storage_errors
+
+log = logging.getLogger("synthstudio")
+
+_HEARTBEAT_SECONDS = 2.0
+_PROGRESS_SECONDS = 0.2
+_PACKAGES = ("torch", "diffusers", "transformers", "peft", "open_clip_torch", "numpy", "pillow")
+
+
+class WorkerWork(Work):
+    """What a running Step may touch, in a worker process."""
+
+    def __init__(self, workspace: Workspace, resources: Resources, scratch: Path, done: dict[int, Image]) -> None:
+        self.workspace = workspace
+        self.resources = resources
+        self.scratch = scratch
+        self.done = done
+        self._loaded: dict[object, object] = {}
+
+    def select(
+        self,
+        candidates: Iterable[tuple[str, str]],
+        scores: Iterable[tuple[str, str, float]],
+        filters: Iterable[AtLeast | AtMost | TopPerLabel],
+    ) -> list[tuple[str, str]]:
+        """Apply filters with the catalog's own SQL, in memory."""
+        return selection.select(candidates, scores, filters)
+
+    def load(self, key: object, make: Callable[[], object]) -> object:
+        """Make a model once and keep it."""
+        if key not in self._loaded:
+            self._loaded[key] = make()
+        return self._loaded[key]
+
+
+def run(folder: Path) -> int:
+    """Carry out the run in `folder`; returns the exit code. Refuses quietly if another worker holds the run."""
+    try:
+        with filelock.FileLock(folder / LOCK, timeout=0):
+            return _attempt(folder)
+    except filelock.Timeout:
+        log.warning("another worker holds %s", folder)
+        return 3
+
+
+def _attempt(folder: Path) -> int:
+    request = Request.read(folder)
+    workspace = Workspace(request.workspace)
+    events = EventLog(folder)
+    events.repair()
+    earlier = [event for _, event in _all_lines(events)]
+    attempt = 1 + sum(isinstance(event, Started) for event in earlier)
+    stop = _StopRequest(folder / STOP)
+    started = time.monotonic()
+    scratch = folder / "scratch"
+    try:
+        with storage_errors(scratch):
+            scratch.mkdir(exist_ok=True)
+        with _beating(folder / HEARTBEAT), _device(workspace, request.resources, events, stop) as ready:
+            if not ready:
+                events.append(Stopped())
+                return 0
+            step = from_json(request.step)
+            events.append(Started(attempt=attempt, pid=os.getpid(), environment=environment()))
+            work = WorkerWork(workspace, request.resources, scratch, _images_made(earlier, workspace))
+            if not _carry_out(step, work, events, stop):
+                events.append(Stopped())
+                return 0
+        events.append(Finished(seconds=time.monotonic() - started, peak_memory_mb=peak_memory_mb()))
+        return 0
+    except StudioError as error:
+        log.exception("the run failed")
+        events.append(Failed(error=str(error)))
+    except MemoryError:
+        log.exception("out of memory")
+        events.append(
+            Failed(error="Memory ran out. Use a smaller batch, smaller images or a smaller model, and resume.")
+        )
+    except Exception as error:
+        # The last line of defence of a process: whatever it is, the owner must hear of it.
+        log.exception("unexpected")
+        events.append(Failed(error=f"Unexpected {type(error).__name__}: {error}. The traceback is in {folder / LOG}."))
+    return 1
+
+
+def _carry_out(step: Step, work: Work, events: EventLog, stop: "_StopRequest") -> bool:
+    """Run the step to its end, or until a stop is asked for; returns whether it reached the end."""
+    saying: Iterator[Event] = step.run(work)
+    last_progress = 0.0
+    try:
+        for event in saying:
+            if isinstance(event, Progress):
+                if event.done < event.total and time.monotonic() - last_progress < _PROGRESS_SECONDS:
+                    if stop.asked():
+                        return False
+                    continue
+                last_progress = time.monotonic()
+            events.append(event)
+            if stop.asked():
+                return False
+        return True
+    finally:
+        close = getattr(saying, "close", None)
+        if close is not None:
+            close()  # a generator writes its checkpoint here
+
+
+class _StopRequest:
+    """Stop is asked for by a file in the run's folder, or by SIGTERM or SIGINT."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._signalled = False
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._signal)
+            signal.signal(signal.SIGINT, self._signal)
+
+    def _signal(self, *_: object) -> None:
+        self._signalled = True
+
+    def asked(self) -> bool:
+        return self._signalled or self._file.exists()
+
+
+class _beating:
+    """Touch the heartbeat file every two seconds, from a thread, until the run ends."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def _beat(self) -> None:
+        while not self._over.is_set():
+            try:
+                self._file.touch()
+            except OSError:
+                log.exception("the heartbeat cannot be written")
+            self._over.wait(_HEARTBEAT_SECONDS)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+class _device:
+    """Hold the device while the run works: one run per device, across projects and processes."""
+
+    def __init__(self, workspace: Workspace, resources: Resources, events: EventLog, stop: _StopRequest) -> None:
+        with storage_errors(workspace.locks):
+            workspace.locks.mkdir(parents=True, exist_ok=True)
+        name = resources.device.replace(":", "-")
+        self._lock = filelock.FileLock(workspace.locks / f"device-{name}.lock")
+        self._events = events
+        self._stop = stop
+
+    def __enter__(self) -> bool:
+        said = False
+        while not self._stop.asked():
+            try:
+                self._lock.acquire(timeout=0.2)
+            except filelock.Timeout:
+                if not said:
+                    self._events.append(Note(text="Waiting: another run is using the device."))
+                    said = True
+                continue
+            return True
+        return False
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def _all_lines(events: EventLog) -> Iterator[tuple[float, Event]]:
+    offset = 0
+    while True:
+        lines, after = events.read(offset)
+        yield from lines
+        if after == offset:
+            return
+        offset = after
+
+
+def _images_made(earlier: Iterable[Event], workspace: Workspace) -> dict[int, Image]:
+    made = {event.index: event.image for event in earlier if isinstance(event, Made)}
+    return {index: image for index, image in made.items() if workspace.has(image.digest)}
+
+
+def environment() -> dict[str, str]:
+    """Versions and hardware a result may depend on."""
+    found = {"synthstudio": synthstudio.__version__, "python": platform.python_version(), "machine": platform.machine()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def peak_memory_mb() -> float:
+    """The largest resident size of this process and of its children, in MiB."""
+    here, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    unit = 1024 if sys.platform == "darwin" else 1  # kilobytes everywhere but on macOS
+    return round(max(here, children) / unit / 1024, 1)
+
+
+def main() -> None:
+    """Entry point of a worker process."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    sys.exit(run(Path(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()

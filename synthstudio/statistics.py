@@ -1,0 +1,58 @@
+"""Intervals for the numbers we show. Plain numpy; every function says which interval it gives and under which assumption."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
+
+Z95 = 1.959963984540054
+
+
+class Interval(NamedTuple):
+    """A value with the two ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson(hits: int, n: int) -> Interval:
+    """Score interval of a proportion (Wilson 1927): honest near 0 and 1 and for small n, where p ± 2 se is not."""
+    if not 0 <= hits <= n or n == 0:
+        raise ValueError(f"{hits} of {n} is not a proportion")
+    share, z2 = hits / n, Z95**2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z95 * np.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return Interval(share, max(0.0, float(centre - half)), min(1.0, float(centre + half)))
+
+
+def mean_over_folds(values: Sequence[float]) -> Interval:
+    """Mean with Student's t interval over folds; needs at least two. Folds are taken as independent draws."""
+    folds = np.asarray(values, dtype=float)
+    if len(folds) < 2:
+        raise ValueError("an interval over folds needs at least two folds")
+    mean = float(folds.mean())
+    half = float(stdtrit(len(folds) - 1, 0.975) * folds.std(ddof=1) / np.sqrt(len(folds)))
+    return Interval(mean, mean - half, mean + half)
+
+
+def paired_bootstrap(
+    images: Sequence[str], after: Sequence[bool], before: Sequence[bool], *, draws: int = 10_000, seed: int = 0
+) -> Interval:
+    """Difference of two accuracies on the same images, resampling images (percentile bootstrap; Efron 1979).
+
+    One entry per (fold, image). Entries of one image are drawn together, because the same test photo answered in three
+    folds is not three photos.
+    """
+    _, place = np.unique(np.asarray(images), return_inverse=True)
+    gain = np.asarray(after, dtype=float) - np.asarray(before, dtype=float)
+    gains = np.bincount(place, weights=gain)
+    counts = np.bincount(place).astype(float)
+    random = np.random.default_rng(seed)
+    drawn = np.empty(draws)
+    for start in range(0, draws, 500):
+        rows = random.integers(0, len(gains), size=(min(500, draws - start), len(gains)))
+        drawn[start : start + len(rows)] = gains[rows].sum(1) / counts[rows].sum(1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Interval(float(gain.mean()), float(low), float(high))

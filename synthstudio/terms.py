@@ -135,3 +135,20 @@ Augmentation = Annotated[
     Literal["none", "light", "strong"],
     Field(description="none: resize only; light: crops (and flips where safe); strong: also colour, grey, blur."),
 ]
+Flip = Annotated[
+    bool, Field(description="Also show mirrored images. Only where a mirror image keeps its class: never for digits or text.")
+]
+Views = Annotated[
+    int,
+    Field(ge=0, le=1000, description="Augmented views drawn once per image and reused, which is fast; 0: a fresh one every step."),
+]
+Depth = Annotated[
+    int | None,
+    Field(ge=1, le=1000, description="How many of the last blocks of the image tower are trained; none: all of them."),
+]
+Penalty = Annotated[
+    float, Field(gt=0, le=1e6, description="L2 penalty that holds a linear probe near its start; smaller trusts the images more.")
+]
+Prior = Annotated[
+    Literal["text", "none"], Field(description="text: the probe starts from the class names as CLIP reads them; none: from nothing.")
+]

@@ -24,6 +24,17 @@ def pick(name: str) -> torch.device:
     return device
 
 
+def accelerators() -> dict[str, str]:
+    """Every accelerator torch can use, by device name, with a phrase about it."""
+    found = {}
+    for index in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(index)
+        found[f"cuda:{index}"] = f"{torch.cuda.get_device_name(index)}, {free >> 20} of {total >> 20} MB free"
+    if torch.backends.mps.is_available():
+        found["mps"] = "Apple GPU"
+    return found
+
+
 def use_threads(count: int) -> int:
     """Set torch's CPU threads; 0 takes every core this process may use. Returns the number set."""
     threads = count or cpu_count()

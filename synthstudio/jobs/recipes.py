@@ -52,6 +52,11 @@ class Recipe:
                 return step
         raise UnknownName.among(f"step of the recipe {self.name}", name, [s.name for s in self.steps])
 
+    def nodes(self, request: Mapping[str, Any]) -> list[Node]:
+        """The nodes for a request as `requests.prepare` makes it."""
+        settings = [parse_setting(text) for text in request["settings"]]
+        return expand(self, request["preset"], settings, request, request["folds"])
+
 
 def recipe_names() -> list[str]:
     """The recipes that ship."""

@@ -1,0 +1,5 @@
+"""`python -m synthstudio`."""
+
+from synthstudio.cli import main
+
+main()

@@ -1,0 +1,19 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from synthstudio.workspace import default_home
+
+Home = Annotated[
+    Path,
+    typer.Option("--home", help="Folder that holds all projects (default: SYNTHSTUDIO_HOME or ./synthstudio-home).",
+                 default_factory=default_home, show_default=False),
+]  # fmt: skip
+Project = Annotated[str, typer.Option("--project", help="Project name; any text.")]
+Json = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0: the engine chooses.")]
+Batch = Annotated[int, typer.Option(min=0, help="Images sampled at once; 0: the engine chooses.")]

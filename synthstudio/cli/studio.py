@@ -1,0 +1,229 @@
+"""`run` and `step`: make things."""
+
+import json
+import signal
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from synthstudio.cli.options import Batch, Device, Home, Json, Project, Threads
+from synthstudio.errors import BadInput, RunFailed
+from synthstudio.workspace import write_atomically
+
+if TYPE_CHECKING:
+    from synthstudio.cli.progress import Display
+    from synthstudio.jobs import Studio
+
+_POLL_SECONDS = 0.2
+_STOP_SECONDS = 120.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(run)
+    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(step)
+
+
+def run(
+    recipe: Annotated[str, typer.Argument(help="A recipe; see `recipes`.")],
+    data: Annotated[str, typer.Option(help="digits, a folder, a zip or a parquet file.")],
+    shots: Annotated[int, typer.Option(min=1, help="Real images per class the method may see.")] = 16,
+    folds: Annotated[int, typer.Option(min=1, max=100, help="Few-shot draws; results are means over them.")] = 1,
+    preset: Annotated[str, typer.Option(help="quick, standard or paper.")] = "quick",
+    backbone: Annotated[str, typer.Option(help="pico, a known name, a folder or a Hub repository.")] = "pico",
+    encoder: Annotated[
+        str | None, typer.Option(help="CLIP for scores and classifiers; default: fits the backbone.")
+    ] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="step.field=value; may be repeated.")] = None,
+    project: Project = "default",
+    home: Home = None,  # type: ignore[assignment]
+    seed: Annotated[int, typer.Option(min=0, help="Seed of adaptation, sampling and training.")] = 0,
+    device: Device = "auto",
+    threads: Threads = 0,
+    batch: Batch = 0,
+    result: Json = None,
+) -> None:
+    """Run a recipe from images to the answer: did synthetic images help?"""
+    from synthstudio.jobs import Studio, summary
+    from synthstudio.jobs.recipes import load_recipe
+    from synthstudio.jobs.requests import Asked, prepare
+    from synthstudio.resources import Resources
+
+    loaded = load_recipe(recipe)
+    with Studio(home, project) as studio:
+        asked = Asked(
+            data=data, shots=shots, folds=folds, preset=preset, backbone=backbone, encoder=encoder,
+            settings=settings or [], seed=seed, resources=Resources(device=device, threads=threads, batch=batch),
+        )  # fmt: skip
+        request = prepare(studio.workspace, asked)
+        pipeline_id = studio.start(loaded.name, request, loaded.nodes(request))
+        started = time.monotonic()
+        follow_pipeline(studio, pipeline_id)
+        found = summary.of(studio, pipeline_id, wall_seconds=time.monotonic() - started)
+    if result is not None:
+        write_atomically(result.absolute(), (json.dumps(found, indent=2, ensure_ascii=False) + "\n").encode())
+    typer.echo(summary.text(found))
+
+
+def step(
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(help="A step; see `steps`.")],
+    project: Project = "default",
+    home: Home = None,  # type: ignore[assignment]
+    device: Device = "auto",
+    threads: Threads = 0,
+    batch: Batch = 0,
+    result: Json = None,
+) -> None:
+    """Run one step with its fields as options: --field value."""
+    from synthstudio.cli.progress import Display
+    from synthstudio.jobs import Studio
+    from synthstudio.jobs.requests import step_from_text
+    from synthstudio.resources import Resources
+
+    with Studio(home, project) as studio:
+        wanted = step_from_text(kind, _options(context.args), studio.workspace)
+        run_id, reused = studio.submit(wanted, Resources(device=device, threads=threads, batch=batch))
+        with Display() as display, _Interrupt() as interrupt:
+            if reused:
+                display.say(f"{kind}: made before, reused ({run_id})")
+            while studio.catalog.runs.get(run_id).state in ("queued", "running", "stopping"):
+                studio.tick()
+                display.show([(kind, studio.catalog.runs.get(run_id))])
+                if interrupt.first():
+                    studio.stop(run_id)
+                time.sleep(_POLL_SECONDS)
+            display.show([(kind, studio.catalog.runs.get(run_id))])
+        ended = studio.catalog.runs.get(run_id)
+        body = {
+            "run": run_id, "state": ended.state, "reused": reused, "outputs": studio.catalog.runs.outputs(run_id),
+            "notes": [note["text"] for note in studio.catalog.runs.notes(run_id)],
+            "refused": studio.catalog.runs.refused(run_id),
+        }  # fmt: skip
+    if result is not None:
+        write_atomically(result.absolute(), (json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode())
+    typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
+    if ended.state != "done":
+        raise RunFailed(
+            f"The run is {ended.state}. {ended.error or ''} Resume with: python -m synthstudio resume {run_id}"
+        )
+
+
+def follow_pipeline(studio: "Studio", pipeline_id: str) -> None:
+    """Drive a pipeline to its end, showing progress; ctrl-C stops it where it can be resumed."""
+    from synthstudio.cli.progress import Display
+
+    with Display() as display, _Interrupt() as interrupt:
+        said: set[int] = set()
+        while True:
+            studio.tick()
+            _show(studio, pipeline_id, display, said)
+            state = studio.catalog.pipelines.get(pipeline_id)
+            if state.state != "running":
+                break
+            if interrupt.first():
+                display.say("Stopping; a second ctrl-C leaves the worker to finish by itself.")
+                _stop(studio, pipeline_id)
+                raise typer.Exit(_explain_stop(studio, pipeline_id, display))
+            time.sleep(_POLL_SECONDS)
+    if state.state != "done":
+        raise RunFailed(_why(studio, pipeline_id))
+
+
+def _show(studio: "Studio", pipeline_id: str, display: "Display", said: set[int]) -> None:
+    running = []
+    nodes = studio.catalog.pipelines.nodes(pipeline_id)
+    several = len({node.fold for node in nodes if node.fold is not None}) > 1
+    for node in nodes:
+        if node.run_id is None:
+            continue
+        name = f"{node.name} (fold {node.fold})" if several and node.fold is not None else node.name
+        found = studio.catalog.runs.get(node.run_id)
+        if node.reused:
+            if node.position not in said:
+                said.add(node.position)
+                made = time.strftime("%d %B %H:%M", time.localtime(found.finished or found.created))
+                display.say(f"{name}: made on {made}, reused")
+            continue
+        running.append((name, found))
+        if found.state == "done" and node.position not in said:
+            said.add(node.position)
+            for note in studio.catalog.runs.notes(found.id):
+                if note["level"] == "warning":
+                    display.say(f"{name}: warning: {note['text']}")
+    display.show(running)
+
+
+def _stop(studio: "Studio", pipeline_id: str) -> None:
+    studio.stop_pipeline(pipeline_id)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while studio.catalog.runs.in_state("running", "stopping") and time.monotonic() < deadline:
+        studio.tick()
+        time.sleep(_POLL_SECONDS)
+
+
+def _explain_stop(studio: "Studio", pipeline_id: str, display: "Display") -> int:
+    stopped = [
+        n.run_id
+        for n in studio.catalog.pipelines.nodes(pipeline_id)
+        if n.run_id and studio.catalog.runs.get(n.run_id).state == "stopped"
+    ]
+    hint = f"python -m synthstudio resume {stopped[0]}" if stopped else "the same command"
+    display.say(f"Stopped; nothing finished is lost. Go on with: {hint}")
+    return 130
+
+
+def _why(studio: "Studio", pipeline_id: str) -> str:
+    pipeline = studio.catalog.pipelines.get(pipeline_id)
+    if pipeline.error:
+        return pipeline.error
+    for node in studio.catalog.pipelines.nodes(pipeline_id):
+        if node.run_id is not None:
+            found = studio.catalog.runs.get(node.run_id)
+            if found.state in ("failed", "lost", "stopped"):
+                hint = f"Go on with: python -m synthstudio resume {found.id}"
+                return f"{node.name} is {found.state}. {found.error or ''} {hint}"
+    return f"The pipeline is {pipeline.state}."
+
+
+class _Interrupt:
+    """Count ctrl-C instead of dying of it; the second one does end the command."""
+
+    def __enter__(self) -> "_Interrupt":
+        self._asked = False
+        self._answered = False
+        self._before = signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _on_signal(self, *_: object) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+
+    def first(self) -> bool:
+        """True once, after the first ctrl-C."""
+        if self._asked and not self._answered:
+            self._answered = True
+            return True
+        return False
+
+
+def _options(arguments: list[str]) -> dict[str, str]:
+    """['--rank', '8', '--seed=3'] as {'rank': '8', 'seed': '3'}."""
+    found: dict[str, str] = {}
+    rest = list(arguments)
+    while rest:
+        name = rest.pop(0)
+        if not name.startswith("--"):
+            raise BadInput(f"{name!r} is not an option. Write fields as --field value.")
+        key, equals, value = name[2:].partition("=")
+        if not equals:
+            if not rest:
+                raise BadInput(f"--{key} needs a value.")
+            value = rest.pop(0)
+        found[key.replace("-", "_")] = value
+    return found

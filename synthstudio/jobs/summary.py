@@ -1,0 +1,115 @@
+"""What a pipeline found, as one document and as a page of text."""
+
+import time
+from typing import Any
+
+from synthstudio.artifacts import split_id
+from synthstudio.catalog.pipelines import Node
+from synthstudio.catalog.runs import Run
+from synthstudio.jobs.studio import Studio
+
+ARMS = ("zero_shot", "real_only", "synthetic_only", "real_and_synthetic")
+_PHASES = {"adapt": "adapt", "sample": "sample", "score": "score", "train": "train", "evaluate": "evaluate"}
+
+
+def of(studio: Studio, pipeline_id: str, wall_seconds: float) -> dict[str, Any]:
+    """The result of a finished pipeline; accuracies are fractions of 1, seconds count only what was not reused."""
+    pipeline = studio.catalog.pipelines.get(pipeline_id)
+    nodes = studio.catalog.pipelines.nodes(pipeline_id)
+    runs = {node.position: studio.catalog.runs.get(node.run_id) for node in nodes if node.run_id}
+    request = pipeline.request
+    report = _report(studio, nodes)
+    return {
+        "recipe": pipeline.recipe,
+        "preset": request["preset"],
+        "backbone": request["backbone"],
+        "encoder": request["encoder"],
+        "data": request["data"],
+        "shots": request["shots"],
+        "seed": request["seed"],
+        "settings": request["settings"],
+        **{key: report[key] for key in ("folds", "mean", "interval95", "difference", "sentence") if key in report},
+        "counts": _counts(studio, nodes),
+        "seconds": _seconds(nodes, runs, wall_seconds),
+        "peak_memory_mb": max((run.peak_memory_mb for run in runs.values()), default=0.0),
+        "versions": next((run.environment for run in runs.values() if run.environment), {}),
+        "reused": [
+            {"step": node.name, "fold": node.fold, "run": node.run_id, "made": _when(runs[node.position])}
+            for node in nodes
+            if node.reused
+        ],
+        "artifacts": {_key(node): studio.catalog.runs.outputs(node.run_id) for node in nodes if node.run_id},
+        "pipeline": pipeline_id,
+    }
+
+
+def text(found: dict[str, Any]) -> str:
+    """The four numbers, the answer, and where things are, for a terminal."""
+    lines = [f"{found['recipe']} ({found['preset']}) on {found['data']}, {found['shots']} shots per class, "
+             f"{len(found.get('folds', []))} fold(s), backbone {found['backbone'].partition('@')[0]}"]  # fmt: skip
+    if "mean" in found:
+        images = sum(fold["test_images"] for fold in found["folds"])
+        lines.append(f"Accuracy on untouched real test images (n = {images} over all folds):")
+        for arm in ARMS:
+            if found["mean"].get(arm) is None:
+                continue
+            low, high = found["interval95"][arm]
+            interval = f"95 % interval {_percent(low)} to {_percent(high)}"
+            lines.append(f"  {arm.replace('_', ' '):<20} {_percent(found['mean'][arm])}   {interval}")
+        lines.append(found["sentence"])
+    counts, seconds = found["counts"], found["seconds"]
+    lines.append(
+        f"Images: {counts['real']} real, {counts['synthetic']} synthetic, {counts['kept']} kept by the filter."
+    )
+    lines.append(
+        "Seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items())
+        + f". Peak memory {found['peak_memory_mb']:.0f} MB."
+    )  # fmt: skip
+    if found["reused"]:
+        lines.append(f"{len(found['reused'])} of the steps had been made before and were reused.")
+    return "\n".join(lines)
+
+
+def _report(studio: Studio, nodes: list[Node]) -> dict[str, Any]:
+    for node in nodes:
+        if node.kind == "evaluate.compare" and node.run_id:
+            return studio.workspace.document(studio.catalog.runs.outputs(node.run_id)["report"])
+    return {}
+
+
+def _counts(studio: Studio, nodes: list[Node]) -> dict[str, int]:
+    """Totals over the folds."""
+    counts = {"real": 0, "synthetic": 0, "kept": 0}
+    named = {
+        "collect.split": ("real", "shots"),
+        "sample.": ("synthetic", "images"),
+        "select.filter": ("kept", "images"),
+    }
+    for node in nodes:
+        for kind, (count, output) in named.items():
+            if node.kind.startswith(kind) and node.run_id:
+                value = studio.catalog.runs.outputs(node.run_id)[output]
+                if split_id(value)[0] == "set":
+                    counts[count] += len(studio.workspace.image_set(value))
+    return counts
+
+
+def _seconds(nodes: list[Node], runs: dict[int, Run], wall: float) -> dict[str, float]:
+    seconds = dict.fromkeys(_PHASES.values(), 0.0)
+    for node in nodes:
+        phase = _PHASES.get(node.kind.partition(".")[0])
+        if phase and not node.reused and node.position in runs:
+            seconds[phase] += runs[node.position].seconds
+    return {name: round(value, 2) for name, value in {**seconds, "total": wall}.items()}
+
+
+def _key(node: Node) -> str:
+    return node.name if node.fold is None else f"{node.name}.{node.fold}"
+
+
+def _when(run: Run) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(run.finished or run.created))
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"

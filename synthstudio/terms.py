@@ -152,3 +152,6 @@ Penalty = Annotated[
 Prior = Annotated[
     Literal["text", "none"], Field(description="text: the probe starts from the class names as CLIP reads them; none: from nothing.")
 ]
+TrainingUpdates = Annotated[
+    int, Field(ge=1, le=1_000_000, description="Optimiser updates; the same for every arm of a comparison."), Slider(50, 2000, 50)
+]

@@ -23,6 +23,7 @@ class Step(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: ClassVar[str]
+    computes: ClassVar[bool] = True  # whether a run holds the device; False for steps that only move files
     version: ClassVar[int] = 1  # raise it when the same fields would give other pixels or weights
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -65,7 +65,7 @@ def _refused(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tup
 
 
 def _note(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Note]]) -> None:
-    insert(cursor, "notes", ("run_id", "text", "level", "at"), [(run_id, e.text, e.level, at) for at, e in lines])
+    insert(cursor, "notes", ("run_id", "text", "level", "said"), [(run_id, e.text, e.level, at) for at, e in lines])
 
 
 def _output(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Output]]) -> None:

@@ -29,7 +29,7 @@ def m001_steps_and_runs(cursor: duckdb.DuckDBPyConnection) -> None:
     cursor.execute(
         "create table outputs (run_id text, name text, position integer, value json, primary key (run_id, name))"
     )
-    cursor.execute("create table notes (run_id text, text text, level text, at double, primary key (run_id, text))")
+    cursor.execute("create table notes (run_id text, text text, level text, said double, primary key (run_id, text))")
     cursor.execute("create table refused (run_id text, name text, reason text, primary key (run_id, name, reason))")
 
 
@@ -50,8 +50,8 @@ def m002_images_sets_scores_metrics(cursor: duckdb.DuckDBPyConnection) -> None:
         "create table image_sets (id text primary key, role text not null, size bigint not null, run_id text,"
         " created double)"
     )
-    cursor.execute("create table members (set_id text, image text, label text, given text)")
-    cursor.execute("create index members_by_set on members (set_id)")
+    cursor.execute("create table members (set_id text, image text, label text, given text,"
+        " primary key (set_id, image, label, given))")
     cursor.execute(
         "create table scores (run_id text, image text, scorer text, value double, primary key (run_id, image, scorer))"
     )

@@ -99,7 +99,7 @@ class Runs:
 
     def notes(self, run_id: str) -> list[dict[str, Any]]:
         """Sentences a run said, oldest first."""
-        return self._database.records("select text, level, at from notes where run_id = ? order by at", [run_id])
+        return self._database.records("select text, level, said from notes where run_id = ? order by said", [run_id])
 
     def refused(self, run_id: str) -> list[dict[str, Any]]:
         """Inputs a run did not use, and why."""

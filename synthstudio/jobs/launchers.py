@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Protocol
 
@@ -26,9 +27,6 @@ class Launcher(Protocol):
 class ProcessLauncher:
     """One fresh Python process per run, in a session of its own: it outlives the page and the terminal."""
 
-    def __init__(self) -> None:
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
-
     def launch(self, folder: Path) -> tuple[int, float]:
         """Start a worker whose output goes to the run's log."""
         with storage_errors(folder), (folder / LOG).open("ab") as out:
@@ -40,14 +38,13 @@ class ProcessLauncher:
                 start_new_session=True,
                 cwd=Path(__file__).resolve().parents[2],
             )
-        self._children[child.pid] = child
-        return child.pid, start_time(child.pid)
+        started = start_time(child.pid)
+        # Somebody must collect an ended child, or it stays a zombie for as long as the page lives.
+        threading.Thread(target=child.wait, daemon=True, name=f"collect {child.pid}").start()
+        return child.pid, started
 
     def alive(self, pid: int, started: float) -> bool:
-        """Whether the worker still runs; collects it if it was ours and has ended."""
-        child = self._children.get(pid)
-        if child is not None and child.poll() is not None:
-            del self._children[pid]
+        """Whether the worker still runs, whoever launched it."""
         return same_process(pid, started)
 
 

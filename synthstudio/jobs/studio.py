@@ -24,7 +24,7 @@ from synthstudio.jobs.launchers import Launcher, ProcessLauncher
 from synthstudio.jobs.log import EventLog
 from synthstudio.jobs.request import HEARTBEAT, STOP, Request
 from synthstudio.resources import Resources
-from synthstudio.step import Step
+from synthstudio.step import STEPS, Step
 from synthstudio.workspace import Workspace, storage_errors
 
 log = logging.getLogger("synthstudio")
@@ -234,14 +234,7 @@ def ask_to_stop(workspace: Workspace, run_id: str) -> None:
 
 def device_of(run: Run) -> str:
     """The slot a run takes: steps that only move files do not hold the device."""
-    if not from_kind_needs_device(run.kind):
-        return f"files:{run.id}"
-    return run.resources.device
-
-
-def from_kind_needs_device(kind: str) -> bool:
-    """Whether runs of a kind compute on the device."""
-    return kind.partition(".")[0] in ("adapt", "sample", "score", "train", "evaluate", "distill")
+    return run.resources.device if STEPS[run.kind].computes else f"files:{run.id}"
 
 
 def _strings(value: Any) -> Iterator[str]:

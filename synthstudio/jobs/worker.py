@@ -27,7 +27,7 @@ from synthstudio.jobs.log import EventLog
 from synthstudio.jobs.request import HEARTBEAT, LOCK, LOG, STOP, Request
 from synthstudio.resources import Resources
 from synthstudio.step import Step, from_json
-from synthstudio.steps import Work
+from synthstudio.steps import Work, load_extensions
 from synthstudio.workspace import Workspace, storage_errors
 
 log = logging.getLogger("synthstudio")
@@ -90,6 +90,7 @@ def _attempt(folder: Path) -> int:
             if not ready:
                 events.append(Stopped())
                 return 0
+            load_extensions()
             step = from_json(request.step)
             events.append(Started(attempt=attempt, pid=os.getpid(), environment=environment()))
             work = WorkerWork(workspace, request.resources, scratch, _images_made(earlier, workspace))

@@ -3,6 +3,8 @@
 A step file imports `synthstudio.engine` inside `run()` only, so that listing steps never loads torch.
 """
 
+import importlib
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -33,3 +35,9 @@ class Work(Protocol):
     def load(self, key: object, make: Callable[[], object]) -> object:
         """A model by key, made once per process and kept."""
         ...
+
+
+def load_extensions() -> None:
+    """Import the modules named in SYNTHSTUDIO_STEPS (separated by commas): Steps that live outside this package."""
+    for name in filter(None, os.environ.get("SYNTHSTUDIO_STEPS", "").split(",")):
+        importlib.import_module(name.strip())

@@ -1,0 +1,29 @@
+"""One valid request of every kind, as a person might make it."""
+
+_A, _B, _C = "a" * 64, "b" * 64, "c" * 64
+SET, POOL, TEST = f"set:{_A}", f"pool:{_B}", f"test:{_C}"
+BACKBONE, ENCODER = f"pico@{_A}", f"pico-clip@{_B}"
+_FILTER = {"rule": "at_least", "scorer": "label_agreement", "value": 0.5}
+
+EXAMPLES: dict[str, dict[str, object]] = {
+    "collect.import_images": {"source": "source:digits"},
+    "collect.split": {"images": POOL, "shots": 4},
+    "adapt.lora": {"backbone": BACKBONE, "images": SET, "seed": 1},
+    "sample.text": {"backbone": BACKBONE, "labels": ["cat", "dog"], "seed": 1},
+    "sample.variation": {"backbone": BACKBONE, "labels": ["cat"], "sources": SET, "seed": 1},
+    "score.label_agreement": {"images": SET, "encoder": ENCODER},
+    "score.nearest_real": {"images": SET, "references": SET, "encoder": ENCODER},
+    "score.sharpness": {"images": SET},
+    "select.filter": {"images": SET, "scores": [f"scores:{_A}"], "filters": [_FILTER]},
+    "train.classifier": {"encoder": ENCODER, "real": SET, "seed": 1},
+    "train.linear_probe": {"encoder": ENCODER, "real": SET, "seed": 1},
+    "evaluate.compare": {
+        "encoder": ENCODER,
+        "tests": [TEST],
+        "real_only": [f"classifier:{_A}"],
+        "synthetic_only": [f"classifier:{_B}"],
+        "real_and_synthetic": [f"classifier:{_C}"],
+    },
+    "export.image_folder": {"synthetic": SET, "test": TEST, "name": "my cats"},
+    "export.adapter": {"adapter": f"adapter:{_A}", "name": "my cats"},
+}

@@ -1,0 +1,72 @@
+"""Small real Steps for the tests of jobs: they count, sleep, fail and paint, and need no model."""
+
+import io
+import time
+from collections.abc import Iterator
+from typing import ClassVar
+
+from PIL import Image as Picture
+
+from synthstudio.artifacts import Image, ImageSet, Member
+from synthstudio.events import Event, Made, Output, Progress
+from synthstudio.step import Step
+from synthstudio.steps import Work
+
+
+class Paint(Step):
+    """Paint images whose colour is their index: a stand-in for a slow sampler that keeps what it made."""
+
+    kind: ClassVar[str] = "test.paint"
+
+    images: int = 5
+    seconds_each: float = 0.0
+    fail_at: int = -1
+
+    def run(self, work: Work) -> Iterator[Event]:
+        """Paint what an earlier attempt did not."""
+        members = []
+        for index in range(self.images):
+            if index == self.fail_at:
+                raise ValueError("the paint ran out")
+            image = work.done.get(index) or self._paint(work, index)
+            if index not in work.done:
+                time.sleep(self.seconds_each)
+                yield Made(index=index, image=image)
+            members.append(Member(image.label, image.digest))
+            yield Progress(done=index + 1, total=self.images, unit="images")
+        yield Output(name="images", value=work.workspace.put_set(ImageSet.of("set", members)))
+
+    def _paint(self, work: Work, index: int) -> Image:
+        data = io.BytesIO()
+        Picture.new("RGB", (8, 8), (index % 256, index // 256, 7)).save(data, "PNG")
+        return Image(work.workspace.put(data.getvalue()), "red" if index % 2 else "blue", "synthetic", 8, 8)
+
+
+class Count(Step):
+    """Count to a number in the scratch folder, going on where an earlier attempt stopped."""
+
+    kind: ClassVar[str] = "test.count"
+
+    source: str = ""
+    to: int = 3
+    seconds_each: float = 0.0
+
+    def run(self, work: Work) -> Iterator[Event]:
+        """Each number is written down before it is said."""
+        file = work.scratch / "count"
+        start = int(file.read_text()) if file.exists() else 0
+        for number in range(start + 1, self.to + 1):
+            time.sleep(self.seconds_each)
+            file.write_text(str(number))
+            yield Progress(done=number, total=self.to, unit="numbers")
+        yield Output(name="document", value=work.workspace.put_document("report", {"start": start, "to": self.to}))
+
+
+class Silent(Step):
+    """Ends without saying an output."""
+
+    kind: ClassVar[str] = "test.silent"
+
+    def run(self, work: Work) -> Iterator[Event]:
+        """Say progress only."""
+        yield Progress(done=1, total=1, unit="steps")

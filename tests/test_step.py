@@ -1,0 +1,67 @@
+"""A Step is a value: equal content, equal id; unknown and bad fields are refused with a sentence."""
+
+import json
+
+import pytest
+
+import synthstudio.steps  # noqa: F401
+from synthstudio.errors import BadInput, UnknownName
+from synthstudio.step import STEPS, build, describe, from_json
+from tests.examples import EXAMPLES
+
+
+def test_every_step_has_an_example():
+    shipped = {kind for kind in STEPS if not kind.startswith("test.")}
+    assert shipped == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("kind", sorted(EXAMPLES))
+def test_a_step_survives_json(kind):
+    step = build(kind, EXAMPLES[kind])
+    again = from_json(step.to_json())
+    assert again == step
+    assert again.id == step.id
+
+
+@pytest.mark.parametrize("kind", sorted(EXAMPLES))
+def test_every_field_has_help(kind):
+    assert [field.name for field in describe(STEPS[kind]) if not field.help] == []
+
+
+@pytest.mark.parametrize("kind", sorted(EXAMPLES))
+def test_a_changed_field_is_another_step(kind):
+    fields = build(kind, EXAMPLES[kind]).fields
+    number = next((name for name, value in fields.items() if isinstance(value, int) and not isinstance(value, bool)), None)
+    if number is None:
+        assert fields
+        return
+    assert build(kind, {**fields, number: fields[number] + 1}).id != build(kind, fields).id
+
+
+def test_an_unknown_kind_offers_near_names():
+    with pytest.raises(UnknownName, match="adapt.lora"):
+        build("adapt.lore", {})
+
+
+def test_an_unknown_field_offers_near_names():
+    with pytest.raises(UnknownName, match="guidance_scale"):
+        build("sample.text", {**EXAMPLES["sample.text"], "guidance": 2.0})
+
+
+def test_a_value_out_of_range_is_named_with_its_field():
+    with pytest.raises(BadInput, match="guidance_scale.*greater than or equal to 1"):
+        build("sample.text", {**EXAMPLES["sample.text"], "guidance_scale": 0.5})
+
+
+def test_only_evaluation_split_and_export_can_name_a_test_set():
+    accepting = {
+        kind for kind, cls in STEPS.items()
+        if not kind.startswith("test.") and "test:" in json.dumps(cls.model_json_schema())
+    }  # fmt: skip
+    assert accepting == {"evaluate.compare", "export.image_folder"}
+
+
+def test_a_test_set_cannot_be_a_source():
+    leaked = "test:" + "0" * 64
+    with pytest.raises(BadInput, match="images"):
+        build("adapt.lora", {**EXAMPLES["adapt.lora"], "images": leaked})

@@ -18,9 +18,9 @@ _AREA, _RATIO, _X, _Y, _FLIP, _JITTERS, _BRIGHT, _CONTRAST, _COLOUR, _HUE, _GREY
 SMALLEST_CROP = {"light": 0.6, "strong": 0.25}
 
 
-def rows_for_images(seed: int, images: Sequence[str], view: int) -> Tensor:
-    """The numbers of one view of each image; they depend on the image, not on its neighbours."""
-    return torch.stack([torch.rand(NUMBERS, generator=generator(seed, "view", image, view)) for image in images])
+def rows_for_views(seed: int, views: Sequence[tuple[str, int]]) -> Tensor:
+    """The numbers of numbered views of images; they depend on (image, view), not on their neighbours."""
+    return torch.stack([torch.rand(NUMBERS, generator=generator(seed, "view", image, view)) for image, view in views])
 
 
 def rows_for_step(seed: int, step: int, part: str, count: int) -> Tensor:

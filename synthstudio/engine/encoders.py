@@ -1,7 +1,9 @@
 """open_clip models read from a folder: pixels and words in, unit vectors out."""
 
+import contextlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -109,12 +111,23 @@ def load(folder: Path, device: torch.device) -> Encoder:
     if not (folder / "open_clip_config.json").is_file():
         raise BadInput(f"{folder} has no open_clip_config.json, so it is not an open_clip model. Choose another encoder.")
     try:
-        model, _, transform = open_clip.create_model_and_transforms(name, load_weights=False, pretrained_text=False)
+        with _without_warnings():
+            model, _, transform = open_clip.create_model_and_transforms(name, load_weights=False, pretrained_text=False)
         open_clip.load_checkpoint(model, str(weight_file(folder)))
         tokenizer = open_clip.get_tokenizer(name)
     except (RuntimeError, ValueError, OSError, json.JSONDecodeError) as error:
         raise BadInput(f"{folder} cannot be read as an open_clip model ({_first_line(error)}). Fetch it again.") from error
     return Encoder(model, tokenizer, transform, device)
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    # open_clip warns of random weights here; the right ones are read on the next line.
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def weight_file(folder: Path) -> Path:

@@ -54,8 +54,8 @@ def targets_of(model: nn.Module, which: str, depth: int | None) -> tuple[Target,
         for name, weight in sorted(named.items())
         if not name.startswith("visual.") or _place(name) in kept
     )
-    for tower, found in (("image", [t for t in targets if t.name.startswith("visual.")]), ("text", targets)):
-        if not found:
+    for tower, seen in (("image", True), ("text", False)):
+        if not any(target.name.startswith("visual.") == seen for target in targets):
             raise BadInput(f"No layer of the {tower} tower can take a LoRA. Choose targets 'all' or another encoder.")
     return targets
 

@@ -41,3 +41,9 @@ def load_extensions() -> None:
     """Import the modules named in SYNTHSTUDIO_STEPS (separated by commas): Steps that live outside this package."""
     for name in filter(None, os.environ.get("SYNTHSTUDIO_STEPS", "").split(",")):
         importlib.import_module(name.strip())
+
+
+# The table of kinds: one line per verb, at the end because every step needs Work.
+from synthstudio.steps.evaluate import compare  # noqa: E402, F401
+from synthstudio.steps.score import label_agreement, sharpness  # noqa: E402, F401
+from synthstudio.steps.train import classifier, linear_probe  # noqa: E402, F401

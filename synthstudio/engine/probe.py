@@ -1,0 +1,74 @@
+"""A linear classifier on frozen embeddings that starts from the words.
+
+CLIP's zero-shot head is a linear layer whose rows are the text embeddings. The probe is that head plus an update with an
+L2 penalty on the update, so one shot can only help a little and many shots can change everything: a head initialised by
+CLIP's words as in He et al. 2023, held near the zero-shot prototypes as in CLAP (Silva-Rodriguez et al. 2024).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from synthstudio.engine.encoders import unit
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Embeddings (N, D) of one part and the place of each label."""
+
+    vectors: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+
+def fit(
+    parts: dict[str, Examples],
+    prior: NDArray[np.float32] | None,
+    classes: int,
+    *,
+    scale: float,
+    penalty: float,
+    real_weight: float,
+) -> dict[str, Tensor]:
+    """Weight (classes, D) and bias of the probe: logits = embeddings @ weight.T + bias.
+
+    Minimises λ · CE(real) + (1 − λ) · CE(synthetic) + penalty / 2 · ‖update‖² by L-BFGS on all examples in double
+    precision: convex, deterministic, no learning rate. Without a prior the head starts from nothing. The update reads
+    embeddings relative to their mean, because CLIP's image vectors share a large common part.
+    """
+    some = next(iter(parts.values())).vectors
+    middle = torch.from_numpy(_middle(parts, real_weight)).double()
+    start = torch.zeros(classes, some.shape[1], dtype=torch.double)
+    if prior is not None:
+        start = torch.from_numpy(unit(prior)).double()
+    update = torch.zeros_like(start).requires_grad_()
+    shift = torch.zeros(classes, dtype=torch.double).requires_grad_()
+    data = {
+        name: (torch.from_numpy(part.vectors).double(), torch.from_numpy(part.labels)) for name, part in parts.items()
+    }
+    weights = {"real": real_weight, "synthetic": 1 - real_weight} if len(parts) == 2 else dict.fromkeys(parts, 1.0)
+    search = torch.optim.LBFGS([update, shift], max_iter=300, tolerance_change=1e-10, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        search.zero_grad()
+        total = 0.5 * penalty * (update.square().sum() + shift.square().sum())
+        for name, (vectors, labels) in data.items():
+            logits = scale * (vectors @ start.T + (vectors - middle) @ update.T) + shift
+            total = total + weights[name] * F.cross_entropy(logits, labels)
+        total.backward()
+        return total
+
+    search.step(loss)
+    weight = scale * (start + update.detach())
+    bias = shift.detach() - scale * update.detach() @ middle
+    return {"weight": weight.float().contiguous(), "bias": bias.float().contiguous()}
+
+
+def _middle(parts: dict[str, Examples], real_weight: float) -> NDArray[np.float32]:
+    means = {name: part.vectors.mean(0) for name, part in parts.items()}
+    if len(means) == 1:
+        return next(iter(means.values()))
+    return real_weight * means["real"] + (1 - real_weight) * means["synthetic"]

@@ -1,0 +1,118 @@
+"""train.classifier: fine-tune both towers of a CLIP model with LoRA on the few real images and the synthetic ones."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from synthstudio.artifacts import ImageSet
+from synthstudio.events import Event, Progress
+from synthstudio.step import Step
+from synthstudio.steps import Work, encoding
+from synthstudio.steps.train import keep, named_sets, training_accuracy
+from synthstudio.terms import (
+    Alpha,
+    Augmentation,
+    Depth,
+    Dropout,
+    Flip,
+    ImageSetId,
+    LearningRate,
+    ModelRef,
+    Prompt,
+    Rank,
+    RealWeight,
+    Seed,
+    Targets,
+    TrainingBatch,
+    TrainingUpdates,
+    Views,
+    WarmupSteps,
+    WeightDecay,
+)
+
+if TYPE_CHECKING:
+    from synthstudio.engine.classifier import Part, Settings, Training
+    from synthstudio.engine.encoders import Encoder
+
+_MEASURED = 256  # training images asked at the end, per part
+
+
+class TrainClassifier(Step):
+    """CLIP with LoRA on both towers, trained on real images, synthetic images, or both (DataDream; Kim et al. 2024).
+
+    Every arm of a comparison makes the same number of updates on batches of the same size; with both kinds half of each
+    batch is real, whatever the counts, and λ weighs the two losses. Mirroring is off unless `flip` asks for it: a
+    mirrored 2, b or left arrow is another class, and the data cannot tell us.
+    """
+
+    kind: ClassVar[str] = "train.classifier"
+
+    encoder: ModelRef
+    real: ImageSetId | None = None
+    synthetic: ImageSetId | None = None
+    prompt: Prompt = "a photo of a {label}"
+    real_weight: RealWeight = 0.8
+    targets: Targets = "attention"
+    depth: Depth = None
+    rank: Rank = 16
+    alpha: Alpha = 32
+    dropout: Dropout = 0.1
+    training_steps: TrainingUpdates = 600
+    batch_size: TrainingBatch = 64
+    learning_rate: LearningRate = 1e-4
+    weight_decay: WeightDecay = 1e-4
+    warmup_steps: WarmupSteps = 60
+    augmentation: Augmentation = "strong"
+    flip: Flip = False
+    views: Views = 0
+    seed: Seed = 0
+
+    def run(self, work: Work) -> Iterator[Event]:
+        from synthstudio.engine import classifier
+        from synthstudio.engine.encoders import sentence
+
+        sets, labels, notes = named_sets(work, self.real, self.synthetic)
+        yield from notes
+        model = encoding.encoder(work, self.encoder)
+        parts = {name: _part(work, model, images, labels) for name, images in sets.items()}
+        texts = [sentence(self.prompt, label) for label in labels]
+        training = classifier.Training(model, parts, texts, self._settings())
+        checkpoint = work.scratch / "classifier.checkpoint.safetensors"
+        training.resume(checkpoint)
+        yield from self._train(training, checkpoint, work.resources.checkpoint_every)
+        file = work.scratch / "classifier.safetensors"
+        classifier.write_tensors(file, training.update.tensors())
+        fitted = classifier.Fitted.read({**self.fields, "kind": "lora", "labels": labels}, file)
+        for name, part in parts.items():
+            some = classifier.first_images(part, _MEASURED)
+            answers = classifier.probabilities(fitted, classifier.Images(model, some.pixels)).argmax(1)
+            yield training_accuracy(name, int((answers == some.labels.numpy()).sum()), len(some.images))
+        yield keep(work, self, "lora", labels, file)
+
+    def _train(self, training: "Training", checkpoint: Path, every: int) -> Iterator[Event]:
+        if training.step < self.training_steps:
+            for done, total in training.prepare():
+                yield Progress(done=done, total=total, unit="views")
+        try:
+            while training.step < self.training_steps:
+                values = training.advance()
+                if training.step % every == 0:
+                    training.save(checkpoint)
+                yield Progress(done=training.step, total=self.training_steps, unit="steps", values=values)
+        finally:
+            training.save(checkpoint)
+
+    def _settings(self) -> "Settings":
+        from synthstudio.engine.classifier import Settings
+
+        return Settings(**{name: getattr(self, name) for name in Settings.__dataclass_fields__})
+
+
+def _part(work: Work, model: "Encoder", images: ImageSet, labels: tuple[str, ...]) -> "Part":
+    import torch
+
+    from synthstudio.engine.classifier import Part
+
+    digests = tuple(member.image for member in images)
+    places = encoding.label_places(labels, [member.label for member in images])
+    return Part(digests, encoding.pixels(work, model, digests), torch.tensor(places))

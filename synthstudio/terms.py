@@ -123,6 +123,15 @@ LearningRate = Annotated[float, Field(gt=0, le=1, description="Peak learning rat
 WeightDecay = Annotated[float, Field(ge=0, le=10, description="Decoupled weight decay of AdamW.")]
 WarmupSteps = Annotated[int, Field(ge=0, le=100_000, description="Steps of linear warm-up before the cosine.")]
 TrainingBatch = Annotated[int, Field(ge=1, le=4096, description="Images per optimiser update.")]
+Resolution = Annotated[
+    int | None, Field(ge=16, le=4096, description="Side of the square images in pixels; none: the backbone's own size.")
+]
+PromptDropout = Annotated[
+    float, Field(ge=0, lt=1, description="Share of training examples shown without their prompt, which helps guidance.")
+]
+MinSnrGamma = Annotated[
+    float | None, Field(gt=0, le=100, description="Min-SNR weighting of the timesteps; none: all weigh the same.")
+]
 Crop = Annotated[
     Literal["random", "centre", "pad"],
     Field(description="How a photo becomes square: random crop, centre crop or padding."),

@@ -114,13 +114,13 @@ def refuse_pickles(folder: Path) -> None:
 
 
 def _from_hub(repository: str, name: str, workspace: Workspace) -> str:
-    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     patterns = ["*.json", "*.txt", "*.safetensors", "*.model", "tokenizer/*"]
     try:
         place = snapshot_download(repository, allow_patterns=patterns)
-        commit = Path(place).name or HfApi().model_info(repository).sha
+        commit = Path(place).name  # a snapshot's folder is named by its commit
     except RepositoryNotFoundError as error:
         raise UnknownName(f"The Hub has no model {repository!r}. Check the name, or give a local folder.") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:

@@ -13,10 +13,10 @@ class Resources(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    device: str = Field("auto", description="cpu, cuda, cuda:1, mps; auto takes the first accelerator there is.")
-    threads: int = Field(0, ge=0, description="CPU threads of torch; 0 lets the engine choose.")
-    batch: int = Field(0, ge=0, description="Images sampled or embedded at once; 0 lets the engine choose.")
-    checkpoint_every: int = Field(50, ge=1, description="Training steps between checkpoints.")
+    device: str = Field(default="auto", description="cpu, cuda, cuda:1, mps; auto takes the first accelerator there is.")
+    threads: int = Field(default=0, ge=0, description="CPU threads of torch; 0 lets the engine choose.")
+    batch: int = Field(default=0, ge=0, description="Images sampled or embedded at once; 0 lets the engine choose.")
+    checkpoint_every: int = Field(default=50, ge=1, description="Training steps between checkpoints.")
 
 
 def cpu_count() -> int:

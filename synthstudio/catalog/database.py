@@ -14,7 +14,7 @@ from synthstudio.catalog.migrations import migrate
 from synthstudio.errors import CatalogBusy, StorageFull
 from synthstudio.workspace import storage_errors
 
-_SETTINGS = {
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     # Nothing may reach out to a network because of a query.
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",

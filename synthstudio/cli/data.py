@@ -75,7 +75,7 @@ def _carry_out(studio: "Studio", step: "Step") -> Path:
     ended = studio.wait(run_id, poll_seconds=0.1)
     if ended.state != "done":
         raise RunFailed(f"{step.kind} is {ended.state}: {ended.error}")
-    folder = studio.workspace.root / studio.catalog.runs.outputs(run_id)["folder"]
+    folder: Path = studio.workspace.root / studio.catalog.runs.outputs(run_id)["folder"]
     if not folder.is_dir():
         raise RunFailed(
             f"{folder} is gone since {time.strftime('%d %B', time.localtime(ended.created))}; run {step.kind} again."

@@ -1,22 +1,32 @@
-"""Start a worker and say whether it still lives. The local launcher uses processes; another could use a cluster."""
+"""Start a worker and say whether it still lives. These launchers use local processes; another could use a cluster."""
 
+import hashlib
+import json
+import os
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Protocol
 
 import psutil
 
+import synthstudio
+from synthstudio.errors import StorageFull
 from synthstudio.jobs.request import LOG
 from synthstudio.workspace import storage_errors
+
+_PACKAGE = Path(synthstudio.__file__).resolve().parent
 
 
 class Launcher(Protocol):
     """How a run gets a process."""
 
-    def launch(self, folder: Path) -> tuple[int, float]:
-        """Start the run in `folder`, detached; returns the process id and its start time."""
+    def launch(self, folder: Path, computes: bool) -> tuple[int, float] | None:
+        """Start the run in `folder`, detached: its process id and start time, or None to be asked again later."""
         ...
 
     def alive(self, pid: int, started: float) -> bool:
@@ -27,25 +37,64 @@ class Launcher(Protocol):
 class ProcessLauncher:
     """One fresh Python process per run, in a session of its own: it outlives the page and the terminal."""
 
-    def launch(self, folder: Path) -> tuple[int, float]:
+    def launch(self, folder: Path, computes: bool) -> tuple[int, float] | None:
         """Start a worker whose output goes to the run's log."""
-        with storage_errors(folder), (folder / LOG).open("ab") as out:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "synthstudio.jobs.worker", str(folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-                cwd=Path(__file__).resolve().parents[2],
-            )
-        started = start_time(child.pid)
-        # Somebody must collect an ended child, or it stays a zombie for as long as the page lives.
-        threading.Thread(target=child.wait, daemon=True, name=f"collect {child.pid}").start()
-        return child.pid, started
+        child = _spawn(["synthstudio.jobs.worker", str(folder)], folder / LOG)
+        return child.pid, start_time(child.pid)
 
     def alive(self, pid: int, started: float) -> bool:
         """Whether the worker still runs, whoever launched it."""
         return same_process(pid, started)
+
+
+class WarmLauncher(ProcessLauncher):
+    """Computing runs are forked from a nursery that has the engine loaded; the others need no engine."""
+
+    def __init__(self, patience_seconds: float = 90.0) -> None:
+        self._address = _private_folder() / f"nursery-{_code_key()}.sock"
+        self._patience = patience_seconds
+        self._waiting_since: float | None = None
+        self._spawned: float | None = None
+
+    def launch(self, folder: Path, computes: bool) -> tuple[int, float] | None:
+        """Fork from the nursery; None while it is loading. Without one in time, a fresh process does the work."""
+        if not computes:
+            self._start_nursery()
+            return super().launch(folder, computes)
+        pid = self._ask(folder)
+        if pid is not None:
+            self._waiting_since = None
+            return pid, start_time(pid)
+        self._start_nursery()
+        self._waiting_since = self._waiting_since or time.monotonic()
+        if time.monotonic() - self._waiting_since < self._patience:
+            return None
+        with (folder / LOG).open("a") as out:
+            out.write("The nursery did not answer in time; a fresh process loads the engine itself.\n")
+        return super().launch(folder, computes)
+
+    def _ask(self, folder: Path) -> int | None:
+        request = json.dumps({"folder": str(folder), "environment": dict(os.environ)}).encode() + b"\n"
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(5.0)
+                connection.connect(str(self._address))
+                connection.sendall(request)
+                answer = connection.recv(64)
+        except OSError:
+            return None
+        return int(answer) if answer.strip() else None
+
+    def _start_nursery(self) -> None:
+        """Start one unless one was started lately; where one runs already, the second ends at once."""
+        if self._spawned is None or time.monotonic() - self._spawned > self._patience:
+            self._spawned = time.monotonic()
+            _spawn(["synthstudio.jobs.nursery", str(self._address)], self._address.with_suffix(".log"))
+
+
+def default_launcher() -> Launcher:
+    """Warm where forking is possible."""
+    return WarmLauncher() if hasattr(os, "fork") and sys.platform == "linux" else ProcessLauncher()
 
 
 def start_time(pid: int) -> float:
@@ -63,3 +112,35 @@ def same_process(pid: int, started: float) -> bool:
         return abs(process.create_time() - started) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def _spawn(module_and_arguments: list[str], log: Path) -> "subprocess.Popen[bytes]":
+    with storage_errors(log.parent), log.open("ab") as out:
+        child = subprocess.Popen(
+            [sys.executable, "-m", *module_and_arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            cwd=_PACKAGE.parent,
+        )
+    # Somebody must collect an ended child, or it stays a zombie for as long as the page lives.
+    threading.Thread(target=child.wait, daemon=True, name=f"collect {child.pid}").start()
+    return child
+
+
+def _private_folder() -> Path:
+    """A folder for sockets that only this user can enter; short, because a socket's path may have 107 bytes."""
+    folder = Path(tempfile.gettempdir()) / f"synthstudio-{os.getuid()}"
+    with storage_errors(folder):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    about = folder.lstat()
+    if about.st_uid != os.getuid() or about.st_mode & 0o077:
+        raise StorageFull(f"{folder} can be entered by others. Remove it, or set TMPDIR to a folder of your own.")
+    return folder
+
+
+def _code_key() -> str:
+    """Changes with the interpreter and with the code, so that an old nursery never serves new code."""
+    newest = max(path.stat().st_mtime_ns for path in _PACKAGE.rglob("*.py"))
+    return hashlib.sha256(f"{sys.executable}{_PACKAGE}{newest}".encode()).hexdigest()[:16]

@@ -193,8 +193,7 @@ def check_value(cls: type[Step], field: str, value: Any) -> None:
     """BadInput if a field of a Step cannot take this value."""
     info = cls.model_fields[field]
     try:
-        TypeAdapter(Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation).validate_python(
-            value
-        )
+        annotation: Any = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+        TypeAdapter(annotation).validate_python(value)
     except ValidationError as error:
         raise BadInput(f"{cls.kind}.{field}: {readable(error).removeprefix('the request: ')}") from error

@@ -20,7 +20,7 @@ from synthstudio.catalog.runs import ACTIVE, RESUMABLE, Run
 from synthstudio.errors import BadInput, Leak, StudioError
 from synthstudio.events import Finished
 from synthstudio.jobs import pipeline
-from synthstudio.jobs.launchers import Launcher, ProcessLauncher
+from synthstudio.jobs.launchers import Launcher, default_launcher
 from synthstudio.jobs.log import EventLog
 from synthstudio.jobs.request import HEARTBEAT, STOP, Request
 from synthstudio.resources import Resources
@@ -40,7 +40,7 @@ class Studio:
     def __init__(self, home: Path, project: str = "default", launcher: Launcher | None = None) -> None:
         self.workspace = Workspace.open(home, project)
         self.catalog = Catalog(self.workspace.catalog)
-        self.launcher = launcher or ProcessLauncher()
+        self.launcher = launcher or default_launcher()
 
     def __enter__(self) -> "Studio":
         return self
@@ -203,12 +203,13 @@ class Studio:
             folder = self.workspace.run_folder(run.id)
             (folder / STOP).unlink(missing_ok=True)
             try:
-                pid, started = self.launcher.launch(folder)
+                process = self.launcher.launch(folder, STEPS[run.kind].computes)
             except (OSError, StudioError) as error:
                 self.catalog.runs.set_state(run.id, "failed", f"The worker could not be started: {error}")
                 continue
-            self.catalog.runs.launched(run.id, device, pid, started)
-            busy.add(device)
+            if process is not None:
+                self.catalog.runs.launched(run.id, device, *process)
+                busy.add(device)
 
     def _refuse_leak(self, step: Step) -> None:
         if step.kind.startswith(_MAY_NAME_TEST):

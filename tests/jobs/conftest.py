@@ -6,12 +6,13 @@ import pytest
 
 import tests.jobs.counting  # noqa: F401
 from synthstudio.jobs import Studio
+from synthstudio.jobs.launchers import ProcessLauncher
 
 
 @pytest.fixture
 def studio(tmp_path, monkeypatch):
     monkeypatch.setenv("SYNTHSTUDIO_STEPS", "tests.jobs.counting")
-    with Studio(tmp_path / "home") as opened:
+    with Studio(tmp_path / "home", launcher=ProcessLauncher()) as opened:
         yield opened
         for run in opened.catalog.runs.in_state("running", "stopping"):
             with_pid = run.pid or 0

@@ -5,9 +5,10 @@ import signal
 
 import pytest
 
-from synthstudio.errors import BadInput, CatalogBusy, Leak
 from synthstudio.artifacts import ImageSet, Member
+from synthstudio.errors import BadInput, CatalogBusy, Leak
 from synthstudio.jobs import Studio
+from synthstudio.jobs.launchers import ProcessLauncher
 from synthstudio.jobs.studio import ask_to_stop
 from tests.jobs.conftest import tick_until
 from tests.jobs.counting import Count, Paint, Silent
@@ -69,11 +70,11 @@ def test_a_killed_worker_looks_lost_and_resumes(studio):
 
 
 def test_a_new_owner_finds_a_running_worker_again(studio, tmp_path):
-    with Studio(tmp_path / "other") as first:
+    with Studio(tmp_path / "other", launcher=ProcessLauncher()) as first:
         run_id, _ = first.submit(Paint(images=20, seconds_each=0.05))
         tick_until(first, lambda: first.catalog.images.count(run_id) >= 2)
         pid = first.catalog.runs.get(run_id).pid
-    with Studio(tmp_path / "other") as second:
+    with Studio(tmp_path / "other", launcher=ProcessLauncher()) as second:
         assert second.wait(run_id).state == "done"
         assert second.catalog.runs.get(run_id).attempt == 1
         assert second.catalog.runs.get(run_id).pid == pid
@@ -147,3 +148,12 @@ def test_a_torn_last_line_is_neither_read_nor_kept(studio):
     studio.resume(run_id)
     assert studio.wait(run_id).state == "done"
     assert [index for index, _ in made(studio, run_id)] == list(range(6))
+
+
+def test_runs_on_one_device_wait_for_each_other(studio):
+    first, _ = studio.submit(Paint(images=10, seconds_each=0.05))
+    second, _ = studio.submit(Paint(images=2))
+    tick_until(studio, lambda: studio.catalog.images.count(first) >= 1)
+    assert studio.catalog.runs.get(second).state == "queued"
+    assert studio.wait(second).state == "done"
+    assert studio.catalog.runs.get(first).state == "done"

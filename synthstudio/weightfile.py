@@ -31,7 +31,9 @@ def read_header(path: Path) -> Header:
         length = int.from_bytes(file.read(8), "little")
         start = file.read(1)
         if start != b"{" or not 2 <= length <= _LIMIT:
-            raise UnsafeInput(f"{path.name} is not a safetensors file. Other weight formats can run code; convert it first.")
+            raise UnsafeInput(
+                f"{path.name} is not a safetensors file. Other weight formats can run code; convert it first."
+            )
         try:
             body = json.loads(start + file.read(length - 1))
         except ValueError as error:
@@ -39,7 +41,9 @@ def read_header(path: Path) -> Header:
     metadata = body.pop("__metadata__", {})
     end = max((entry["data_offsets"][1] for entry in body.values()), default=0)
     if path.stat().st_size != 8 + length + end:
-        raise Damaged(f"{path} is {path.stat().st_size} bytes long, its header promises {8 + length + end}. Make it again.")
+        raise Damaged(
+            f"{path} is {path.stat().st_size} bytes long, its header promises {8 + length + end}. Make it again."
+        )
     return Header(body, metadata, 8 + length)
 
 

@@ -6,6 +6,7 @@ of its floats. Guidance is classifier-free (Ho & Salimans 2022), in diffusers' s
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from PIL import Image
@@ -70,6 +71,22 @@ def denoise(backbone: StableDiffusion, requests: Sequence[Request], settings: Se
     return latents
 
 
+def side(backbone: StableDiffusion, resolution: int | None) -> int:
+    """The side of the images in pixels: what was asked for, or the backbone's own size."""
+    return resolution or backbone.resolution
+
+
+def default_batch(backbone: StableDiffusion, resolution: int | None) -> int:
+    """Images per batch when nobody chose: as many as fill the device without filling its memory."""
+    budget = {"cpu": 32 * 64**2, "mps": 4 * 512**2, "cuda": 16 * 512**2}[backbone.device.type]
+    return max(1, min(128, budget // side(backbone, resolution) ** 2))
+
+
+def default_threads(backbone: StableDiffusion) -> int:
+    """CPU threads when nobody chose; 0 is every core."""
+    return 0
+
+
 def first_step(inference_steps: int, strength: float) -> int:
     """Where on the schedule SDEdit starts (Meng et al. 2021, arXiv:2108.01073): floor(steps · strength) steps remain.
 
@@ -79,7 +96,7 @@ def first_step(inference_steps: int, strength: float) -> int:
 
 
 def _start(
-    backbone: StableDiffusion, requests: Sequence[Request], settings: Settings, steps: object, first: int
+    backbone: StableDiffusion, requests: Sequence[Request], settings: Settings, steps: Any, first: int
 ) -> Tensor:
     """Pure noise, or the sources noised to where the schedule starts."""
     shape = backbone.latent_shape(settings.resolution)

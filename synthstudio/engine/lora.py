@@ -10,7 +10,7 @@ as one that was not.
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -156,7 +156,7 @@ class Training:
         )
         self.probe_batch = self._probe_batch()
 
-    def run(self, checkpoint_every: int) -> Iterator[Tick]:
+    def run(self, checkpoint_every: int) -> Generator[Tick, None, None]:
         """Train to the end, from the last checkpoint if there is one. Closing the generator writes a checkpoint."""
         saved = self.step = self._resume()
         pauses = {round(self.recipe.steps * share / PROBED) for share in range(1, PROBED + 1)}

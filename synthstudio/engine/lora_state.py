@@ -5,6 +5,7 @@ into the weights: the same function as running B and A beside every layer, witho
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from synthstudio.engine.backbones import ADAPTED, StableDiffusion
 from synthstudio.errors import BadInput
 
 FILE = "pytorch_lora_weights.safetensors"
+Factors = Mapping[str, tuple[Tensor, Tensor]]  # A and B of each layer, by its full name
 _METADATA = "lora_adapter_metadata"
 
 
@@ -25,16 +27,16 @@ _METADATA = "lora_adapter_metadata"
 class Adapter:
     """Low-rank factors by full layer name ('unet.…'): A (r, in, …) and B (out, r, …); the update is scale · B A."""
 
-    factors: Mapping[str, tuple[Tensor, Tensor]]
+    factors: Factors
     scale: float
 
 
-def write_adapter(path: Path, factors: Mapping[str, tuple[Tensor, Tensor]], rank: int, alpha: float, targets: str) -> None:
+def write_adapter(path: Path, factors: Factors, rank: int, alpha: float, targets: str) -> None:
     """Write the factors so that plain diffusers loads them; equal factors give equal bytes."""
     tensors = {}
     for name, pair in factors.items():
-        # Older transformers keep a text encoder's layers one level deeper; diffusers accepts that name with any version.
-        place = name.replace("text_encoder.", "text_encoder.text_model.", 1) if name.startswith("text_encoder.") else name
+        # Older transformers keep a text encoder's layers one level deeper; diffusers takes that name with any version.
+        place = re.sub(r"^text_encoder\.", "text_encoder.text_model.", name)
         for letter, factor in zip("AB", pair, strict=True):
             tensors[f"{place}.lora_{letter}.weight"] = plain(factor)
     metadata: dict[str, object] = {}
@@ -74,7 +76,9 @@ def use_adapter(backbone: StableDiffusion, key: object, adapter: Adapter | None,
     """
     if backbone.adapter == key:
         return
-    layers = {f"{part}.{name}": layer for part, module in backbone.modules.items() for name, layer in module.named_modules()}
+    layers = {
+        f"{part}.{name}": layer for part, module in backbone.modules.items() for name, layer in module.named_modules()
+    }
     with torch.no_grad():
         for name, weight in backbone.base_weights.items():
             _weight(layers[name]).copy_(weight)

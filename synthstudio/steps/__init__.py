@@ -44,6 +44,9 @@ def load_extensions() -> None:
 
 
 # The table of kinds: one line per verb, at the end because every step needs Work.
+from synthstudio.steps.adapt import lora  # noqa: E402, F401
 from synthstudio.steps.evaluate import compare  # noqa: E402, F401
+from synthstudio.steps.export import adapter  # noqa: E402, F401
+from synthstudio.steps.sample import text, variation  # noqa: E402, F401
 from synthstudio.steps.score import label_agreement, sharpness  # noqa: E402, F401
 from synthstudio.steps.train import classifier, linear_probe  # noqa: E402, F401

@@ -1,0 +1,248 @@
+"""DataDream: fit LoRA weights of a text-to-image model to the shots, one for all classes or one per class."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import model_validator
+
+from synthstudio.artifacts import Member
+from synthstudio.errors import BadInput
+from synthstudio.events import Event, Measured, Note, Output, Progress
+from synthstudio.models import folder_of
+from synthstudio.step import Step
+from synthstudio.steps import Work
+from synthstudio.steps.sample.plan import EVERY, fill
+from synthstudio.terms import (
+    Alpha,
+    Crop,
+    Epochs,
+    ImageSetId,
+    LearningRate,
+    MinSnrGamma,
+    ModelRef,
+    Prompt,
+    PromptDropout,
+    Rank,
+    Resolution,
+    Scope,
+    Seed,
+    Targets,
+    TrainingBatch,
+    TrainingSteps,
+    WarmupSteps,
+    WeightDecay,
+)
+from synthstudio.workspace import slug, write_atomically
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+    from synthstudio.engine.backbones import StableDiffusion
+    from synthstudio.engine.lora import Photos, Recipe
+
+
+class Lora(Step):
+    """A LoRA of UNet and text encoder, trained on the shots (Kim et al. 2024, arXiv:2407.10910)."""
+
+    kind: ClassVar[str] = "adapt.lora"
+
+    backbone: ModelRef
+    images: ImageSetId
+    scope: Scope = "dset"
+    prompt: Prompt = "a photo of a {label}"
+    rank: Rank = 16
+    alpha: Alpha = 16
+    train_text_encoder: bool = True
+    targets: Targets = "attention"
+    training_steps: TrainingSteps = None
+    epochs: Epochs = 200
+    learning_rate: LearningRate = 1e-4
+    batch_size: TrainingBatch = 8
+    warmup_steps: WarmupSteps = 100
+    weight_decay: WeightDecay = 1e-2
+    crop: Crop = "random"
+    resolution: Resolution = None
+    prompt_dropout: PromptDropout = 0.0
+    min_snr_gamma: MinSnrGamma = None
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _no_domain(self) -> "Lora":
+        if "{domain}" in self.prompt:
+            raise ValueError("the shots have no domain; take {domain} out of the prompt")
+        return self
+
+    def updates(self, images: int) -> int:
+        """Optimiser updates for a LoRA fitted to this many images."""
+        return self.training_steps or ceil(self.epochs * ceil(images / self.batch_size))
+
+    def run(self, work: Work) -> Iterator[Event]:
+        """Yield progress with the losses; the adapter when every class is done. A stop keeps what is trained."""
+        groups = _groups(work, self)
+        total = sum(self.updates(len(members)) for members in groups.values())
+        if any(self.warmup_steps > self.updates(len(members)) / 3 for members in groups.values()):
+            text = (
+                f"The warm-up of {self.warmup_steps} steps takes over a third of the training. Consider a shorter one."
+            )
+            yield Note(text=text, level="warning")
+        finished, before = {}, 0
+        for label, members in groups.items():
+            steps = self.updates(len(members))
+            fit = _Fit(self, label, members, work.scratch / (slug(label) if label != EVERY else "all"), steps)
+            for done, values in fit.run(work):
+                yield Progress(done=before + done, total=total, unit="steps", values=values)
+            before += steps
+            finished[label] = fit.result()
+            yield Progress(done=before, total=total, unit="steps", values={"probe_loss": finished[label].after})
+        for label, one in finished.items():
+            name = "" if label == EVERY else label
+            yield Measured(name="probe_loss", value=one.before, arm="before", split="shots", label=name)
+            yield Measured(name="probe_loss", value=one.after, arm="after", split="shots", label=name)
+        yield Output(name="adapter", value=work.workspace.put_document("adapter", _document(self, groups, finished)))
+
+
+@dataclass(frozen=True)
+class _Result:
+    weights: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """One LoRA: for all classes, or for one of them. `folder` survives stop and resume."""
+
+    step: Lora
+    label: str
+    members: Sequence[Member]
+    folder: Path
+    steps: int
+
+    @property
+    def note(self) -> Path:
+        """Where the finished result is kept."""
+        return self.folder / "result.json"
+
+    def result(self) -> _Result:
+        """The finished result."""
+        return _Result(**json.loads(self.note.read_bytes()))
+
+    def finished(self, work: Work) -> bool:
+        """Whether an earlier attempt finished this one."""
+        return self.note.exists() and work.workspace.weight_path(self.result().weights).exists()
+
+    def run(self, work: Work) -> Iterator[tuple[int, dict[str, float]]]:
+        """Train; yields steps done and losses."""
+        if self.finished(work):
+            return
+        from synthstudio.engine import lora, lora_state
+
+        backbone = _backbone(work, self.step)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        photos = _photos(work, self.step, backbone, self.members)
+        with closing(lora.Training(backbone, photos, self._recipe(), self.folder)) as training:
+            values = {"probe_loss": training.probe()}
+            before = values["probe_loss"]
+            with closing(training.run(work.resources.checkpoint_every)) as ticks:
+                for tick in ticks:
+                    values |= {"loss": tick.loss} | ({} if tick.probe is None else {"probe_loss": tick.probe})
+                    yield tick.step, dict(values)
+            after = training.probe()
+            file = self.folder / lora_state.FILE
+            training.write(file)
+        digest = work.workspace.put_weights(file)
+        write_atomically(self.note, json.dumps({"weights": digest, "before": before, "after": after}).encode())
+        training.checkpoint.unlink(missing_ok=True)
+
+    def _recipe(self) -> "Recipe":
+        from synthstudio.engine import lora
+
+        step = self.step
+        return lora.Recipe(
+            steps=self.steps,
+            rank=step.rank,
+            alpha=step.alpha,
+            targets=step.targets,
+            text_encoder=step.train_text_encoder,
+            learning_rate=step.learning_rate,
+            batch_size=step.batch_size,
+            warmup_steps=step.warmup_steps,
+            weight_decay=step.weight_decay,
+            prompt_dropout=step.prompt_dropout,
+            min_snr_gamma=step.min_snr_gamma,
+            seed=step.seed,
+        )
+
+
+def _groups(work: Work, step: Lora) -> dict[str, list[Member]]:
+    """The images each LoRA is fitted to, by label; one entry for all when the scope is the whole set."""
+    images = work.workspace.image_set(step.images)
+    if not len(images):
+        raise BadInput("There are no images to adapt to. Import some and split them first.")
+    return images.by_label() if step.scope == "cls" else {EVERY: list(images)}
+
+
+def _backbone(work: Work, step: Lora) -> "StableDiffusion":
+    import torch
+
+    from synthstudio.engine import backbones, devices
+
+    device = devices.pick(work.resources.device)
+    devices.use_threads(work.resources.threads)
+    if device.type == "cuda":
+        devices.repeatable()
+    dtype = backbones.working_dtype(device)
+    dtype = torch.float32 if dtype is torch.float16 else dtype  # float16 gradients would vanish without loss scaling
+    folder = folder_of(step.backbone, work.workspace)
+    found = work.load(("backbone", step.backbone, str(device), dtype), lambda: backbones.load(folder, device, dtype))
+    assert isinstance(found, backbones.StableDiffusion)
+    return found
+
+
+def _photos(work: Work, step: Lora, backbone: "StableDiffusion", members: Sequence[Member]) -> "Photos":
+    """Latents of the square views of every image, made once."""
+    from synthstudio.engine import diffusion, lora, pixels, seeds
+
+    side = diffusion.side(backbone, step.resolution)
+    backbone.latent_shape(side)
+    pictures: list[Picture] = []
+    views: list[tuple[int, ...]] = []
+    for member in members:
+        drawn = seeds.generator(step.seed, "crop", member.image)
+        squares = pixels.squares(pixels.read(work.workspace.get(member.image)), side, step.crop, drawn)
+        views.append(tuple(range(len(pictures), len(pictures) + len(squares))))
+        pictures += squares
+    mean, deviation = backbone.moments(pixels.to_tensor(pictures))
+    return lora.Photos(mean, deviation, tuple(views), tuple(fill(step.prompt, member.label) for member in members))
+
+
+def _document(step: Lora, groups: dict[str, list[Member]], finished: dict[str, _Result]) -> dict[str, object]:
+    """What the adapter is, for sampling, export and provenance."""
+    every = [member for members in groups.values() for member in members]
+    counted = {label: sum(m.label == label for m in every) for label in sorted({m.label for m in every})}
+    return {
+        "backbone": step.backbone,
+        "scope": step.scope,
+        "rank": step.rank,
+        "alpha": step.alpha,
+        "targets": step.targets,
+        "prompt": step.prompt,
+        "resolution": step.resolution,
+        "images": step.images,
+        "images_per_label": counted,
+        "weights": {label: one.weights for label, one in finished.items()},
+        "training": {
+            "steps": {label: step.updates(len(members)) for label, members in groups.items()},
+            "learning_rate": step.learning_rate,
+            "batch_size": step.batch_size,
+            "train_text_encoder": step.train_text_encoder,
+            "seed": step.seed,
+            "probe_loss_before": {label: one.before for label, one in finished.items()},
+            "probe_loss_after": {label: one.after for label, one in finished.items()},
+        },
+    }

@@ -1,0 +1,140 @@
+"""Carrying out a plan: what `sample.text` and `sample.variation` share."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from synthstudio.artifacts import Image, ImageSet, Member
+from synthstudio.errors import BadInput
+from synthstudio.events import Event, Made, Note, Output, Progress
+from synthstudio.models import folder_of
+from synthstudio.steps import Work
+from synthstudio.steps.sample.plan import Row, chunks
+
+if TYPE_CHECKING:
+    from synthstudio.engine.backbones import StableDiffusion
+
+
+class Sampled(Protocol):
+    """What both sampling steps say about how to sample."""
+
+    @property
+    def backbone(self) -> str: ...
+    @property
+    def adapter(self) -> str | None: ...
+    @property
+    def adapter_scale(self) -> float: ...
+    @property
+    def inference_steps(self) -> int: ...
+    @property
+    def sampler(self) -> str: ...
+    @property
+    def resolution(self) -> int | None: ...
+
+
+def adapter_weights(work: Work, step: Sampled) -> dict[str, str] | None:
+    """The weight files of the step's adapter by label; BadInput if it belongs to another backbone."""
+    if step.adapter is None:
+        return None
+    adapter = work.workspace.document(step.adapter)
+    if adapter["backbone"] != step.backbone:
+        trained, asked = adapter["backbone"].split("@")[0], step.backbone.split("@")[0]
+        raise BadInput(
+            f"The adapter was trained on {trained} ({adapter['backbone'][-8:]}), "
+            f"not on {asked} ({step.backbone[-8:]}). Choose that backbone, or train an adapter for this one."
+        )
+    return dict(adapter["weights"])
+
+
+def make_images(work: Work, step: Sampled, rows: Sequence[Row]) -> Iterator[Event]:
+    """Make the missing rows batch by batch, then name the set of all.
+
+    A batch is made whole or skipped whole, so that an interrupted run ends with the very bytes of an unbroken one.
+    """
+    from synthstudio.engine import devices, diffusion
+
+    made: dict[int, Image] = dict(work.done)
+    yield Progress(done=len(made), total=len(rows), unit="images")
+    missing = any(row.index not in made for row in rows)
+    backbone = _backbone(work, step) if missing else None
+    if backbone is not None:
+        devices.use_threads(work.resources.threads or diffusion.default_threads(backbone))
+        yield from _warnings(backbone, rows)
+        size = work.resources.batch or diffusion.default_batch(backbone, step.resolution)
+        for batch in chunks(rows, size):
+            if all(row.index in made for row in batch):
+                continue
+            for row, file in zip(batch, _files(work, step, backbone, batch), strict=True):
+                if row.index in made:
+                    continue
+                made[row.index] = _image(work, step, row, file, diffusion.side(backbone, step.resolution))
+                yield Made(index=row.index, image=made[row.index])
+            yield Progress(done=len(made), total=len(rows), unit="images")
+    members = (Member(row.label, made[row.index].digest) for row in rows)
+    yield Output(name="images", value=work.workspace.put_set(ImageSet.of("set", members)))
+
+
+def _backbone(work: Work, step: Sampled) -> "StableDiffusion":
+    from synthstudio.engine import backbones, devices
+
+    device = devices.pick(work.resources.device)
+    if device.type == "cuda":
+        devices.repeatable()
+    folder = folder_of(step.backbone, work.workspace)
+    key = ("backbone", step.backbone, str(device), backbones.working_dtype(device))
+    found = work.load(key, lambda: backbones.load(folder, device))
+    assert isinstance(found, backbones.StableDiffusion)
+    return found
+
+
+def _files(work: Work, step: Sampled, backbone: "StableDiffusion", batch: Sequence[Row]) -> list[bytes]:
+    from synthstudio.engine import diffusion, lora_state, pixels
+
+    weights = batch[0].weights
+    if weights is None or step.adapter_scale == 0:
+        lora_state.use_adapter(backbone, None, None, 1.0)
+    elif backbone.adapter != (weights, step.adapter_scale):
+        adapter = lora_state.read_adapter(work.workspace.get_weights(weights))
+        lora_state.use_adapter(backbone, (weights, step.adapter_scale), adapter, step.adapter_scale)
+    requests = [
+        diffusion.Request(
+            row.prompt,
+            row.negative_prompt,
+            row.seed,
+            pixels.read(work.workspace.get(row.parent)) if row.parent else None,
+        )
+        for row in batch
+    ]
+    settings = diffusion.Settings(
+        guidance_scale=batch[0].guidance_scale,
+        inference_steps=step.inference_steps,
+        sampler=step.sampler,
+        strength=batch[0].strength,
+        resolution=diffusion.side(backbone, step.resolution),
+    )
+    return diffusion.sample(backbone, requests, settings)
+
+
+def _image(work: Work, step: Sampled, row: Row, file: bytes, side: int) -> Image:
+    made: dict[str, Any] = {
+        "prompt": row.prompt,
+        "negative_prompt": row.negative_prompt,
+        "seed": row.seed,
+        "guidance_scale": row.guidance_scale,
+        "strength": row.strength if row.parent else None,
+        "parent": row.parent,
+        "inference_steps": step.inference_steps,
+        "sampler": step.sampler,
+        "backbone": step.backbone,
+        "adapter": step.adapter,
+        "adapter_scale": step.adapter_scale if step.adapter else None,
+    }
+    return Image(work.workspace.put(file), row.label, "synthetic", side, side, made)
+
+
+def _warnings(backbone: "StableDiffusion", rows: Sequence[Row]) -> Iterator[Event]:
+    long = [
+        p for p in dict.fromkeys(t for row in rows for t in (row.prompt, row.negative_prompt)) if backbone.too_long(p)
+    ]
+    if long:
+        text = f"{len(long)} prompts exceed the {backbone.words - 2} tokens this backbone reads; the rest is ignored."
+        yield Note(text=text, level="warning")

@@ -1,0 +1,57 @@
+"""Images from words alone, with or without an adapter."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from pydantic import model_validator
+
+from synthstudio.events import Event
+from synthstudio.step import Step
+from synthstudio.steps import Work
+from synthstudio.steps.sample.making import adapter_weights, make_images
+from synthstudio.steps.sample.plan import check_domains, check_labels, plan
+from synthstudio.terms import (
+    AdapterId,
+    AdapterScale,
+    Domains,
+    GuidanceScale,
+    ImagesPerClass,
+    InferenceSteps,
+    Labels,
+    ModelRef,
+    NegativePrompt,
+    Prompt,
+    Resolution,
+    Sampler,
+    Seed,
+)
+
+
+class Text(Step):
+    """Synthetic images of each label from its prompt."""
+
+    kind: ClassVar[str] = "sample.text"
+
+    backbone: ModelRef
+    adapter: AdapterId | None = None
+    labels: Labels
+    prompt: Prompt = "a photo of a {label}"
+    domains: Domains = ()
+    negative_prompt: NegativePrompt = ""
+    guidance_scale: GuidanceScale = 2.0
+    inference_steps: InferenceSteps = 50
+    sampler: Sampler = "dpm++"
+    images_per_class: ImagesPerClass = 100
+    adapter_scale: AdapterScale = 1.0
+    resolution: Resolution = None
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Text":
+        check_domains(self.prompt, self.domains)
+        check_labels(self.labels)
+        return self
+
+    def run(self, work: Work) -> Iterator[Event]:
+        """Yield one image at a time; the set of all when they are complete."""
+        yield from make_images(work, self, plan(self, adapter_weights(work, self)))

@@ -24,11 +24,6 @@ from synthstudio.errors import BadInput, Damaged, Missing, StorageFull
 _CHUNK = 1 << 20
 
 
-def default_home() -> Path:
-    """`SYNTHSTUDIO_HOME`, or a folder in the working directory."""
-    return Path(os.environ.get("SYNTHSTUDIO_HOME") or "synthstudio-home")
-
-
 def slug(name: str) -> str:
     """A folder name for any text. Names that lose something by it get a digest, so they stay apart."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]

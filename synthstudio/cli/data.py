@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synthstudio.cli.options import Home, Project
+from synthstudio.cli.options import HERE, Home, Project
 from synthstudio.errors import BadInput, RunFailed
 from synthstudio.workspace import storage_errors
 
@@ -26,7 +26,7 @@ def export(
     pipeline: Annotated[str | None, typer.Option(help="Which recipe run; default: the newest finished one.")] = None,
     fold: Annotated[int, typer.Option(min=0, help="Which fold's images and adapter.")] = 0,
     project: Project = "default",
-    home: Home = None,  # type: ignore[assignment]
+    home: Home = HERE,
 ) -> None:
     """Write the dataset (ImageFolder with metadata and a card) and the LoRA of a finished recipe."""
     from synthstudio.jobs import Studio

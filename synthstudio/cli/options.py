@@ -5,13 +5,8 @@ from typing import Annotated
 
 import typer
 
-from synthstudio.workspace import default_home
-
-Home = Annotated[
-    Path,
-    typer.Option("--home", help="Folder that holds all projects (default: SYNTHSTUDIO_HOME or ./synthstudio-home).",
-                 default_factory=default_home, show_default=False),
-]  # fmt: skip
+Home = Annotated[Path, typer.Option("--home", envvar="SYNTHSTUDIO_HOME", help="Folder that holds all projects.")]
+HERE = Path("synthstudio-home")
 Project = Annotated[str, typer.Option("--project", help="Project name; any text.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from synthstudio.cli.options import Home, Project
+from synthstudio.cli.options import HERE, Home, Project
 from synthstudio.errors import CatalogBusy, RunFailed
 
 
@@ -72,7 +72,7 @@ def steps(
 
 def runs(
     project: Project = "default",
-    home: Home = None,  # type: ignore[assignment]
+    home: Home = HERE,
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -101,7 +101,7 @@ def runs(
 def stop(
     run: Annotated[str, typer.Argument(help="A run's id.")],
     project: Project = "default",
-    home: Home = None,  # type: ignore[assignment]
+    home: Home = HERE,
 ) -> None:
     """Ask a run to stop where it can be resumed. Works while another process has the project open."""
     from synthstudio.jobs import Studio
@@ -122,7 +122,7 @@ def stop(
 def resume(
     run: Annotated[str, typer.Argument(help="A run's id.")],
     project: Project = "default",
-    home: Home = None,  # type: ignore[assignment]
+    home: Home = HERE,
 ) -> None:
     """Go on with a stopped, failed or lost run, and with the recipe that waits for it."""
     from synthstudio.cli.studio import follow_pipeline
@@ -144,7 +144,7 @@ def resume(
 
 def doctor(
     project: Project = "default",
-    home: Home = None,  # type: ignore[assignment]
+    home: Home = HERE,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check devices, versions, models, the Hub, the disk, the catalog and the blobs; say what to do about each."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthstudio.cli.options import Batch, Device, Home, Json, Project, Threads
+from synthstudio.cli.options import HERE, Batch, Device, Home, Json, Project, Threads
 from synthstudio.errors import BadInput, RunFailed
 from synthstudio.workspace import write_atomically
 
@@ -37,7 +37,7 @@ def run(
     ] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="step.field=value; may be repeated.")] = None,
     project: Project = "default",
-    home: Home = None,  # type: ignore[assignment]
+    home: Home = HERE,
     seed: Annotated[int, typer.Option(min=0, help="Seed of adaptation, sampling and training.")] = 0,
     device: Device = "auto",
     threads: Threads = 0,
@@ -70,7 +70,7 @@ def step(
     context: typer.Context,
     kind: Annotated[str, typer.Argument(help="A step; see `steps`.")],
     project: Project = "default",
-    home: Home = None,  # type: ignore[assignment]
+    home: Home = HERE,
     device: Device = "auto",
     threads: Threads = 0,
     batch: Batch = 0,

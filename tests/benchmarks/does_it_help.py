@@ -1,0 +1,90 @@
+"""Does it help? Every recipe on every data set at 1, 4 and 16 shots, three folds: the four numbers with intervals.
+
+    python tests/benchmarks/does_it_help.py --data digits --data eurosat.parquet --data flowers17.parquet \
+        --home /tmp/study --out tests/benchmarks/results/does_it_help.json
+
+Settings come from the preset alone; nothing is chosen on test images. A cell that is already in the output file is
+skipped, so the study can be stopped and resumed. Writes JSON and a Markdown table beside it.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+RECIPES = ("prompts-only", "real-guidance", "datadream", "datadream-cls")
+ARMS = ("zero_shot", "real_only", "synthetic_only", "real_and_synthetic")
+
+
+def run(recipe: str, data: str, shots: int, asked: argparse.Namespace) -> dict[str, object]:
+    """One cell of the study."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result.json"
+        settings = [part for setting in asked.set for part in ("--set", setting)]
+        command = [
+            sys.executable, "-m", "synthstudio", "run", recipe, "--data", data, "--shots", str(shots),
+            "--folds", str(asked.folds), "--preset", asked.preset, "--home", asked.home, "--project", Path(data).stem,
+            "--json", str(result), *settings,
+        ]  # fmt: skip
+        subprocess.run(command, check=True)
+        return json.loads(result.read_text())
+
+
+def table(cells: list[dict[str, object]]) -> str:
+    """The study as Markdown: percent, mean over folds and half the 95 % interval (Student's t over the folds)."""
+    lines = [
+        "| data | shots | recipe | zero-shot | real only | synthetic only | real + synthetic | difference (95 %) | kept |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for cell in cells:
+        numbers = [f"{100 * cell['mean'][arm]:.1f} ± {50 * width(cell['interval95'][arm]):.1f}" for arm in ARMS]
+        gain = cell["difference"]
+        said = f"{100 * gain['value']:+.1f} ({100 * gain['low']:+.1f} to {100 * gain['high']:+.1f})"
+        kept = cell["counts"]["kept"] / max(1, cell["counts"]["synthetic"])
+        name = Path(str(cell["data"])).stem
+        lines.append(
+            f"| {name} | {cell['shots']} | {cell['recipe']} | {' | '.join(numbers)} | {said} | {100 * kept:.0f} % |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def width(interval: list[float]) -> float:
+    """Upper minus lower end."""
+    return interval[1] - interval[0]
+
+
+def main() -> None:
+    """Run what is missing and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", action="append", required=True)
+    parser.add_argument("--shots", type=int, nargs="+", default=[1, 4, 16])
+    parser.add_argument("--recipes", nargs="+", default=RECIPES)
+    parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--preset", default="quick")
+    parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--home", default="synthstudio-home")
+    parser.add_argument("--out", type=Path, required=True)
+    asked = parser.parse_args()
+    cells = json.loads(asked.out.read_text())["cells"] if asked.out.exists() else []
+    known = {(Path(str(c["data"])).stem, c["shots"], c["recipe"]) for c in cells}
+    for data in asked.data:
+        for shots in asked.shots:
+            for recipe in asked.recipes:
+                if (Path(data).stem, shots, recipe) in known:
+                    continue
+                cell = run(recipe, data, shots, asked)
+                cells.append({key: value for key, value in cell.items() if key not in ("artifacts", "reused")})
+                cells[-1]["data"] = Path(data).stem
+                body = {
+                    "command": " ".join(["python", "tests/benchmarks/does_it_help.py", *sys.argv[1:]]),
+                    "cells": cells,
+                }
+                asked.out.write_text(json.dumps(body, indent=1) + "\n")
+                asked.out.with_suffix(".md").write_text(table(cells))
+    print(table(cells))
+
+
+if __name__ == "__main__":
+    main()

@@ -13,7 +13,8 @@ from torch import Tensor
 from synthstudio.engine.seeds import generator
 
 NUMBERS = 16  # uniform numbers per view
-_AREA, _RATIO, _X, _Y, _FLIP, _JITTERS, _BRIGHT, _CONTRAST, _COLOUR, _HUE, _GREYS, _BLURS, _SIGMA, _SOLARISES = range(14)
+_AREA, _RATIO, _X, _Y, _FLIP = range(5)
+_JITTERS, _BRIGHT, _CONTRAST, _COLOUR, _HUE, _GREYS, _BLURS, _SIGMA, _SOLARISES = range(5, 14)
 
 SMALLEST_CROP = {"light": 0.6, "strong": 0.25}
 

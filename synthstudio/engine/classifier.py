@@ -3,7 +3,7 @@
 logits = exp(logit_scale) · cos(image, text of the label), logit_scale frozen. With both kinds of images
 L = λ · CE(real part) + (1 − λ) · CE(synthetic part), each averaged over its own part (DataDream; Kim et al. 2024).
 
-A step is a pure function of (seed, step): which images, which views, which dropout. So a run that was stopped, killed and
+A step is a pure function of (seed, step): which images, which views, which dropout. So a run that is killed and
 resumed from its checkpoint ends with the same bytes as one that was not.
 """
 
@@ -24,11 +24,12 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from synthstudio import weightfile
-from synthstudio.engine.augment import augment, rows_for_views, rows_for_step
+from synthstudio.engine.augment import augment, rows_for_step, rows_for_views
 from synthstudio.engine.encoders import Encoder, in_batches, sentence, softmax
 from synthstudio.engine.low_rank import LowRank, targets_of
 from synthstudio.engine.seeds import generator
 from synthstudio.errors import StudioError
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -85,7 +86,7 @@ def weighted_loss(logits: dict[str, Tensor], labels: dict[str, Tensor], real_wei
 def shares(batch_size: int, parts: Sequence[str]) -> dict[str, int]:
     """How many images of each part stand in a batch: half and half when there are two, whatever their counts.
 
-    The published code repeats the shots until an epoch holds as many real as synthetic images; this is that mix, exactly.
+    The published code repeats the shots until an epoch holds as many real as synthetic images: that mix, exactly.
     """
     if len(parts) == 1:
         return {parts[0]: batch_size}
@@ -162,7 +163,8 @@ class Training:
             rows = rows_for_step(settings.seed, self.step, name, len(places))
             pixels = self.parts[name].pixels[places]
             return self.towers.frozen(augment(pixels, rows, settings.augmentation, flip=settings.flip))
-        view = torch.randint(settings.views, (len(places),), generator=generator(settings.seed, "choice", name, self.step))
+        chance = generator(settings.seed, "choice", name, self.step)
+        view = torch.randint(settings.views, (len(places),), generator=chance)
         if name in self._features:
             return self._features[name][view, places].to(self.encoder.device)
         return self.towers.frozen(self._views(name, places, view.tolist()))
@@ -270,7 +272,8 @@ class Fitted:
     @classmethod
     def read(cls, document: dict[str, Any], weights: Path) -> "Fitted":
         """From a classifier document and the path of its weights."""
-        known = {name: document[name] for name in ("kind", "prompt", "rank", "alpha", "targets", "depth") if name in document}
+        names = ("kind", "prompt", "rank", "alpha", "targets", "depth")
+        known = {name: document[name] for name in names if name in document}
         return cls(labels=tuple(document["labels"]), tensors=load_file(weights), **known)
 
 
@@ -288,9 +291,7 @@ class Images:
         return self._kept[towers.first]
 
 
-def probabilities(
-    fitted: Fitted, images: Images, embeddings: NDArray[np.float32] | None = None
-) -> NDArray[np.float64]:
+def probabilities(fitted: Fitted, images: Images, embeddings: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
     """Class probabilities (N, labels) of any kind of classifier; a linear probe may be given known embeddings."""
     encoder = images.encoder
     if fitted.kind == "linear_probe":

@@ -39,7 +39,7 @@ class Encoder:
         *self._geometry, normalise = transform.transforms
         if not isinstance(normalise, Normalize):
             raise BadInput("This encoder's preprocessing does not end in a normalisation; use an open_clip folder.")
-        self.model = model.to(device).eval().requires_grad_(False)
+        self.model: Any = model.to(device).eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.device = device
         self._mean = torch.tensor(normalise.mean, device=device).view(1, 3, 1, 1)
@@ -109,14 +109,15 @@ def load(folder: Path, device: torch.device) -> Encoder:
     """
     name = f"local-dir:{folder}"
     if not (folder / "open_clip_config.json").is_file():
-        raise BadInput(f"{folder} has no open_clip_config.json, so it is not an open_clip model. Choose another encoder.")
+        raise BadInput(f"{folder} has no open_clip_config.json: it is not an open_clip model. Choose another encoder.")
     try:
         with _without_warnings():
             model, _, transform = open_clip.create_model_and_transforms(name, load_weights=False, pretrained_text=False)
         open_clip.load_checkpoint(model, str(weight_file(folder)))
         tokenizer = open_clip.get_tokenizer(name)
     except (RuntimeError, ValueError, OSError, json.JSONDecodeError) as error:
-        raise BadInput(f"{folder} cannot be read as an open_clip model ({_first_line(error)}). Fetch it again.") from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        raise BadInput(f"{folder} cannot be read as an open_clip model ({reason}). Fetch it again.") from error
     return Encoder(model, tokenizer, transform, device)
 
 
@@ -170,7 +171,3 @@ def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Probabilities along the last axis."""
     shifted = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
     return shifted / shifted.sum(-1, keepdims=True)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]

@@ -2,13 +2,13 @@
 
 Why not peft. CLIP towers read weights without calling their modules: `nn.MultiheadAttention` holds q, k, v packed in
 `in_proj_weight`, newer open_clip has its own `Attention` with the same raw parameter, and the attention pool of a
-residual tower hands `q_proj.weight` to a function. A wrapper around a Linear inside them is silently skipped, and peft's
-wrapper for `nn.MultiheadAttention` adapts in_proj and out_proj together or not at all, without dropout. Here the update
-is added to the *weight*, by name, and the model is called with the sum (`torch.func.functional_call`): one rule for
-every layout, q, k and v each with their own factors, the shared model never changed, and nothing to unmerge.
+residual tower hands `q_proj.weight` to a function. A wrapper around a Linear inside them is silently skipped, and
+peft's wrapper for `nn.MultiheadAttention` adapts in_proj and out_proj together or not at all, without dropout. Here the
+update is added to the *weight*, by name, and the model is called with the sum (`torch.func.functional_call`): one rule
+for every layout, q, k and v each with their own factors, the shared model never changed, and nothing to unmerge.
 
-Speed. The sum costs rank · |W| per step, whatever the batch, where a wrapper pays two more layers per image; the price is
-a full gradient of W. benchmarks/classifier_speed.py measures both.
+Speed. The sum costs rank · |W| per step, whatever the batch, where a wrapper pays two more layers per image; the price
+is a full gradient of W. tests/benchmarks/classifier_speed.py measures both.
 """
 
 import re
@@ -91,7 +91,7 @@ class LowRank:
         return views
 
     def weights(self, model: nn.Module, drop: torch.Generator | None = None) -> dict[str, Tensor]:
-        """The adapted weights by name. With a generator, LoRA dropout: one mask of input features for the whole batch."""
+        """The adapted weights by name. With a generator, LoRA dropout: one mask of input features for a whole batch."""
         base = dict(model.named_parameters())
         adapted = {}
         for target, (down, up) in self.factors().items():

@@ -1,8 +1,8 @@
 """A linear classifier on frozen embeddings that starts from the words.
 
-CLIP's zero-shot head is a linear layer whose rows are the text embeddings. The probe is that head plus an update with an
-L2 penalty on the update, so one shot can only help a little and many shots can change everything: a head initialised by
-CLIP's words as in He et al. 2023, held near the zero-shot prototypes as in CLAP (Silva-Rodriguez et al. 2024).
+CLIP's zero-shot head is a linear layer whose rows are the text embeddings. The probe is that head plus an update with
+an L2 penalty, so one shot moves it a little and many shots can change everything: a head that starts from CLIP's words
+as in He et al. 2023, held near the zero-shot prototypes as in CLAP (Silva-Rodriguez et al. 2024).
 """
 
 from dataclasses import dataclass

@@ -150,7 +150,8 @@ def test_a_simple_problem_is_learned_and_answered_from_the_file(encoder, tmp_pat
     training = trained(encoder, {"real": part(encoder, range(4))}, chosen)
     file = tmp_path / "weights.safetensors"
     classifier.write_tensors(file, training.update.tensors())
-    about = {"kind": "lora", "labels": LABELS, "prompt": "a photo of a {label}", "rank": 4, "alpha": 8, "targets": "all"}
+    prompt = "a photo of a {label}"
+    about = {"kind": "lora", "labels": LABELS, "prompt": prompt, "rank": 4, "alpha": 8, "targets": "all"}
     others = part(encoder, range(20, 26))
     chances = classifier.probabilities(Fitted.read(about, file), Images(encoder, others.pixels))
     assert np.allclose(chances.sum(1), 1)

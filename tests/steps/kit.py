@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+import synthstudio.steps  # noqa: F401 - fills the table of kinds
 from synthstudio import models
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.events import Output

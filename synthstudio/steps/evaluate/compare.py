@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from synthstudio.steps.evaluate.report import FoldAnswers
 
 _TRAINED = ("real_only", "synthetic_only", "real_and_synthetic")
-PerFold = Annotated[tuple[ClassifierId, ...], Field(max_length=1000, description="One classifier per fold; empty: not compared.")]
+PerFold = Annotated[
+    tuple[ClassifierId, ...], Field(max_length=1000, description="One classifier per fold; empty: not compared.")
+]
 
 
 class Compare(Step):
@@ -38,8 +40,9 @@ class Compare(Step):
     @model_validator(mode="after")
     def _one_per_fold(self) -> "Compare":
         for arm in _TRAINED:
-            if len(getattr(self, arm)) not in (0, len(self.tests)):
-                raise ValueError(f"{arm} names {len(getattr(self, arm))} classifiers for {len(self.tests)} test sets; give one each")
+            count, folds = len(getattr(self, arm)), len(self.tests)
+            if count not in (0, folds):
+                raise ValueError(f"{arm} names {count} classifiers for {folds} test sets; give one each")
         return self
 
     def run(self, work: Work) -> Iterator[Event]:
@@ -54,8 +57,8 @@ class Compare(Step):
             if not len(test):
                 raise BadInput(f"The test set of fold {fold} is empty. Split again with fewer shots.")
             yield from leaks.refuse(work.workspace, fold, test, trained.values())
-        labels = sorted({label for test in tests for label in test.labels}
-                        | {label for fold in documents for one in fold.values() for label in one["labels"]})  # fmt: skip
+        known = {label for fold in documents for one in fold.values() for label in one["labels"]}
+        labels = sorted(known.union(*(test.labels for test in tests)))
         answers = []
         for fold, (test, trained) in enumerate(zip(tests, documents, strict=True)):
             found = yield from self._ask(work, test, trained, labels)
@@ -85,7 +88,8 @@ class Compare(Step):
         shown = classifier.Images(model, encoding.pixels(work, model, images))
         for arm, document in trained.items():
             if document["encoder"] != self.encoder:
-                raise BadInput(f"The {arm} classifier was trained on {document['encoder']}, not {self.encoder}. Compare on its own encoder.")
+                other = f"{document['encoder']}, not on {self.encoder}"
+                raise BadInput(f"The {arm} classifier was trained on {other}. Compare classifiers of one encoder.")
             fitted = classifier.Fitted.read(document, work.workspace.get_weights(document["weights"]))
             best = classifier.probabilities(fitted, shown, vectors).argmax(1)
             answers[arm] = tuple(fitted.labels[place] for place in best)

@@ -35,7 +35,7 @@ def build(folds: Sequence[FoldAnswers], labels: Sequence[str]) -> dict[str, Any]
     """
     arms = [arm for arm in ARMS if arm in folds[0].answers]
     means = {arm: _mean([fold.accuracy(arm)[0] for fold in folds]) for arm in arms}
-    report = {
+    report: dict[str, Any] = {
         "folds": [
             {
                 "fold": number,
@@ -66,9 +66,7 @@ def difference(folds: Sequence[FoldAnswers]) -> dict[str, Any]:
     says what other test photos would give. t takes each fold's difference as one draw: it says what other shots would
     give, and is wide for few folds. The answer uses t from three folds on, the bootstrap below.
     """
-    gains = [
-        fold.accuracy("real_and_synthetic")[0].value - fold.accuracy("real_only")[0].value for fold in folds
-    ]
+    gains = [fold.accuracy("real_and_synthetic")[0].value - fold.accuracy("real_only")[0].value for fold in folds]
     boot = paired_bootstrap(
         [image for fold in folds for image in fold.images],
         [right for fold in folds for right in fold.right("real_and_synthetic")],
@@ -118,10 +116,7 @@ def _per_class(folds: Sequence[FoldAnswers], arm: str, labels: Sequence[str]) ->
     rows = {}
     for label in labels:
         hits = [
-            right
-            for fold in folds
-            for right, truth in zip(fold.right(arm), fold.truth, strict=True)
-            if truth == label
+            right for fold in folds for right, truth in zip(fold.right(arm), fold.truth, strict=True) if truth == label
         ]
         if hits:
             value, low, high = wilson(sum(hits), len(hits))

@@ -23,9 +23,9 @@ class LabelAgreement(Step):
     """CLIP's probability of an image's own label among all labels: softmax of exp(logit_scale) · cos(image, label).
 
     He et al. (2023) keep images above 1 / number of labels; DISEF those whose own label wins. A label stands for itself
-    as the mean of its prompts. With `references` (the shots) it stands as the mean of its text vector and the mean image
-    vector of its shots, as in Proto-CLIP (Padalunkal et al. 2023): a small CLIP may not know a class by name and still
-    recognise more of the same.
+    as the mean of its prompts. With `references` (the shots) it stands as the mean of its text vector and the mean
+    image vector of its shots, as in Proto-CLIP (Padalunkal et al. 2023): a small CLIP may not know a class by name and
+    still recognise more of the same.
     """
 
     kind: ClassVar[str] = "score.label_agreement"
@@ -44,7 +44,9 @@ class LabelAgreement(Step):
         images = work.workspace.image_set(self.images)
         labels = self.labels or images.labels
         if unknown := sorted(set(images.labels) - set(labels)):
-            raise BadInput(f"The images show {unknown[0]!r}, which is not among the labels. Add it, or leave labels empty.")
+            raise BadInput(
+                f"Some images show {unknown[0]!r}, which is not among the labels. Add it, or give none."
+            )
         model = encoding.encoder(work, self.encoder)
         prototypes = model.embed_labels(labels, self.prompts)
         if self.references is not None:

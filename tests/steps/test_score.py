@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+
+from synthstudio.artifacts import ImageSet, Member
+from synthstudio.errors import BadInput
+from synthstudio.events import Scored
+from synthstudio.step import build
+from tests.engine.tiny_clip import make_clip
+from tests.steps.kit import coloured, encoder_ref, outputs, png, stored, work_in
+
+LABELS = ("blue", "green", "red")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return make_clip(tmp_path_factory.mktemp("clip") / "vit", "vit")
+
+
+@pytest.fixture
+def work(tmp_path):
+    return work_in(tmp_path)
+
+
+def values(work, kind, **fields):
+    made, events = outputs(build(kind, fields), work)
+    document = work.workspace.document(made["scores"])
+    said = sorted(list(row) for event in events if isinstance(event, Scored) for row in event.values)
+    assert document["scorer"] == kind.removeprefix("score.") and said == document["values"]
+    return dict(document["values"])
+
+
+def test_agreement_is_a_probability_among_the_labels(work, clip):
+    encoder, picture = encoder_ref(work, clip), work.workspace.put(coloured("red", 1))
+    total = 0.0
+    for label in LABELS:
+        images = work.workspace.put_set(ImageSet.of("set", [Member(label, picture)]))
+        total += values(work, "score.label_agreement", images=images, encoder=encoder, labels=LABELS)[picture]
+    assert total == pytest.approx(1, abs=1e-4)
+
+
+def test_agreement_prefers_the_label_that_matches(work, clip):
+    encoder, shots = encoder_ref(work, clip), stored(work, "set", LABELS, range(4))
+    right = stored(work, "set", LABELS, range(10, 14))
+    members = list(work.workspace.image_set(right))
+    other = {"blue": "green", "green": "red", "red": "blue"}
+    wrong = work.workspace.put_set(ImageSet.of("set", [Member(other[m.label], m.image) for m in members]))
+    fields = {"encoder": encoder, "references": shots}
+    good = values(work, "score.label_agreement", images=right, **fields)
+    bad = values(work, "score.label_agreement", images=wrong, **fields)
+    assert all(good[image] > bad[image] for image in good)
+
+
+def test_agreement_with_words_only_uses_every_prompt(work, clip):
+    images = stored(work, "set", LABELS, range(2))
+    encoder = encoder_ref(work, clip)
+    one = values(work, "score.label_agreement", images=images, encoder=encoder)
+    two = values(
+        work, "score.label_agreement", images=images, encoder=encoder, prompts=["a drawing of a {label}", "{label} 1"]
+    )
+    assert one.keys() == two.keys() and one != two
+
+
+def test_a_label_that_is_not_among_the_labels_is_refused(work, clip):
+    images = stored(work, "set", LABELS, range(1))
+    step = build("score.label_agreement", {"images": images, "encoder": encoder_ref(work, clip), "labels": ["blue", "red"]})
+    with pytest.raises(BadInput, match="'green'"):
+        outputs(step, work)
+
+
+def test_an_image_is_embedded_once_whatever_asks(work, clip):
+    encoder, images = encoder_ref(work, clip), stored(work, "set", LABELS, range(4))
+    first = values(work, "score.label_agreement", images=images, encoder=encoder)
+    shards = {path: path.stat().st_mtime_ns for path in (work.workspace.root / "embeddings").rglob("*.npy")}
+    fresh = type(work)(work.workspace, work.scratch)
+    assert values(fresh, "score.label_agreement", images=images, encoder=encoder) == first
+    outputs(build("train.linear_probe", {"encoder": encoder, "real": images}), fresh)
+    after = {path: path.stat().st_mtime_ns for path in (work.workspace.root / "embeddings").rglob("*.npy")}
+    assert after == shards and len(shards) == 1
+
+
+def test_only_new_images_are_embedded(work, clip):
+    encoder = encoder_ref(work, clip)
+    values(work, "score.label_agreement", images=stored(work, "set", LABELS, range(4)), encoder=encoder)
+    values(work, "score.label_agreement", images=stored(work, "set", LABELS, range(5)), encoder=encoder)
+    rows = [len(np.load(path)) for path in (work.workspace.root / "embeddings").rglob("*.npy")]
+    assert sorted(rows) == [3, 12]
+
+
+def test_a_damaged_shard_is_made_again(work, clip):
+    encoder, images = encoder_ref(work, clip), stored(work, "set", LABELS, range(4))
+    first = values(work, "score.label_agreement", images=images, encoder=encoder)
+    (shard,) = (work.workspace.root / "embeddings").rglob("*.npy")
+    good = shard.read_bytes()
+    shard.write_bytes(good[:-100])
+    fresh = type(work)(work.workspace, work.scratch)
+    assert values(fresh, "score.label_agreement", images=images, encoder=encoder) == first
+    assert shard.read_bytes() == good
+
+
+def noisy(size=96):
+    return np.random.default_rng(0).normal(128, 40, (size, size, 3))
+
+
+def blurred(picture, times):
+    for _ in range(times):
+        picture = (picture + np.roll(picture, 1, 0) + np.roll(picture, 1, 1) + np.roll(picture, (1, 1), (0, 1))) / 4
+    return picture
+
+
+def sharpness_of(work, pictures, **fields):
+    digests = [work.workspace.put(png(picture)) for picture in pictures]
+    images = work.workspace.put_set(ImageSet.of("set", [Member("x", digest) for digest in digests]))
+    found = values(work, "score.sharpness", images=images, **fields)
+    return [found[digest] for digest in digests]
+
+
+def test_blur_lowers_sharpness_and_a_flat_image_has_none(work):
+    sharp, soft, softer, flat = sharpness_of(work, [noisy(), blurred(noisy(), 1), blurred(noisy(), 4), np.full((96, 96, 3), 90.0)])
+    assert sharp > soft > softer > flat == 0
+
+
+def test_contrast_and_size_do_not_change_sharpness(work):
+    picture = blurred(noisy(), 2)
+    pale = 128 + (picture - 128) * 0.4
+    large = np.kron(picture, np.ones((4, 4, 1)))
+    one, two, three = sharpness_of(work, [picture, pale, large], size=96)
+    assert two == pytest.approx(one, rel=0.1) and three == pytest.approx(one, rel=0.05)
+
+
+def test_an_image_one_pixel_wide_is_measured(work):
+    assert sharpness_of(work, [np.zeros((1, 40, 3))]) == [0.0]

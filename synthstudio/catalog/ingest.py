@@ -1,6 +1,5 @@
 """Turn log lines into rows: idempotent, and remembering how far it read in the same transaction."""
 
-import itertools
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,9 +21,14 @@ class Ingest:
 
     def __call__(self, run_id: str, lines: Sequence[Line], read_to: int) -> None:
         """Store the lines of a run and the offset they end at; reading the same lines again changes nothing."""
+        groups: dict[type, list[Line]] = {}
+        for line in lines:
+            groups.setdefault(type(line[1]), []).append(line)
         with self._database.transaction() as cursor:
-            for kind, group in itertools.groupby(lines, key=lambda line: type(line[1])):
-                _WRITERS[kind](cursor, run_id, list(group))
+            # One statement per kind of event: lines of different kinds never touch the same row, but for the last word
+            # of a worker, of which there is one per attempt.
+            for kind, group in groups.items():
+                _WRITERS[kind](cursor, run_id, group)
             cursor.execute("update runs set read_to = ? where id = ?", [read_to, run_id])
 
 

@@ -1,0 +1,107 @@
+import json
+import shutil
+
+import pytest
+import torch
+
+from synthstudio.engine import backbones
+from synthstudio.errors import BadInput, Missing, UnsafeInput
+from tests.engine.drawing import CPU, loaded
+
+
+@pytest.fixture(scope="module")
+def backbone(tiny_sd):
+    return loaded(tiny_sd)
+
+
+def altered(folder, target, change):
+    shutil.copytree(folder, target)
+    change(target)
+    return target
+
+
+def test_both_generations_load_by_the_same_code(tiny_sd, tiny_sd2):
+    first, second = loaded(tiny_sd), loaded(tiny_sd2)
+    assert (first.prediction, second.prediction) == ("epsilon", "v_prediction")
+    assert first.resolution == second.resolution == 32
+    assert not any(weight.requires_grad for weight in first.unet.parameters())
+
+
+@pytest.mark.parametrize("name", ["StableDiffusionXLPipeline", "FluxPipeline", "Flux2KleinPipeline", "Unheard"])
+def test_other_families_are_refused_by_name(tiny_sd, tmp_path, name):
+    index = tmp_path / "model_index.json"
+    index.write_text(json.dumps({"_class_name": name}))
+    with pytest.raises(BadInput, match="not supported yet"):
+        backbones.load(tmp_path, CPU)
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="give a diffusers folder"):
+        backbones.load(tmp_path, CPU)
+
+
+def test_pickled_weights_are_refused(tiny_sd, tmp_path):
+    unet = "unet/diffusion_pytorch_model"
+    folder = altered(tiny_sd, tmp_path / "m", lambda f: (f / f"{unet}.safetensors").rename(f / f"{unet}.bin"))
+    with pytest.raises(UnsafeInput, match="pickled"):
+        backbones.load(folder, CPU)
+
+
+def test_a_missing_part_is_named(tiny_sd, tmp_path):
+    folder = altered(tiny_sd, tmp_path / "m", lambda f: shutil.rmtree(f / "vae"))
+    with pytest.raises(Missing, match="vae"):
+        backbones.load(folder, CPU)
+
+
+def test_half_precision_files_load_when_they_are_all_there_is(tiny_sd, tmp_path):
+    vae = "vae/diffusion_pytorch_model"
+    folder = altered(
+        tiny_sd, tmp_path / "m", lambda f: (f / f"{vae}.safetensors").rename(f / f"{vae}.fp16.safetensors")
+    )
+    assert backbones.load(folder, CPU).vae.dtype == torch.float32
+
+
+def test_a_prompt_does_not_depend_on_its_neighbours(backbone):
+    alone = backbone.encode_prompts(["a dog"])
+    backbone.forget_prompts()
+    together = backbone.encode_prompts(["a cat", "a dog", "a cat"])
+    assert torch.equal(together[1], alone[0]) and torch.equal(together[0], together[2])
+
+
+def test_prompts_are_encoded_as_the_pipeline_does(backbone):
+    from diffusers import StableDiffusionPipeline
+
+    pipe = StableDiffusionPipeline.from_pretrained(backbone.folder, local_files_only=True, use_safetensors=True)
+    theirs, _ = pipe.encode_prompt("a forget-me-not", CPU, 1, False)
+    assert torch.allclose(backbone.encode_prompts(["a forget-me-not"]), theirs, atol=1e-6)
+
+
+def test_rows_that_share_a_prompt_give_what_separate_prompts_give(backbone):
+    latents = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    prompts = backbone.encode_prompts(["a cat", "a dog"])
+    rows, time = torch.tensor([1, 0, 1]), torch.tensor([10, 500, 900])
+    shared = backbone.predict(latents, time, prompts, rows)
+    apart = backbone.predict(latents, time, prompts[rows], torch.arange(3))
+    assert torch.allclose(shared, apart, atol=1e-5)
+
+
+def test_an_image_survives_encoding_in_parts(backbone, monkeypatch):
+    pixels = torch.rand(5, 3, 32, 32) * 2 - 1
+    whole = backbone.encode_images(pixels)
+    monkeypatch.setattr(backbones, "_LATENTS_AT_ONCE", 2 * 32 * 32)
+    assert torch.allclose(backbone.encode_images(pixels), whole, atol=1e-5)
+    assert backbone.decode(whole).shape == pixels.shape
+
+
+def test_a_size_that_does_not_divide_is_refused(backbone):
+    assert backbone.latent_shape(64) == (4, 16, 16)
+    with pytest.raises(BadInput, match="multiple of 8"):
+        backbone.latent_shape(36)
+
+
+def test_more_layers_can_be_adapted_than_attention(backbone):
+    few, many = (backbone.adapter_layers(targets, True) for targets in ("attention", "all"))
+    assert set(few) < set(many)
+    assert any(name.startswith("text_encoder.") for name in few)
+    assert not any(name.startswith("text_encoder.") for name in backbone.adapter_layers("all", False))
+    assert "unet.time_embedding.linear_1" in many and "unet.conv_in" not in many

@@ -1,0 +1,182 @@
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from synthstudio.engine import diffusion, lora_state
+from synthstudio.engine.diffusion import Request, Settings
+from synthstudio.errors import BadInput, UnsafeInput
+from tests.engine.drawing import QUICK, furthest, loaded, picture, trained, values
+from tests.engine.tiny import SIZE
+
+SHORT = Settings(guidance_scale=3.0, inference_steps=6, resolution=SIZE)
+ROUNDING = 1  # of 255: what another batch size or another order of adding up may change
+CAT = Request("a photo of a cat", "", 7)
+
+
+@pytest.fixture(scope="module")
+def epsilon(tiny_sd):
+    return loaded(tiny_sd)
+
+
+@pytest.fixture(scope="module")
+def velocity(tiny_sd2):
+    return loaded(tiny_sd2)
+
+
+@pytest.fixture
+def plain(epsilon):
+    lora_state.use_adapter(epsilon, None, None, 1.0)
+    return epsilon
+
+
+@pytest.fixture(params=["epsilon", "velocity"])
+def either(request):
+    backbone = request.getfixturevalue(request.param)
+    lora_state.use_adapter(backbone, None, None, 1.0)
+    return backbone
+
+
+def pipeline_with(folder, sampler):
+    import diffusers
+
+    from synthstudio.engine.solvers import _SOLVERS
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pipe = diffusers.StableDiffusionPipeline.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+    cls, chosen = _SOLVERS[sampler]
+    pipe.scheduler = cls.from_config(pipe.scheduler.config, **chosen)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def as_bytes(array):
+    from synthstudio.engine.pixels import to_png
+
+    return to_png([torch.from_numpy(np.array(array))])[0]
+
+
+@pytest.mark.parametrize("sampler", ["dpm++", "ddim", "euler", "pndm", "unipc"])
+def test_the_plain_pipeline_gives_the_same_image(either, sampler):
+    ours = diffusion.sample(either, [replace(CAT, negative_prompt="blurred")], replace(SHORT, sampler=sampler))
+    theirs = pipeline_with(either.folder, sampler)(
+        CAT.prompt,
+        negative_prompt="blurred",
+        guidance_scale=3.0,
+        num_inference_steps=6,
+        generator=torch.Generator().manual_seed(7),
+    )
+    assert furthest(ours[0], as_bytes(theirs.images[0])) <= ROUNDING
+
+
+@pytest.mark.parametrize(("targets", "scale"), [("attention", 1.0), ("all", 0.6)])
+def test_the_plain_pipeline_reads_our_adapter(either, tmp_path, targets, scale):
+    trained(either, tmp_path, replace(QUICK, targets=targets, steps=12))
+    frozen = diffusion.sample(either, [CAT], SHORT)
+    file = tmp_path / "weights.safetensors"
+    lora_state.use_adapter(either, "x", lora_state.read_adapter(file), scale)
+    ours = diffusion.sample(either, [CAT], SHORT)
+    pipe = pipeline_with(either.folder, "dpm++")
+    pipe.load_lora_weights(tmp_path, weight_name=file.name, adapter_name="digits")
+    pipe.set_adapters("digits", scale)
+    theirs = pipe(CAT.prompt, guidance_scale=3.0, num_inference_steps=6, generator=torch.Generator().manual_seed(7))
+    assert furthest(ours[0], as_bytes(theirs.images[0])) <= ROUNDING
+    assert np.abs(values(ours[0]) - values(frozen[0])).mean() > 2
+
+
+def test_taking_an_adapter_out_restores_every_bit(plain, tmp_path):
+    before = diffusion.sample(plain, [CAT], SHORT)
+    trained(plain, tmp_path)
+    adapter = lora_state.read_adapter(tmp_path / "weights.safetensors")
+    lora_state.use_adapter(plain, "one", adapter, 1.0)
+    lora_state.use_adapter(plain, "two", adapter, 0.5)
+    lora_state.use_adapter(plain, None, None, 1.0)
+    assert diffusion.sample(plain, [CAT], SHORT) == before
+
+
+def test_an_adapter_of_another_backbone_is_refused(plain, tmp_path):
+    pair = (torch.zeros(4, 9), torch.zeros(9, 4))
+    with pytest.raises(BadInput, match="trained on another"):
+        lora_state.use_adapter(plain, "x", lora_state.Adapter({"unet.no.such.layer": pair}, 1.0), 1.0)
+    name = next(iter(plain.adapter_layers("attention", False)))
+    with pytest.raises(BadInput, match="trained on another"):
+        lora_state.use_adapter(plain, "x", lora_state.Adapter({name: pair}, 1.0), 1.0)
+
+
+def test_a_pickle_is_no_adapter(tmp_path):
+    torch.save({"weights": torch.zeros(3)}, tmp_path / "weights.safetensors")
+    with pytest.raises(UnsafeInput, match="not a safetensors file"):
+        lora_state.read_adapter(tmp_path / "weights.safetensors")
+
+
+def test_neighbours_change_nothing_but_rounding(plain):
+    requests = [Request(f"a photo of a {name}", "", seed) for seed, name in enumerate(("cat", "dog", "cat", "bird"))]
+    together = diffusion.sample(plain, requests, SHORT)
+    alone = [diffusion.sample(plain, [request], SHORT)[0] for request in requests]
+    assert max(furthest(a, b) for a, b in zip(together, alone, strict=True)) <= ROUNDING
+
+
+def test_every_seed_gives_its_own_image(plain):
+    files = diffusion.sample(plain, [replace(CAT, seed=seed) for seed in range(4)], SHORT)
+    assert len(set(files)) == 4
+    assert diffusion.sample(plain, [replace(CAT, seed=seed) for seed in range(4)], SHORT) == files
+
+
+def test_guidance_of_one_never_asks_the_negative_prompt(plain):
+    asked = []
+    handle = plain.unet.register_forward_pre_hook(lambda _module, inputs: asked.append(len(inputs[0])))
+    off = replace(SHORT, guidance_scale=1.0)
+    one = diffusion.sample(plain, [CAT], off)
+    other = diffusion.sample(plain, [replace(CAT, negative_prompt="a dog")], off)
+    handle.remove()
+    assert one == other and set(asked) == {1}
+
+
+def test_a_little_strength_stays_near_the_source(plain):
+    source = picture(1)
+    rebuilt = diffusion.to_png(diffusion.to_uint8(plain.decode(plain.encode_images(diffusion.to_tensor([source])))))[0]
+
+    def distance(strength):
+        made = diffusion.sample(plain, [replace(CAT, source=source)], replace(SHORT, strength=strength))
+        return np.abs(values(made[0]) - values(rebuilt)).mean()
+
+    assert distance(0.17) < distance(0.5) < distance(0.99)
+
+
+@pytest.mark.parametrize("sampler", ["dpm++", "ddim", "euler", "pndm", "unipc"])
+def test_variations_match_the_plain_image_to_image_pipeline(plain, sampler, monkeypatch):
+    from diffusers import StableDiffusionImg2ImgPipeline
+
+    source = picture(3)
+    ours = diffusion.sample(plain, [replace(CAT, source=source)], replace(SHORT, strength=0.5, sampler=sampler))
+    pipe = StableDiffusionImg2ImgPipeline(
+        **pipeline_with(plain.folder, sampler).components, requires_safety_checker=False
+    )
+    pipe.set_progress_bar_config(disable=True)
+    monkeypatch.setattr(  # theirs draws from the posterior, ours takes its mean
+        "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img.retrieve_latents",
+        lambda encoded, generator: encoded.latent_dist.mean,
+    )
+    theirs = pipe(
+        CAT.prompt,
+        image=source,
+        strength=0.5,
+        guidance_scale=3.0,
+        num_inference_steps=6,
+        generator=torch.Generator().manual_seed(7),
+    )
+    assert furthest(ours[0], as_bytes(theirs.images[0])) <= ROUNDING
+
+
+def test_full_strength_forgets_the_source(plain):
+    one, other = (replace(CAT, source=Image.new("RGB", (SIZE, SIZE), colour)) for colour in ("red", "blue"))
+    full = replace(SHORT, strength=1.0)
+    assert diffusion.sample(plain, [one], full) == diffusion.sample(plain, [other], full)
+
+
+def test_at_least_one_step_is_taken():
+    assert [diffusion.first_step(50, strength) for strength in (0.001, 0.1, 0.5, 1.0)] == [49, 45, 25, 0]

@@ -1,5 +1,6 @@
 """What a Run makes. Everything is named by the digest of its content."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
@@ -82,12 +83,12 @@ class ImageSet:
         rows = [[m.label, m.image, m.given] for m in self.members]
         return canonical({"role": self.role, "members": rows})
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """'set:…', 'pool:…' or 'test:…'."""
         return f"{self.role}:{digest_of(self.to_bytes())}"
 
-    @property
+    @functools.cached_property
     def labels(self) -> tuple[str, ...]:
         """The classes, in a fixed order."""
         return tuple(sorted({m.label for m in self.members}))

@@ -39,6 +39,10 @@ class EventLog:
             with self.path.open("r+b") as file:
                 file.truncate(whole)
 
+    def size(self) -> int:
+        """Bytes written so far."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
     def read(self, offset: int = 0, limit: int = 8 << 20) -> tuple[list[tuple[float, Event]], int]:
         """Complete lines from `offset` on, at most about `limit` bytes, and the offset after the last of them."""
         if not self.path.exists():

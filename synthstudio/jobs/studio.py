@@ -152,7 +152,8 @@ class Studio:
         alive = run.pid is not None and self.launcher.alive(run.pid, run.pid_started or 0.0)
         events = EventLog(self.workspace.run_folder(run.id))
         offset, finished = run.read_to, False
-        while True:
+        written = events.size()  # what comes while we read waits for the next tick, or a busy worker would hold us here
+        while offset < written:
             lines, after = events.read(offset)
             if not lines:
                 break

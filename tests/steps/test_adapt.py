@@ -1,0 +1,170 @@
+import pytest
+
+from synthstudio import models, weightfile
+from synthstudio.artifacts import ImageSet
+from synthstudio.errors import BadInput
+from synthstudio.events import Made, Measured, Note, Output, Progress
+from synthstudio.step import build
+from tests.steps.kit import outputs, stored, work_in
+
+QUICK = {"rank": 4, "alpha": 4, "training_steps": 6, "warmup_steps": 1, "learning_rate": 0.02, "batch_size": 2}
+
+
+@pytest.fixture(scope="module")
+def shelf():
+    return {}
+
+
+@pytest.fixture
+def work(tmp_path, shelf):
+    work = work_in(tmp_path)
+    work.loaded = shelf
+    return work
+
+
+@pytest.fixture
+def request_(work, tiny_sd):
+    images = stored(work, "set", ["blue", "red"], range(2), size=32)
+    return {"backbone": models.reference(str(tiny_sd), "backbone", work.workspace), "images": images, **QUICK}
+
+
+def adapted(work, fields):
+    named, events = outputs(build("adapt.lora", fields), work)
+    return work.workspace.document(named["adapter"]), events
+
+
+def fresh(work):
+    work.scratch = work.scratch.with_name(work.scratch.name + "-next")
+    work.scratch.mkdir()
+    return work
+
+
+def test_one_adapter_serves_all_classes(work, request_):
+    adapter, events = adapted(work, request_)
+    assert list(adapter["weights"]) == ["*"] and adapter["images_per_label"] == {"blue": 2, "red": 2}
+    assert work.workspace.get_weights(adapter["weights"]["*"]).exists()
+    steps = [event.done for event in events if isinstance(event, Progress)]
+    assert steps[-1] == 6 and all("probe_loss" in e.values for e in events if isinstance(e, Progress))
+
+
+def test_the_same_step_gives_the_same_adapter(work, request_):
+    first = outputs(build("adapt.lora", request_), work)[0]
+    assert outputs(build("adapt.lora", request_), fresh(work))[0] == first
+
+
+def test_the_probe_loss_is_measured_before_and_after(work, request_):
+    _, events = adapted(work, {**request_, "training_steps": 20, "batch_size": 8})
+    loss = {event.arm: event.value for event in events if isinstance(event, Measured)}
+    assert loss["after"] < loss["before"]
+
+
+@pytest.mark.parametrize("scope", ["dset", "cls"])
+@pytest.mark.parametrize("after", [2, 8])
+def test_a_stopped_adaptation_ends_as_an_unbroken_one(work, request_, scope, after):
+    step = build("adapt.lora", {**request_, "scope": scope})
+    whole = outputs(step, work)[0]
+    running = step.run(fresh(work))
+    for _ in range(after):
+        next(running)
+    running.close()
+    assert outputs(step, work)[0] == whole
+
+
+def test_a_class_that_is_done_is_not_trained_again(work, request_):
+    step = build("adapt.lora", {**request_, "scope": "cls"})
+    whole = outputs(step, work)[0]
+    work.loaded = {}
+    assert outputs(step, work)[0] == whole and not work.loaded
+
+
+def test_each_class_may_have_its_own(work, request_):
+    adapter, _ = adapted(work, {**request_, "scope": "cls"})
+    assert set(adapter["weights"]) == {"blue", "red"}
+    assert adapter["weights"]["blue"] != adapter["weights"]["red"]
+
+
+def test_samples_use_the_weights_of_their_label(work, request_):
+    named, _ = outputs(build("adapt.lora", {**request_, "scope": "cls"}), work)
+
+    def sample(labels, **more):
+        fields = {"backbone": request_["backbone"], "labels": labels, "images_per_class": 1, "inference_steps": 2}
+        events = outputs(build("sample.text", {**fields, "adapter": named["adapter"], **more}), work)[1]
+        return {event.image.label: event.image.digest for event in events if isinstance(event, Made)}
+
+    both = sample(["blue", "red"])
+    assert both["red"] == sample(["red"])["red"]  # going through another adapter leaves no trace
+    assert both["red"] != sample(["red"], adapter_scale=0)["red"]
+    with pytest.raises(BadInput, match="no weights for 'green'"):
+        sample(["green"])
+
+
+def test_epochs_decide_when_no_steps_are_given(work, request_):
+    step = build("adapt.lora", {**request_, "training_steps": None, "epochs": 3, "batch_size": 3})
+    assert step.updates(4) == 6
+    assert build("adapt.lora", {"backbone": step.backbone, "images": step.images}).updates(160) == 4000
+
+
+def test_a_long_warm_up_is_told(work, request_):
+    _, events = adapted(work, {**request_, "warmup_steps": 5})
+    assert any("warm-up" in event.text for event in events if isinstance(event, Note))
+
+
+def test_nothing_to_adapt_to_is_said(work, request_):
+    empty = work.workspace.put_set(ImageSet.of("set", []))
+    with pytest.raises(BadInput, match="no images"):
+        adapted(work, {**request_, "images": empty})
+
+
+def test_oblong_photos_are_seen_from_several_places(work, request_):
+    import io
+
+    from PIL import Image
+
+    from synthstudio.artifacts import Member
+
+    out = io.BytesIO()
+    Image.linear_gradient("L").resize((80, 32)).convert("RGB").save(out, "PNG")
+    images = work.workspace.put_set(ImageSet.of("set", [Member("blue", work.workspace.put(out.getvalue()))]))
+    adapters = [
+        adapted(fresh(work), {**request_, "images": images, "crop": crop})[0] for crop in ("random", "centre", "pad")
+    ]
+    assert len({adapter["weights"]["*"] for adapter in adapters}) == 3
+
+
+def test_no_output_before_the_end(work, request_):
+    running = build("adapt.lora", request_).run(work)
+    seen = [next(running) for _ in range(5)]
+    running.close()
+    assert not any(isinstance(event, Output) for event in seen)
+
+
+def test_the_export_is_a_folder_other_tools_load(work, request_):
+    named, _ = outputs(build("adapt.lora", request_), work)
+    told, _ = outputs(build("export.adapter", {"adapter": named["adapter"], "name": "Crème / brûlée"}), work)
+    folder = work.workspace.root / told["folder"]
+    metadata = weightfile.read_header(folder / "pytorch_lora_weights.safetensors").metadata
+    assert metadata["ss_network_dim"] == "4" and "lora_adapter_metadata" in metadata
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "a photo of a blue" in card and "rank 4" in card and request_["backbone"].split("@")[0] in card
+
+
+def test_an_export_has_one_folder_per_class_and_no_name_is_a_path(work, request_):
+    hostile = "../../etc"
+    images = work.workspace.image_set(request_["images"])
+    renamed = ImageSet.of("set", [type(m)({"red": hostile}.get(m.label, m.label), m.image) for m in images])
+    fields = {**request_, "images": work.workspace.put_set(renamed), "scope": "cls", "training_steps": 1}
+    named, _ = outputs(build("adapt.lora", fields), work)
+    told, _ = outputs(build("export.adapter", {"adapter": named["adapter"]}), work)
+    files = sorted((work.workspace.root / told["folder"]).rglob("*.safetensors"))
+    assert len(files) == 2 and all(work.workspace.exports in file.parents for file in files)
+
+
+def test_an_export_loads_in_the_plain_pipeline(work, request_, tiny_sd):
+    from diffusers import StableDiffusionPipeline
+
+    named, _ = outputs(build("adapt.lora", request_), work)
+    told, _ = outputs(build("export.adapter", {"adapter": named["adapter"]}), work)
+    pipe = StableDiffusionPipeline.from_pretrained(tiny_sd, local_files_only=True, use_safetensors=True)
+    pipe.load_lora_weights(work.workspace.root / told["folder"])
+    layer = pipe.unet.down_blocks[0].attentions[0].transformer_blocks[0].attn2.to_k
+    assert layer.lora_B["default_0"].weight.abs().max() > 0

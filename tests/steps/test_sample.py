@@ -1,0 +1,132 @@
+import pytest
+
+from synthstudio import models
+from synthstudio.artifacts import ImageSet, Member
+from synthstudio.errors import BadInput, Missing
+from synthstudio.events import Made, Note, Output
+from synthstudio.resources import Resources
+from synthstudio.step import build
+from tests.engine.drawing import furthest
+from tests.steps.kit import outputs, stored, work_in
+
+QUICK = {"labels": ["blue", "red"], "images_per_class": 3, "inference_steps": 3, "seed": 4}
+
+
+@pytest.fixture(scope="module")
+def shelf():
+    return {}
+
+
+@pytest.fixture
+def work(tmp_path, shelf):
+    work = work_in(tmp_path)
+    work.loaded = shelf  # the model is loaded once for all tests of this file
+    work.resources = Resources(device="cpu", threads=1, batch=2)
+    return work
+
+
+@pytest.fixture
+def text(work, tiny_sd):
+    return build("sample.text", {"backbone": models.reference(str(tiny_sd), "backbone", work.workspace), **QUICK})
+
+
+def made_by(events):
+    return {event.index: event.image for event in events if isinstance(event, Made)}
+
+
+def test_every_row_becomes_an_image_of_the_set(work, text):
+    named, events = outputs(text, work)
+    images = made_by(events)
+    members = work.workspace.image_set(named["images"])
+    assert sorted(images) == list(range(6))
+    assert {(m.label, m.image) for m in members} == {(i.label, i.digest) for i in images.values()}
+    assert len({image.digest for image in images.values()}) == 6
+
+
+def test_an_image_knows_how_it_was_made(work, text):
+    image = made_by(outputs(text, work)[1])[4]
+    assert (image.label, image.origin, image.width) == ("red", "synthetic", 32)
+    assert image.made["prompt"] == "a photo of a red" and image.made["guidance_scale"] == 2.0
+    assert image.made["seed"] and image.made["parent"] is None and image.made["backbone"] == text.backbone
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 5])
+def test_a_stopped_run_ends_with_the_same_images(work, text, after):
+    whole = made_by(outputs(text, work)[1])
+    first = {}
+    running = text.run(work)
+    for event in running:
+        if isinstance(event, Made):
+            first[event.index] = event.image
+        if len(first) == after:
+            break
+    running.close()
+    work.done = first
+    named, events = outputs(text, work)
+    rest = made_by(events)
+    assert not set(rest) & set(first) and {**first, **rest} == whole
+    assert len(work.workspace.image_set(named["images"])) == 6
+
+
+def test_a_finished_run_makes_nothing_again(work, text):
+    named, events = outputs(text, work)
+    work.done, work.loaded = made_by(events), {}
+    again, second = outputs(text, work)
+    assert again == named and not made_by(second) and not work.loaded
+
+
+def test_an_unfinished_run_has_no_output(work, text):
+    running = text.run(work)
+    seen = [next(running) for _ in range(4)]
+    running.close()
+    assert not any(isinstance(event, Output) for event in seen)
+
+
+def test_another_batch_size_changes_only_rounding(work, text):
+    small = made_by(outputs(text, work)[1])
+    work.resources = Resources(device="cpu", threads=1, batch=6)
+    large = made_by(outputs(text, work)[1])
+    get = work.workspace.get
+    assert all(small[i].made == large[i].made for i in small)
+    assert max(furthest(get(small[i].digest), get(large[i].digest)) for i in small) <= 1
+
+
+def test_variations_name_their_parents(work, text, tmp_path):
+    sources = stored(work, "set", ["blue", "red"], range(2))
+    fields = {**text.fields, "sources": sources, "strength": 0.4}
+    images = made_by(outputs(build("sample.variation", fields), work)[1])
+    parents = {m.image: m.label for m in work.workspace.image_set(sources)}
+    assert all(parents[image.made["parent"]] == image.label for image in images.values())
+    assert {image.made["strength"] for image in images.values()} == {0.4}
+    assert images[0].made["parent"] == images[2].made["parent"] != images[1].made["parent"]
+
+
+def test_an_oblong_source_is_cut_to_a_square(work, text):
+    import io
+
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.new("RGB", (90, 20), "teal").save(out, "PNG")
+    sources = work.workspace.put_set(ImageSet.of("set", [Member("blue", work.workspace.put(out.getvalue()))]))
+    fields = {**text.fields, "sources": sources, "labels": ["blue"], "images_per_class": 1}
+    (image,) = made_by(outputs(build("sample.variation", fields), work)[1]).values()
+    assert (image.width, image.height) == (32, 32)
+
+
+def test_a_prompt_that_is_too_long_is_told(work, text):
+    step = build("sample.text", {**text.fields, "prompt": "a photo of a {label} " + "and more " * 50})
+    notes = [event.text for event in outputs(step, work)[1] if isinstance(event, Note)]
+    assert len(notes) == 1 and "exceed the 75 tokens" in notes[0]
+
+
+def test_an_adapter_of_another_backbone_is_refused(work, text):
+    adapter = work.workspace.put_document("adapter", {"backbone": "other@" + "0" * 64, "weights": {}})
+    with pytest.raises(BadInput, match="trained on other"):
+        outputs(build("sample.text", {**text.fields, "adapter": adapter}), work)
+
+
+def test_a_backbone_that_moved_is_said(work, text):
+    step = build("sample.text", {**text.fields, "backbone": "gone@" + "0" * 64})
+    with pytest.raises(Missing):
+        outputs(step, work)

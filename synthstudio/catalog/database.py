@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import psutil
+from numpy.typing import NDArray
 
 from synthstudio.catalog.migrations import migrate
 from synthstudio.errors import CatalogBusy, StorageFull
@@ -47,6 +49,15 @@ class Database:
             cursor.execute(sql, list(values))
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        finally:
+            cursor.close()
+
+    def column(self, sql: str, values: Sequence[Any] = ()) -> NDArray[np.int64]:
+        """The only column of a query as whole numbers: a million of them cost eight megabytes, not a million objects."""
+        cursor = self._connection.cursor()
+        try:
+            (found,) = cursor.execute(sql, list(values)).fetchnumpy().values()
+            return np.asarray(found, dtype=np.int64)
         finally:
             cursor.close()
 

@@ -53,7 +53,7 @@ class Database:
             cursor.close()
 
     def column(self, sql: str, values: Sequence[Any] = ()) -> NDArray[np.int64]:
-        """The only column of a query as whole numbers: a million of them cost eight megabytes, not a million objects."""
+        """The only column of a query as whole numbers: a million of them cost eight megabytes."""
         cursor = self._connection.cursor()
         try:
             (found,) = cursor.execute(sql, list(values)).fetchnumpy().values()

@@ -53,6 +53,7 @@ class Outcome:
     last: int
     changed: int
     kept_elsewhere: int = 0
+    again: bool = False
 
 
 class Decisions:
@@ -81,8 +82,8 @@ class Decisions:
     def of_image(self, digest: str) -> list[dict[str, Any]]:
         """Everything decided about one image, newest first."""
         return self._database.records(
-            "select d.seq, d.verdict, d.label, a.who, a.decided_at, a.why, a.undoes is not null as undone from decisions d"
-            " join acts a on a.id = d.act where d.image = ? order by d.seq desc limit 50",
+            "select d.seq, d.verdict, d.label, a.who, a.decided_at, a.why, a.undoes is not null as undone"
+            " from decisions d join acts a on a.id = d.act where d.image = ? order by d.seq desc limit 50",
             [digest],
         )
 
@@ -109,7 +110,7 @@ class Decisions:
 
 def _known(cursor: duckdb.DuckDBPyConnection, act_id: str) -> Outcome | None:
     found = cursor.execute("select first_seq, last_seq from acts where id = ?", [act_id]).fetchall()
-    return Outcome(act_id, found[0][1], found[0][1] - found[0][0] + 1) if found else None
+    return Outcome(act_id, found[0][1], found[0][1] - found[0][0] + 1, again=True) if found else None
 
 
 def _store(cursor: duckdb.DuckDBPyConnection, act: Act, who: str) -> Outcome:

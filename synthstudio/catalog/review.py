@@ -1,7 +1,7 @@
 """What a person sees when reviewing: which images, in which order, how many of each kind.
 
-A query names the last decision and the last image it looks at (`as_of`, `upto`), so its answer never changes: tiles keep
-their places while they are decided, pages can be fetched in any order, and a new process gives the same list again.
+A query names the last decision and the last image it looks at (`as_of`, `upto`), so its answer never changes: tiles
+keep their places while they are decided, pages come in any order, and a new process gives the same list again.
 """
 
 import threading
@@ -98,25 +98,25 @@ class Review:
             [*values, firsts, lasts],
         )
 
-    def members(self, chosen: Chosen) -> list[tuple[str, str]]:
-        """(label, image) of the chosen images, with the classes people gave them; never images of a test set."""
+    def members(self, chosen: Chosen, as_of: int) -> list[tuple[str, str, str]]:
+        """(class, image, verdict) of chosen images as decided up to `as_of`; never images of a test set."""
         return [
-            (str(label), str(image))
-            for label, image in self._database.rows(
+            (str(label), str(image), str(verdict))
+            for label, image, verdict in self._database.rows(
                 f"with chosen as ({chosen.sql}), {_STATE}, {_HELD}"  # noqa: S608
-                " select coalesce(nullif(s.label, ''), t.label) as label, t.digest from tiles t"
-                " join (select distinct image from chosen) c on c.image = t.digest left join state s on s.image = t.digest"
+                " select coalesce(nullif(s.label, ''), t.label) as label, t.digest, coalesce(s.verdict, '')"
+                " from tiles t join (select distinct image from chosen) c on c.image = t.digest"
+                " left join state s on s.image = t.digest"
                 " where t.digest not in (select image from held) order by label, t.digest",
-                [*chosen.values, 2**62],
+                [*chosen.values, as_of],
             )
         ]
 
     def tally(self, query: Query) -> list[tuple[str, str, str, bool, int]]:
         """Counts by (label, origin, standing, relabelled) under the run, set and score filters of a query."""
         base, values = _base(query)
-        return self._database.rows(
-            f"{base} select label, origin, standing, relabelled, count(*) from base group by all order by all", values
-        )
+        counted = f"{base} select label, origin, standing, relabelled, count(*) from base group by all"  # noqa: S608
+        return self._database.rows(counted, values)
 
     def runs(self) -> list[dict[str, Any]]:
         """Runs that made images, newest first."""

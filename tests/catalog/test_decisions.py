@@ -165,7 +165,7 @@ def test_places_of_a_view_can_be_decided_without_naming_the_images(catalog):
 def test_images_of_a_test_set_are_never_shown_nor_frozen(catalog):
     catalog.images.add_set(ImageSet.of("test", [Member("cat", A)]), "r1")
     assert found(catalog) == [B, C, D]
-    assert catalog.review.members(Chosen.images([A, B])) == [("cat", B)]
+    assert catalog.review.members(Chosen.images([A, B]), 9) == [("cat", B, "")]
 
 
 def test_targets_are_remembered(catalog):

@@ -30,6 +30,17 @@
     return h ? `${h}:${String(m).padStart(2, "0")} h` : `${m}:${String(s % 60).padStart(2, "0")} min`;
   };
   const rate = (value, unit) => value >= 1 ? `${value.toFixed(1)} ${unit}/s` : `${(60 * value).toFixed(1)} ${unit}/min`;
+  const leaveRun = () => {
+    const wanted = query();
+    if (wanted.has("run")) { wanted.delete("run"); history.replaceState(null, "", `${location.pathname}?${wanted}`); }
+  };
+  const flash = (selector) => {
+    const found = document.querySelector(selector);
+    if (!found) return;
+    found.scrollIntoView({ behavior: "smooth", block: "center" });
+    found.classList.remove("ss-flash"); void found.offsetWidth; found.classList.add("ss-flash");
+    (found.matches("button") ? found : found.querySelector("button"))?.focus({ preventScroll: true });
+  };
   const progressWords = (run) => run.total ? `${run.done} / ${run.total} ${run.unit}` : run.state_words || run.state;
 
   const post = async (path, body) => {
@@ -302,6 +313,21 @@
     history[replace ? "replaceState" : "pushState"](null, "", `${location.pathname}?${wanted}`);
   };
   let restoring = false;
+  const restore = () => {
+    const id = query().get("tab");
+    if (!id) return;
+    const until = Date.now() + 15000;
+    const look = () => {
+      if (!tabs().length) { if (Date.now() < until) setTimeout(look, 50); return; }
+      // Gradio may still be mounting: ask until the tab is the chosen one.
+      const button = tabs().find((one) => idOf(one) === id);
+      if (button && button.getAttribute("aria-selected") !== "true") {
+        restoring = true; button.click(); restoring = false;
+        if (Date.now() < until) setTimeout(look, 150);
+      }
+    };
+    look();
+  };
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("#ss-tabs button[role=tab]");
     if (!button) return;
@@ -311,9 +337,14 @@
   }, true);
   addEventListener("popstate", () => { restoring = true; go(query().get("tab") || "start"); restoring = false; });
 
-  window.studio = { BASE, el, svg, text, post, act, say, go, poke, duration, percent, numbers, Part, get state() { return state; } };
+  window.studio = { BASE, leaveRun, flash, query, remember, progressWords, rate, el, svg, text, post, act, say, go, poke, duration, percent, numbers, Part, get state() { return state; } };
   customElements.define("studio-bar", Bar);
   customElements.define("studio-live", Panel);
   customElements.define("studio-time", When);
+  window.addEventListener("studio:state", () => {
+    const name = document.querySelector("#ss-project-name");
+    if (name && state) text(name, state.project === "default" ? "" : state.project);
+  });
+  restore();
   poll();
 })();

@@ -1,5 +1,6 @@
 """Intervals for the numbers we show. Every function says which interval it gives, and under which assumption."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -23,8 +24,9 @@ def wilson(hits: int, n: int) -> Interval:
         raise ValueError(f"{hits} of {n} is not a proportion")
     share, z2 = hits / n, Z95**2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 * np.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return Interval(share, max(0.0, float(centre - half)), min(1.0, float(centre + half)))
+    half = Z95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    # At 0 and 1 an end of the interval is the value itself, which rounding must not put outside.
+    return Interval(share, max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half)))
 
 
 def t95(freedom: int) -> float:

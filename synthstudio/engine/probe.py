@@ -36,11 +36,13 @@ def fit(
     """Weight (classes, D) and bias of the probe: logits = embeddings @ weight.T + bias.
 
     Minimises λ · CE(real) + (1 − λ) · CE(synthetic) + penalty / 2 · ‖update‖² by L-BFGS on all examples in double
-    precision: convex, deterministic, no learning rate. Without a prior the head starts from nothing. The update reads
-    embeddings relative to their mean, because CLIP's image vectors share a large common part.
+    precision: convex, deterministic, no learning rate. Without a prior the head starts from nothing. CLIP's image
+    vectors share a large common part and differ by little, so the update reads them relative to their mean and in units
+    of their spread: one penalty then suits every encoder.
     """
     some = next(iter(parts.values())).vectors
-    middle = torch.from_numpy(_middle(parts, real_weight)).double()
+    weights = {"real": real_weight, "synthetic": 1 - real_weight} if len(parts) == 2 else dict.fromkeys(parts, 1.0)
+    middle, spread = _middle_and_spread(parts, weights)
     start = torch.zeros(classes, some.shape[1], dtype=torch.double)
     if prior is not None:
         start = torch.from_numpy(unit(prior)).double()
@@ -49,26 +51,26 @@ def fit(
     data = {
         name: (torch.from_numpy(part.vectors).double(), torch.from_numpy(part.labels)) for name, part in parts.items()
     }
-    weights = {"real": real_weight, "synthetic": 1 - real_weight} if len(parts) == 2 else dict.fromkeys(parts, 1.0)
     search = torch.optim.LBFGS([update, shift], max_iter=300, tolerance_change=1e-10, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         search.zero_grad()
         total = 0.5 * penalty * (update.square().sum() + shift.square().sum())
         for name, (vectors, labels) in data.items():
-            logits = scale * (vectors @ start.T + (vectors - middle) @ update.T) + shift
+            logits = scale * vectors @ start.T + (vectors - middle) / spread @ update.T + shift
             total = total + weights[name] * F.cross_entropy(logits, labels)
         total.backward()
         return total
 
     search.step(loss)
-    weight = scale * (start + update.detach())
-    bias = shift.detach() - scale * update.detach() @ middle
+    slope = update.detach() / spread
+    weight, bias = scale * start + slope, shift.detach() - slope @ middle
     return {"weight": weight.float().contiguous(), "bias": bias.float().contiguous()}
 
 
-def _middle(parts: dict[str, Examples], real_weight: float) -> NDArray[np.float32]:
-    means = {name: part.vectors.mean(0) for name, part in parts.items()}
-    if len(means) == 1:
-        return next(iter(means.values()))
-    return real_weight * means["real"] + (1 - real_weight) * means["synthetic"]
+def _middle_and_spread(parts: dict[str, Examples], weights: dict[str, float]) -> tuple[Tensor, float]:
+    """The mean of the embeddings and their root mean square distance from it, parts weighted as in the loss."""
+    vectors = {name: torch.from_numpy(part.vectors).double() for name, part in parts.items()}
+    middle = torch.stack([weights[name] * vectors[name].mean(0) for name in vectors]).sum(0)
+    square = sum(weights[name] * float((vectors[name] - middle).square().sum(1).mean()) for name in vectors)
+    return middle, max(square, 1e-12) ** 0.5

@@ -1,5 +1,6 @@
 """scikit-learn's 1,797 handwritten digits: real images that are on every machine."""
 
+import functools
 import io
 from collections.abc import Iterator
 
@@ -26,7 +27,7 @@ class Digits:
 
         bunch = load_digits()
         for number, (pixels, label) in enumerate(zip(bunch.images, bunch.target, strict=True)):
-            yield Entry(f"digit {number:04d}", str(label), "", lambda pixels=pixels: _drawn(pixels))
+            yield Entry(f"digit {number:04d}", str(label), "", functools.partial(_drawn, pixels))
 
     def close(self) -> None:
         """Nothing is open."""

@@ -16,7 +16,7 @@ def answers(head, vectors):
     return (vectors @ head["weight"].numpy().T + head["bias"].numpy()).argmax(1)
 
 
-def fitted(parts, prior=None, penalty=0.1, real_weight=0.8):
+def fitted(parts, prior=None, penalty=0.001, real_weight=0.8):
     return fit(parts, prior, 3, scale=10.0, penalty=penalty, real_weight=real_weight)
 
 

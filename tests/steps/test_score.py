@@ -1,9 +1,12 @@
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import BadInput
-from synthstudio.events import Scored
+from synthstudio.events import Measured, Scored
 from synthstudio.step import build
 from tests.engine.tiny_clip import make_clip
 from tests.steps.kit import coloured, encoder_ref, outputs, png, stored, work_in
@@ -62,7 +65,9 @@ def test_agreement_with_words_only_uses_every_prompt(work, clip):
 
 def test_a_label_that_is_not_among_the_labels_is_refused(work, clip):
     images = stored(work, "set", LABELS, range(1))
-    step = build("score.label_agreement", {"images": images, "encoder": encoder_ref(work, clip), "labels": ["blue", "red"]})
+    step = build(
+        "score.label_agreement", {"images": images, "encoder": encoder_ref(work, clip), "labels": ["blue", "red"]}
+    )
     with pytest.raises(BadInput, match="'green'"):
         outputs(step, work)
 
@@ -115,7 +120,9 @@ def sharpness_of(work, pictures, **fields):
 
 
 def test_blur_lowers_sharpness_and_a_flat_image_has_none(work):
-    sharp, soft, softer, flat = sharpness_of(work, [noisy(), blurred(noisy(), 1), blurred(noisy(), 4), np.full((96, 96, 3), 90.0)])
+    sharp, soft, softer, flat = sharpness_of(
+        work, [noisy(), blurred(noisy(), 1), blurred(noisy(), 4), np.full((96, 96, 3), 90.0)]
+    )
     assert sharp > soft > softer > flat == 0
 
 
@@ -129,3 +136,28 @@ def test_contrast_and_size_do_not_change_sharpness(work):
 
 def test_an_image_one_pixel_wide_is_measured(work):
     assert sharpness_of(work, [np.zeros((1, 40, 3))]) == [0.0]
+
+
+def test_a_copy_of_a_real_image_scores_one(work, clip):
+    """Also when it was resized and compressed; a picture of its own scores less."""
+    shots = stored(work, "set", LABELS, range(4), size=96)
+    with Image.open(io.BytesIO(coloured("red", 2, 96))) as picture:
+        out = io.BytesIO()
+        picture.resize((72, 72), Image.Resampling.BICUBIC).save(out, "JPEG", quality=80)
+    same, changed, new = (
+        work.workspace.put(one) for one in (coloured("red", 1, 96), out.getvalue(), coloured("red", 50, 96))
+    )
+    images = work.workspace.put_set(ImageSet.of("set", [Member("red", one) for one in (same, changed, new)]))
+    fields = {"images": images, "references": shots, "encoder": encoder_ref(work, clip)}
+    found = values(work, "score.nearest_real", **fields)
+    assert found[same] == found[changed] == 1.0 and found[new] < 0.999
+    _, events = outputs(build("score.nearest_real", fields), work)
+    measured = {event.name: event for event in events if isinstance(event, Measured)}
+    assert measured["copies"].value == pytest.approx(2 / 3) and measured["copies"].n == 3
+    assert 0 < measured["nearest_real_mean"].value <= measured["nearest_real_quantile95"].value <= 1.0001
+
+
+def test_nearest_real_needs_real_images(work, clip):
+    fields = {"images": stored(work, "set", LABELS, range(2)), "references": stored(work, "set", [], [])}
+    with pytest.raises(BadInput, match="no real images"):
+        outputs(build("score.nearest_real", {**fields, "encoder": encoder_ref(work, clip)}), work)

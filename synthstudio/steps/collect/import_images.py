@@ -90,7 +90,7 @@ class ImportImages(Step):
 class _Arrival(NamedTuple):
     """What became of one entry."""
 
-    index: int
+    place: int
     entry: Entry | Rejected | None
     image: Image | None
     is_new: bool = False
@@ -130,7 +130,7 @@ class _Intake:
             return
         self._given[image.digest] = str(image.made["given"])
         if arrival.is_new:
-            yield Made(index=arrival.index, image=image)
+            yield Made(index=arrival.place, image=image)
         if remark := image.made.get("remark"):
             yield Note(text=f"{image.made['name']} {remark}.")
 

@@ -56,7 +56,8 @@ class Compare(Step):
         for fold, (test, trained) in enumerate(zip(tests, documents, strict=True)):
             if not len(test):
                 raise BadInput(f"The test set of fold {fold} is empty. Split again with fewer shots.")
-            yield from leaks.refuse(work.workspace, fold, test, trained.values())
+            alike = yield from leaks.refuse(work, fold, test, trained.values())
+            tests[fold] = ImageSet(test.role, tuple(member for member in test if member.image not in alike))
         known = {label for fold in documents for one in fold.values() for label in one["labels"]}
         labels = sorted(known.union(*(test.labels for test in tests)))
         answers = []

@@ -1,28 +1,46 @@
 """No classifier may have seen a test image of its fold, nor a copy of one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any
 
 from synthstudio.artifacts import ImageSet
 from synthstudio.errors import Leak
 from synthstudio.events import Event, Note
+from synthstudio.steps import Work
 from synthstudio.steps.copies import copies_of
-from synthstudio.workspace import Workspace
+
+CHANCE = 0.01  # share of test images that a synthetic image may resemble by chance: plain pictures do
 
 
-def refuse(workspace: Workspace, fold: int, test: ImageSet, classifiers: Iterable[dict[str, Any]]) -> Iterator[Event]:
+def refuse(
+    work: Work, fold: int, test: ImageSet, classifiers: Iterable[dict[str, Any]]
+) -> Generator[Event, None, set[str]]:
     """Compare the test images of a fold with every set its classifiers were trained on; Leak if one shows a test image.
 
-    A synthetic set does not name the photos it was made from. They are the shots, which the arms with real images name;
-    and a copy of a test photo that came in another way shows in the synthetic images themselves.
+    Returns the test images to leave out for every arm: those a synthetic image resembles, if they are so few that it
+    can be chance. A synthetic set does not name the photos it was made from; they are the shots, which the arms with
+    real images name, and a test photo that came in another way shows in many of its synthetic images.
     """
-    sets = sorted({one for body in classifiers for one in body["trained_on"]})
-    trained = {member.image for one in sets for member in workspace.image_set(one)}
+    documents = list(classifiers)
+    made = {body["synthetic"] for body in documents if body.get("synthetic")}
+    taken = {one for body in documents for one in body["trained_on"]} - made
     tested = {member.image for member in test}
-    if count := len(copies_of(workspace, tested, trained)):
+    real, synthetic = (_images(work, sets) for sets in (taken, made))
+    if count := len(copies_of(work, tested, real)) or len(tested & synthetic):
         raise Leak(_sentence(fold, count))
-    text = f"Fold {fold}: no copy of the {len(tested)} test images is among the {len(trained)} training images."
-    yield Note(text=text)
+    alike = copies_of(work, tested, synthetic)
+    if len(alike) > CHANCE * len(tested):
+        raise Leak(_sentence(fold, len(alike)))
+    seen = f"{len(real)} real and {len(synthetic)} synthetic training images"
+    yield Note(text=f"Fold {fold}: {len(tested)} test images compared with {seen}.")
+    if alike:
+        few = f"{len(alike)} of {len(tested)} test images look like a synthetic image"
+        yield Note(text=f"Fold {fold}: {few}; they are left out for every arm.", level="warning")
+    return alike
+
+
+def _images(work: Work, sets: Iterable[str]) -> set[str]:
+    return {member.image for one in sets for member in work.workspace.image_set(one)}
 
 
 def _sentence(fold: int, count: int) -> str:

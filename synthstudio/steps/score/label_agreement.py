@@ -44,9 +44,7 @@ class LabelAgreement(Step):
         images = work.workspace.image_set(self.images)
         labels = self.labels or images.labels
         if unknown := sorted(set(images.labels) - set(labels)):
-            raise BadInput(
-                f"Some images show {unknown[0]!r}, which is not among the labels. Add it, or give none."
-            )
+            raise BadInput(f"Some images show {unknown[0]!r}, which is not among the labels. Add it, or give none.")
         model = encoding.encoder(work, self.encoder)
         prototypes = model.embed_labels(labels, self.prompts)
         if self.references is not None:

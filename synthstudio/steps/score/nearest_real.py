@@ -40,7 +40,7 @@ class NearestReal(Step):
         shots = yield from _vectors(work, self.encoder, real)
         vectors = yield from _vectors(work, self.encoder, images)
         closest = (vectors @ shots.T).max(1) if len(images) else []
-        copies = copies_of(work.workspace, [one.image for one in images], [one.image for one in real])
+        copies = copies_of(work, [one.image for one in images], [one.image for one in real])
         values = [
             (member.image, 1.0 if member.image in copies else float(value))
             for member, value in zip(images, closest, strict=True)

@@ -163,11 +163,9 @@
       this.steps = el("ol", { class: "ss-steps" });
       this.pictures = el("div", { class: "ss-newest" });
       this.picturesTitle = el("h3", {}, "Newest images");
-      this.curve = svg("svg", { class: "ss-curve", viewBox: "0 0 320 120", preserveAspectRatio: "none", role: "img" });
-      this.curveTitle = el("h3");
-      this.curveBox = el("div", { class: "ss-curvebox" }, this.curveTitle, this.curve, this.curveWords = el("div", { class: "ss-muted ss-number" }));
+      this.curveBox = new CurveBox();
       this.append(this.head, this.error, this.answer, el("div", { class: "ss-live-body" },
-        el("div", {}, this.steps), el("div", {}, this.picturesTitle, this.pictures, this.curveBox)));
+        el("div", {}, this.steps), el("div", {}, this.picturesTitle, this.pictures, this.curveBox.root)));
       this.rows = new Map();
     }
     draw(now) {
@@ -238,22 +236,7 @@
         src: `${BASE}/thumbs/${one.digest}`, alt: `synthetic ${one.label}`, title: `${one.label}\n${one.prompt}`,
         loading: "lazy", decoding: "async", width: 96, height: 96, "data-digest": one.digest })));
     }
-    drawCurve(shown) {
-      const curves = shown ? shown.curves : {}, points = curves.loss || [], probe = curves.probe_loss || [];
-      this.curveBox.hidden = points.length < 2;
-      if (points.length < 2) return;
-      text(this.curveTitle, `Loss: ${shown.words}`);
-      const smooth = smoothed(points, 0.85), all = [...smooth, ...probe].map((p) => p[1]);
-      const low = Math.min(...all), high = Math.max(...all), end = Math.max(shown.total, points.at(-1)[0]);
-      const line = (some) => some.map(([x, y]) => `${(320 * x / end).toFixed(1)},${(114 - 108 * (y - low) / Math.max(1e-9, high - low)).toFixed(1)}`).join(" ");
-      this.curve.replaceChildren(
-        svg("polyline", { points: line(clamped(points, low, high)), class: "ss-curve-raw" }), svg("polyline", { points: line(smooth), class: "ss-curve-loss" }),
-        svg("polyline", { points: line(probe), class: "ss-curve-probe" }));
-      const now = `loss ${smooth.at(-1)[1].toPrecision(3)} (smoothed)`;
-      const fixed = probe.length ? ` · on the fixed probe set ${probe[0][1].toPrecision(3)} → ${probe.at(-1)[1].toPrecision(3)}` : "";
-      text(this.curveWords, now + fixed);
-      this.curve.setAttribute("aria-label", now + fixed);
-    }
+    drawCurve(shown) { this.curveBox.draw(shown ? shown.curves : {}, shown ? shown.words : "", shown ? shown.total : 0); }
     drawAnswer(pipeline) {
       const result = pipeline.result, key = result ? pipeline.id : "";
       this.answer.hidden = !result;
@@ -270,6 +253,30 @@
           el("button", { type: "button", class: "ss-button strong", onclick: () => go("evaluate") }, "Look closer at the numbers"),
           el("button", { type: "button", class: "ss-button", onclick: () => go("review") }, "Review the images"),
           el("button", { type: "button", class: "ss-button", onclick: () => go("export") }, "Export")));
+    }
+  }
+  // Loss over steps: every value faintly, a smoothed line, and the loss on the fixed probe set, which does not jitter.
+  class CurveBox {
+    constructor() {
+      this.title = el("h3");
+      this.lines = svg("svg", { class: "ss-curve", viewBox: "0 0 320 120", preserveAspectRatio: "none", role: "img" });
+      this.words = el("div", { class: "ss-muted ss-number" });
+      this.root = el("div", { class: "ss-curvebox", hidden: true }, this.title, this.lines, this.words);
+    }
+    draw(curves, name, total) {
+      const points = curves.loss || [], probe = curves.probe_loss || [];
+      this.root.hidden = points.length < 2;
+      if (this.root.hidden) return;
+      text(this.title, `Loss: ${name}`);
+      const smooth = smoothed(points, 0.85), all = [...smooth, ...probe].map((p) => p[1]);
+      const low = Math.min(...all), high = Math.max(...all), end = Math.max(total, points.at(-1)[0]);
+      const line = (some) => some.map(([x, y]) => `${(320 * x / end).toFixed(1)},${(114 - 108 * (y - low) / Math.max(1e-9, high - low)).toFixed(1)}`).join(" ");
+      this.lines.replaceChildren(
+        svg("polyline", { points: line(clamped(points, low, high)), class: "ss-curve-raw" }),
+        svg("polyline", { points: line(smooth), class: "ss-curve-loss" }), svg("polyline", { points: line(probe), class: "ss-curve-probe" }));
+      const fixed = probe.length ? ` · on the fixed probe set ${probe[0][1].toPrecision(3)} → ${probe.at(-1)[1].toPrecision(3)}` : "";
+      text(this.words, `loss ${smooth.at(-1)[1].toPrecision(3)} (smoothed)${fixed}`);
+      this.lines.setAttribute("aria-label", this.words.textContent);
     }
   }
   const smoothed = (points, weight) => {
@@ -291,6 +298,60 @@
     }
     return box;
   };
+
+  // ---- the newest run of a kind: what Adapt and Sample show beside their forms
+
+  class Latest extends Part {
+    build() {
+      this.nothing = [...this.children];
+      this.card = el("div", { class: "ss-card", hidden: true });
+      this.badge = el("span", { class: "ss-state", role: "status", "aria-live": "polite" });
+      this.buttons = el("span", { class: "ss-buttons" });
+      this.far = el("p", { class: "ss-number ss-muted" });
+      this.meter = el("progress", { max: 100, value: 0, style: "width:100%", "aria-label": "progress" });
+      this.error = el("div", { class: "ss-badline", role: "alert" });
+      this.pictures = el("div", { class: "ss-newest" });
+      this.curveBox = new CurveBox();
+      this.card.append(el("div", { class: "ss-live-head" }, this.name = el("h3"), el("div", { class: "ss-live-right" }, this.badge, this.buttons)),
+        this.far, this.meter, this.error, this.pictures, this.curveBox.root);
+      this.append(this.card);
+    }
+    async draw() {
+      if (this.offsetParent === null || this.busy) return;
+      this.busy = true;
+      try {
+        const runs = await (await fetch(`${BASE}/runs?limit=100`)).json(), found = runs.find((run) => run.kind.startsWith(this.getAttribute("kind")));
+        this.card.hidden = !found;
+        for (const one of this.nothing) one.hidden = !!found;
+        if (found) this.fill(await (await fetch(`${BASE}/runs/${encodeURIComponent(found.run)}`)).json());
+      } catch { /* the bar says that the server is away */ } finally { this.busy = false; }
+    }
+    fill(run) {
+      this.dataset.run = run.run; this.dataset.state = run.state;
+      text(this.name, run.kind_words);
+      text(this.badge, run.state_words); this.badge.dataset.state = run.state;
+      const working = ["running", "stopping"].includes(run.state), speed = run.rate ? ` · ${rate(run.rate, run.unit)}` : "", left = run.left ? ` · about ${duration(run.left)} left` : "";
+      text(this.far, run.total ? progressWords(run) + speed + left : "");
+      this.meter.hidden = !working;
+      this.meter.value = run.total ? 100 * run.done / run.total : 0;
+      this.error.hidden = !run.error; text(this.error, run.error || "");
+      const key = run.run + run.state, path = `/runs/${encodeURIComponent(run.run)}`;
+      if (this.key !== key) {
+        this.key = key;
+        this.buttons.replaceChildren(...[
+          ["queued", "running"].includes(run.state) ? act("Stop", `${path}/stop`) : null,
+          ["stopped", "failed", "lost"].includes(run.state) ? act("Resume", `${path}/resume`, "strong") : null,
+          run.state === "done" && run.kind.startsWith("sample") ? el("button", { type: "button", class: "ss-button", onclick: () => go("review") }, "Review these") : null,
+          run.state === "done" && run.kind.startsWith("adapt") ? el("button", { type: "button", class: "ss-button", onclick: () => go("sample") }, "Make images with it") : null].filter(Boolean));
+      }
+      const shown = run.images.map((one) => one.digest).join();
+      if (this.pictures.dataset.key !== shown) {
+        this.pictures.dataset.key = shown;
+        this.pictures.replaceChildren(...run.images.map((one) => el("img", { src: `${BASE}/thumbs/${one.digest}`, alt: one.label, title: `${one.label}\n${one.prompt}`, loading: "lazy" })));
+      }
+      this.curveBox.draw(run.curves, run.kind_words, run.total);
+    }
+  }
 
   // ---- times in the reader's zone
 
@@ -340,6 +401,7 @@
   window.studio = { BASE, leaveRun, flash, query, remember, progressWords, rate, el, svg, text, post, act, say, go, poke, duration, percent, numbers, Part, get state() { return state; } };
   customElements.define("studio-bar", Bar);
   customElements.define("studio-live", Panel);
+  customElements.define("studio-latest", Latest);
   customElements.define("studio-time", When);
   window.addEventListener("studio:state", () => {
     const name = document.querySelector("#ss-project-name");

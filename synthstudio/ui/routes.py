@@ -1,22 +1,19 @@
-"""The page's own routes under /studio: state of work, steering, files of the page. No path ever comes from a client."""
+"""The page's own routes under /studio: state of work, steering, files of the page. No address holds a path of this machine."""
 
 import asyncio
-import re
 from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request
-from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import FileResponse, JSONResponse
 
 from synthstudio.errors import Missing, StudioError, UnknownName
-from synthstudio.ui import theme
+from synthstudio.ui import steering, theme
 from synthstudio.ui.live import Live
 from synthstudio.ui.session import StudioSession
 
 _KEEP = {"Cache-Control": "private, max-age=31536000, immutable"}
 _KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-_LOG_BYTES = 64_000
-_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 def api(session: StudioSession, live: Live, others: list[APIRouter]) -> FastAPI:
@@ -65,14 +62,8 @@ def _work(session: StudioSession, live: Live) -> APIRouter:
 
     @router.post("/runs/{name}/{verb}")
     async def steer_run(name: str, verb: str) -> dict[str, Any]:
-        verbs = {"stop": lambda s: s.stop(name), "resume": lambda s: s.resume(name)}
+        verbs = {"stop": lambda s: s.stop(name), "resume": lambda s: s.resume(name), "end": lambda s: steering.end(s, name)}
         return await _steer(session, verbs, verb)
-
-    @router.get("/runs/{name}/log")
-    def log(name: str) -> PlainTextResponse:
-        run = session.studio.catalog.runs.get(_checked(name))
-        path = session.studio.workspace.run_folder(run.id) / "log.txt"
-        return PlainTextResponse(_tail(path) if path.is_file() else "")
 
     return router
 
@@ -88,16 +79,3 @@ async def _steer(session: StudioSession, verbs: dict[str, Callable[[Any], Any]],
     # In a thread: the lock may be held by a tick, and the event loop must not wait for it.
     await asyncio.to_thread(change)
     return {"done": verb}
-
-
-def _checked(name: str) -> str:
-    if not _ID.fullmatch(name):
-        raise HTTPException(404)
-    return name
-
-
-def _tail(path: Any) -> str:
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - _LOG_BYTES))
-        return file.read().decode("utf-8", "replace")

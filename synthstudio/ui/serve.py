@@ -11,11 +11,12 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from synthstudio.errors import BadInput, StudioError
-from synthstudio.ui import images, routes, theme
+from synthstudio.ui import review, routes, theme, upload_routes, views_routes
 from synthstudio.ui.guard import Guard, Rules
 from synthstudio.ui.live import Live
 from synthstudio.ui.session import StudioSession
 from synthstudio.ui.shell import build
+from synthstudio.ui.uploads import Uploads
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _SESSIONS = 200
@@ -60,9 +61,10 @@ def launch(session: StudioSession, rules: Rules, host: str = "127.0.0.1", port: 
     live = Live(session)
     page = build(session, live)
     page.queue(max_size=64, default_concurrency_limit=4, api_open=False)
+    others = [review.router(session), views_routes.router(session), upload_routes.router(Uploads(session))]
     extra: dict[str, Any] = {
         "middleware": [Middleware(Guard, rules=rules)],
-        "routes": [Mount("/studio", routes.api(session, live, [images.router(session)]))],
+        "routes": [Mount("/studio", routes.api(session, live, others))],
     }
     _, url, _ = page.launch(
         server_name=host,

@@ -5,9 +5,10 @@ from typing import Any
 import gradio as gr
 
 from synthstudio.jobs.requests import Asked
-from synthstudio.ui import asking, home
+from synthstudio.ui import adapt, asking, home, review, sample
 from synthstudio.ui.live import Live
 from synthstudio.ui.session import StudioSession
+from synthstudio.ui.tools import QUIET, spoken
 
 _HEADER = """
 <header class="ss-header"><img src="/studio/page/logo.svg" alt="" width="26" height="26">
@@ -23,8 +24,32 @@ def build(session: StudioSession, live: Live) -> gr.Blocks:
         with gr.Tabs(elem_id="ss-tabs") as tabs:
             with gr.Tab("Start", id="start"):
                 home.build(session, page, tabs)
+            with gr.Tab("Data", id="data"):
+                _part("studio-data")
+            with gr.Tab("Adapt", id="adapt"):
+                adapt.build(session, page)
+            with gr.Tab("Sample", id="sample"):
+                form = sample.build(session, page)
+            with gr.Tab("Review", id="review"):
+                grid = review.build()
+            with gr.Tab("Evaluate", id="evaluate"):
+                _part("studio-evaluate")
+            with gr.Tab("Runs", id="runs"):
+                _part("studio-runs")
+            with gr.Tab("Export", id="export"):
+                _part("studio-export")
         _endpoints(session, live)
+
+        def use_settings(event: gr.EventData) -> list[Any]:
+            return [gr.Tabs(selected="sample"), *sample.values_of(session, str(event._data["run"]))]
+
+        grid.use_settings(use_settings, None, [tabs, *form], **QUIET)
     return page
+
+
+def _part(name: str) -> None:
+    """A place for one of the page's own elements, see `assets/page`."""
+    gr.HTML(f"<{name}></{name}>", elem_classes="ss-plainblock")
 
 
 def _endpoints(session: StudioSession, live: Live) -> None:
@@ -42,5 +67,5 @@ def _endpoints(session: StudioSession, live: Live) -> None:
         return {"pipeline": found.id, "state": found.state, "error": found.error,
                 "result": live.result(session.studio, found)}  # fmt: skip
 
-    gr.api(run_recipe, api_name="run_recipe")
-    gr.api(result, api_name="result")
+    gr.api(spoken(run_recipe), api_name="run_recipe")
+    gr.api(spoken(result), api_name="result")

@@ -20,8 +20,9 @@ VERSION = 1  # raise it when other pairs would be found
 SIDE, CHROMA_SIDE = 16, 4
 
 _CANDIDATE = 0.88  # correlation before alignment; cheaper than aligning every pair
+_ALIGNABLE = 8.0  # alignment has not been seen to remove more than this factor of the error
 _LEAST_CORRELATION = 0.90  # after alignment, however noisy the pair
-_SHAPE_ERROR = 0.010  # share of the variance that may differ; handwriting of one digit differs by 0.012 at the closest
+_SHAPE_ERROR = 0.008  # share of the variance that may differ; handwriting of one digit differs by 0.012 at the closest
 _NOISE = 3.0  # grey levels that compression and resampling may add to a thumbnail
 _MOST_SHIFT = 0.03 * SIDE  # thumbnail pixels, for shift and zoom at the border
 _FLAT = 0.75  # grey levels of deviation below which there is no shape to compare
@@ -101,7 +102,9 @@ def _candidates(
     flat = right.deviation < _FLAT
     for start in range(0, len(left.vectors), _ROWS):
         rows = slice(start, start + _ROWS)
-        near = left.shape[rows] @ right.shape.T >= _CANDIDATE * SIDE * SIDE
+        error = 2 - 2 * (left.shape[rows] @ right.shape.T) / SIDE**2
+        contrast = np.maximum(left.deviation[rows, None] * right.deviation[None, :], 1e-6)
+        near = error <= np.minimum(_ALIGNABLE * (_SHAPE_ERROR + _NOISE**2 / contrast), 2 * (1 - _CANDIDATE))
         near |= (left.deviation[rows] < _FLAT)[:, None] & flat[None, :]
         pairs = np.argwhere(near)
         i, j = pairs[:, 0] + start, pairs[:, 1]
@@ -128,7 +131,7 @@ def _same(a: _Prepared, b: _Prepared) -> NDArray[np.bool_]:
 def _error_after_alignment(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
     """Mean squared difference of unit-variance shapes, less what a small shift, zoom and contrast explain."""
     middle = ((a + b) / 2).reshape(-1, SIDE, SIDE).astype(np.float64)
-    down, across = np.gradient(middle, axis=(1, 2))
+    down, across = (np.asarray(np.gradient(middle, axis=axis)) for axis in (1, 2))
     place = np.linspace(-1, 1, SIDE)
     causes = [across, down, across * place[None, None, :], down * place[None, :, None], middle]
     design = np.stack([cause.reshape(len(a), -1) for cause in causes], axis=-1)

@@ -1,7 +1,7 @@
 """How images were made, read from the run logs of a workspace: for a worker, which never opens the catalog."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ class Origin:
 
     made: dict[str, Any]
     created: float
-    step: dict[str, Any]  # the canonical form of the run's Step; empty if its request cannot be read
+    environment: dict[str, str]  # versions and hardware of the run
 
     @property
     def name(self) -> str:
@@ -30,14 +30,14 @@ def origins(workspace: Workspace, digests: Collection[str]) -> dict[str, Origin]
     for log in sorted(workspace.runs.glob("*/events.jsonl")):
         if not wanted:
             break
-        step = _step(log.parent)
-        with log.open("rb") as lines:
-            for line in lines:
-                body = _made(line)
-                digest = body["image"]["digest"] if body else None
-                if body and digest in wanted:
-                    found[digest] = Origin(body["image"].get("made", {}), float(body.get("t", 0)), step)
-                    wanted.discard(digest)
+        environment: dict[str, str] = {}
+        for body in _bodies(log):
+            if body.get("event") == "started":
+                environment = dict(body.get("environment") or {})
+            elif body.get("event") == "made" and body["image"]["digest"] in wanted:
+                image = body["image"]
+                found[image["digest"]] = Origin(dict(image.get("made") or {}), float(body.get("t", 0)), environment)
+                wanted.discard(image["digest"])
     return found
 
 
@@ -47,19 +47,15 @@ def names(workspace: Workspace, digests: Collection[str]) -> dict[str, str]:
     return {digest: (known[digest].name if digest in known else "") or digest[:12] for digest in digests}
 
 
-def _made(line: bytes) -> dict[str, Any] | None:
-    if b'"made"' not in line or not line.endswith(b"\n"):
-        return None
-    try:
-        body = json.loads(line)
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) and body.get("event") == "made" and "digest" in body["image"] else None
-
-
-def _step(folder: Path) -> dict[str, Any]:
-    try:
-        step = json.loads((folder / "request.json").read_bytes())["step"]
-        return dict(json.loads(step) if isinstance(step, str) else step)
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+def _bodies(log: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a log that matter here, parsed."""
+    with log.open("rb") as lines:
+        for line in lines:
+            if b'"made"' not in line and b'"started"' not in line:
+                continue
+            try:
+                body = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(body, dict):
+                yield body

@@ -31,7 +31,9 @@ def test_every_field_has_help(kind):
 @pytest.mark.parametrize("kind", sorted(EXAMPLES))
 def test_a_changed_field_is_another_step(kind):
     fields = build(kind, EXAMPLES[kind]).fields
-    number = next((name for name, value in fields.items() if isinstance(value, int) and not isinstance(value, bool)), None)
+    number = next(
+        (name for name, value in fields.items() if isinstance(value, int) and not isinstance(value, bool)), None
+    )
     if number is None:
         assert fields
         return

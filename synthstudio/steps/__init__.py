@@ -47,7 +47,8 @@ def load_extensions() -> None:
 from synthstudio.steps.adapt import lora  # noqa: E402, F401
 from synthstudio.steps.collect import freeze, import_images, split  # noqa: E402, F401
 from synthstudio.steps.evaluate import compare  # noqa: E402, F401
-from synthstudio.steps.export import adapter  # noqa: E402, F401
+from synthstudio.steps.export import adapter, image_folder  # noqa: E402, F401
 from synthstudio.steps.sample import text, variation  # noqa: E402, F401
 from synthstudio.steps.score import label_agreement, nearest_real, sharpness  # noqa: E402, F401
+from synthstudio.steps.select import filter as _select_filter  # noqa: E402, F401 - `filter` is taken
 from synthstudio.steps.train import classifier, linear_probe  # noqa: E402, F401

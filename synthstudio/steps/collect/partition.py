@@ -67,7 +67,8 @@ def draw_shots(
     usable = [i for i, m in enumerate(members) if i not in test and m.given != "test" and m.image not in leaked]
     for label in sorted({m.label for m in members} - set(found.untrained)):
         own = {i for i in usable if members[i].label == label}
-        parts = _ranked([[i for i in group if i in own - declared] for group in groups], members, salt)
+        free = own - declared
+        parts = _ranked([[i for i in group if i in free] for group in groups], members, salt)
         given = _ranked([[i] for i in own & declared], members, salt)
         if shots is None:
             count = 0 if declared else min(validation_per_class, sum(map(len, parts)) // VALIDATION_SHARE)

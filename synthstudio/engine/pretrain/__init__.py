@@ -1,0 +1,1 @@
+"""How `pico`, the bundled backbone, was trained. Nothing else in the package imports this folder."""

@@ -1,0 +1,90 @@
+"""`python -m synthstudio.engine.pretrain STAGE ...`: one stage per call, in the order they are listed.
+
+    glyphs     draw the pool of letters and digits
+    vae        train the autoencoder
+    clip       train the open_clip model
+    unet       train denoiser and text encoder on cached latents
+    assemble   write the diffusers folder and the open_clip folder
+    evaluate   measure the gates of the model card
+
+Each training stage stops after `--minutes` or `--steps`, may be killed, and resumes when called again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from synthstudio.engine.pretrain import commands
+
+
+def shared(text: str) -> tuple[Path, float]:
+    """`PATH` or `PATH=SHARE`."""
+    path, _, share = text.partition("=")
+    return Path(path), float(share or 1)
+
+
+def training(parser: argparse.ArgumentParser, rate: float, batch: int) -> None:
+    parser.add_argument("--data", type=shared, action="append", default=[], help="parquet file or folder, =share; repeatable")
+    parser.add_argument("--glyphs", type=shared, help="pool folder made by `glyphs`, =share")
+    parser.add_argument("--split", default="train", help="the only split that is read from parquet files")
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--batch", type=int, default=batch)
+    parser.add_argument("--rate", type=float, default=rate, help="peak learning rate")
+    parser.add_argument("--ema", type=float, default=0.0, help="decay of the weight average, 0 for none")
+    parser.add_argument("--device", default=commands.best_device())
+    parser.add_argument("--threads", type=int, default=1, help="torch threads on the CPU")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def denoiser_shape(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--channels", type=int, nargs="+", default=[64, 128])
+    parser.add_argument("--layers", type=int, default=1)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m synthstudio.engine.pretrain", description=__doc__.split("\n")[0])
+    top.add_argument("--run", type=Path, default=Path("pretrain-run"), help="folder for caches, checkpoints and logs")
+    stages = top.add_subparsers(dest="stage", required=True)
+
+    def stage(name: str, function: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
+        added = stages.add_parser(name, help=(function.__doc__ or "").split("\n")[0])
+        added.set_defaults(function=function)
+        return added
+
+    glyphs = stage("glyphs", commands.glyphs)
+    glyphs.add_argument("--fonts", type=Path, action="append", required=True, help="folder of .ttf and .otf files; repeatable")
+    glyphs.add_argument("--papers", type=Path, help="parquet or folder of photographs to write on")
+    glyphs.add_argument("--split", default="train")
+    glyphs.add_argument("--count", type=int, default=100_000)
+    glyphs.add_argument("--seed", type=int, default=0)
+
+    vae = stage("vae", commands.vae)
+    training(vae, 1e-3, 32)
+    vae.add_argument("--channels", type=int, nargs="+", default=[16, 32, 64, 128])
+    vae.add_argument("--latent", type=int, default=12)
+    vae.add_argument("--decoder-only", action="store_true", help="train the decoder of the finished autoencoder further")
+
+    clip = stage("clip", commands.clip)
+    training(clip, 2e-3, 64)
+    clip.add_argument("--width", type=int, default=20, help="width of the image tower")
+    clip.add_argument("--layers", type=int, nargs=4, default=[1, 1, 2, 1], help="blocks of the image tower")
+    unet = stage("unet", commands.unet)
+    training(unet, 1e-3, 64)
+    denoiser_shape(unet)
+    unet.add_argument("--limit", type=int, default=1_000_000, help="images per source that are encoded")
+    training(stage("judge", commands.judge), 3e-3, 64)
+    denoiser_shape(stage("peek", commands.peek))
+    stage("assemble", commands.assemble).add_argument("--out", type=Path, default=Path("assets/pico"))
+    return top
+
+
+def main() -> None:
+    given = parser().parse_args()
+    given.function(given)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""One training loop for every stage: stateless batches, wall-clock or step budget, kill-safe checkpoints.
+
+A stage draws everything random from generators seeded by (seed, step). So a run that is stopped and resumed
+sees the same batches, and under a step budget ends with the same weights as an unbroken one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+class Stage(Protocol):
+    """What the loop needs of a model in training."""
+
+    modules: nn.ModuleDict
+
+    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, float]]: ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast. `minutes` counts training time over all resumed attempts."""
+
+    steps: int | None = None
+    minutes: float | None = None
+    learning_rate: float = 1e-3
+    final_rate: float = 0.02
+    warmup: int = 100
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    ema: float = 0.0
+    save_every: float = 180.0
+    log_every: int = 50
+    seed: int = 0
+
+    def progress(self, step: int, seconds: float) -> float:
+        """Share of the budget that is used up, 0 to 1."""
+        by_step = step / self.steps if self.steps else 0.0
+        by_time = seconds / (60 * self.minutes) if self.minutes else 0.0
+        return min(1.0, max(by_step, by_time))
+
+    def rate(self, step: int, progress: float) -> float:
+        """Linear warm-up, then a cosine down to `final_rate` of the peak."""
+        cosine = self.final_rate + (1 - self.final_rate) * 0.5 * (1 + math.cos(math.pi * progress))
+        return self.learning_rate * cosine * min(1.0, (step + 1) / self.warmup)
+
+
+class Draw:
+    """All randomness of one step, a pure function of seed and step."""
+
+    def __init__(self, seed: int, step: int, progress: float, device: torch.device) -> None:
+        self.step, self.progress, self.device = step, progress, device
+        self.rng = np.random.default_rng((seed, step))
+        self.torch = torch.Generator().manual_seed(int(self.rng.integers(2**62)))
+
+    def normal(self, *shape: int) -> Tensor:
+        return torch.randn(shape, generator=self.torch).to(self.device)
+
+
+def write_aside(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file under another name, flush it to disk, rename: a kill leaves the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    write(aside)
+    with aside.open("rb+") as handle:
+        os.fsync(handle.fileno())
+    aside.replace(path)
+
+
+class Loop:
+    """Trains `stage` in `folder` until the plan is used up; `run()` again resumes."""
+
+    def __init__(self, stage: Stage, folder: Path, plan: Plan, device: str = "cpu") -> None:
+        self.stage, self.folder, self.plan = stage, folder, plan
+        self.device = torch.device(device)
+        stage.modules.to(self.device).train()
+        self.named = {k: p for k, p in stage.modules.named_parameters() if p.requires_grad}
+        self.optimizer = torch.optim.AdamW(self._groups(), lr=plan.learning_rate, betas=(0.9, 0.99))
+        self.average = {k: p.detach().clone() for k, p in self.named.items()} if plan.ema else {}
+        self.step, self.seconds = 0, 0.0
+        self.checkpoint = folder / "checkpoint.pt"
+        if self.checkpoint.exists():
+            self._load()
+
+    def _groups(self) -> list[dict[str, object]]:
+        """No decay on norms, biases and embedding rows: rows of words never seen must stay as they are."""
+        plain = [p for k, p in self.named.items() if p.ndim < 2 or "embedding" in k]
+        decayed = [p for k, p in self.named.items() if not (p.ndim < 2 or "embedding" in k)]
+        return [{"params": plain, "weight_decay": 0.0}, {"params": decayed, "weight_decay": self.plan.weight_decay}]
+
+    def _load(self) -> None:
+        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        self.stage.modules.load_state_dict(state["modules"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for name, value in state["average"].items():
+            self.average[name].copy_(value)
+        self.step, self.seconds = state["step"], state["seconds"]
+
+    def save(self) -> None:
+        state = {
+            "modules": self.stage.modules.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average,
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        write_aside(self.checkpoint, lambda path: torch.save(state, path))
+
+    def averaged(self) -> nn.ModuleDict:
+        """The stage's modules with the averaged weights in place (the plain ones where no average is kept)."""
+        with torch.no_grad():
+            for name, value in self.average.items():
+                self.named[name].copy_(value)
+        return self.stage.modules.eval()
+
+    def _update(self, draw: Draw) -> dict[str, float]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.rate(self.step, draw.progress)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            loss, numbers = self.stage.loss(draw)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"loss is {loss.item()} at step {self.step}")
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.named.values(), self.plan.clip_norm)
+        self.optimizer.step()
+        self._average()
+        return {"loss": loss.item(), "norm": float(norm), **numbers}
+
+    def _average(self) -> None:
+        if self.average:
+            decay = min(self.plan.ema, (1 + self.step) / (10 + self.step))
+            with torch.no_grad():
+                torch._foreach_lerp_(list(self.average.values()), list(self.named.values()), 1 - decay)
+
+    def run(self) -> None:
+        """Train to the end of the plan; one log line per `log_every` steps, a checkpoint per `save_every` seconds."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        sums: dict[str, float] = defaultdict(float)
+        saved = time.monotonic()
+        while (progress := self.plan.progress(self.step, self.seconds)) < 1.0:
+            began = time.monotonic()
+            for name, value in self._update(Draw(self.plan.seed, self.step, progress, self.device)).items():
+                sums[name] += value
+            self.step += 1
+            self.seconds += time.monotonic() - began
+            if self.step % self.plan.log_every == 0:
+                self._log(sums, progress)
+                sums.clear()
+            if time.monotonic() - saved > self.plan.save_every:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+
+    def _log(self, sums: dict[str, float], progress: float) -> None:
+        numbers = {name: round(value / self.plan.log_every, 5) for name, value in sums.items()}
+        row = {"step": self.step, "minutes": round(self.seconds / 60, 2), "progress": round(progress, 4), **numbers}
+        with (self.folder / "log.jsonl").open("a") as handle:
+            handle.write(json.dumps(row) + "\n")
+        print(json.dumps(row), flush=True)

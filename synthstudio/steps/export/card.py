@@ -1,0 +1,159 @@
+"""The dataset card: what other tools read (YAML) and what a reader should know before using the images."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synthstudio.models import MODELS
+from synthstudio.steps.export.metadata import COLUMNS
+
+_ARMS = {
+    "zero_shot": "no training (zero-shot)",
+    "real_only": "real images only",
+    "synthetic_only": "synthetic images only",
+    "real_and_synthetic": "real and synthetic images",
+}
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a dataset holds: the classes with their folders, and (split, source, class) of every image."""
+
+    name: str
+    folders: Mapping[str, str]
+    images: Sequence[tuple[str, str, str]]
+    base_models: Sequence[str]  # the backbones its synthetic images were made with, by name
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits there are, in order."""
+        present = {split for split, _, _ in self.images}
+        return [split for split in ("train", "validation", "test") if split in present]
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether any image is not a photograph."""
+        return any(source != "real" for _, source, _ in self.images)
+
+
+def write(contents: Contents, report: Mapping[str, Any] | None) -> str:
+    """README.md of a dataset."""
+    parts = [
+        _front_matter(contents),
+        f"# {plain(contents.name)}",
+        _introduction(contents),
+        _table(contents),
+        _numbers(report) if report else "",
+        _caution(contents, report),
+        _licences(contents),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def plain(text: str) -> str:
+    """Any text as plain text in Markdown, tables included."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join("\\" + c if c in "\\`*_[]|#" else c for c in escaped)
+
+
+def _front_matter(contents: Contents) -> str:
+    """YAML. Every text is written as a JSON string, which YAML reads as it is."""
+    quoted = [json.dumps(label, ensure_ascii=False) for label in contents.folders]
+    names = "\n".join(f"        '{index}': {label}" for index, label in enumerate(quoted))
+    columns = "\n".join(
+        f"  - name: label\n    dtype:\n      class_label:\n        names:\n{_indented(names)}"
+        if name == "label"
+        else f"  - name: {'image' if name == 'file_name' else name}\n"
+        f"    dtype: {'image' if name == 'file_name' else kind}"
+        for name, kind in COLUMNS.items()
+    )
+    files = "\n".join(f"  - split: {split}\n    path: {split}/**" for split in contents.splits)
+    tags = ["image-classification", "few-shot", "synthstudio", *(["synthetic"] if contents.is_synthetic else [])]
+    return f"""---
+pretty_name: {json.dumps(contents.name, ensure_ascii=False)}
+license: other
+task_categories:
+- image-classification
+tags: {json.dumps(tags)}
+configs:
+- config_name: default
+  data_files:
+{files}
+dataset_info:
+  features:
+{columns}
+---"""
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+def _introduction(contents: Contents) -> str:
+    counts = Counter(source for _, source, _ in contents.images)
+    said = ", ".join(f"{count} {source}" for source, count in sorted(counts.items()))
+    return (
+        f"{said} images of {len(contents.folders)} classes, written by SynthStudio. `train` may hold synthetic images "
+        "(column `source`); `validation` and `test` hold photographs only. The column `id` is the SHA-256 of the image "
+        "before marks were added to the file.\n\n```python\nfrom datasets import load_dataset\n\n"
+        'dataset = load_dataset("path/to/this/folder")\n```'
+    )
+
+
+def _table(contents: Contents) -> str:
+    counts = Counter(contents.images)
+    columns = [(split, source) for split in contents.splits for source in ("real", "synthetic", "distilled")]
+    columns = [c for c in columns if any((*c, label) in counts for label in contents.folders)]
+    head = "| label | class | folder | " + " | ".join(f"{split}, {source}" for split, source in columns) + " |"
+    rows = [
+        f"| {index} | {plain(label)} | {plain(folder)} | "
+        + " | ".join(str(counts[(*c, label)]) for c in columns)
+        + " |"
+        for index, (label, folder) in enumerate(contents.folders.items())
+    ]
+    return "\n".join(["## Images", "", head, "|" + "---|" * (3 + len(columns)), *rows])
+
+
+def _numbers(report: Mapping[str, Any]) -> str:
+    folds = report.get("folds", [])
+    images = sum(int(fold["test_images"]) for fold in folds)
+    intervals = report.get("interval95", {})
+    rows = []
+    for arm, words in _ARMS.items():
+        mean = report.get("mean", {}).get(arm)
+        if mean is not None:
+            low, high = intervals.get(arm, (mean, mean))
+            rows.append(f"| {words} | {mean:.3f} | {low:.3f} to {high:.3f} |")
+    head = f"## Does it help?\n\nAccuracy on {images} test images over {len(folds)} fold{'s' * (len(folds) != 1)}"
+    over = f", 95 % interval over {plain(str(report['interval_over']))}" if "interval_over" in report else ""
+    lines = [head + over + ".", "", "| trained on | accuracy | interval |", "|---|---|---|", *rows]
+    return "\n".join([*lines, "", plain(str(report.get("sentence", "")))])
+
+
+def _caution(contents: Contents, report: Mapping[str, Any] | None) -> str:
+    said = ["## Do not claim"]
+    if contents.is_synthetic:
+        said.append(
+            "Synthetic images show what a generator believes, not what was in front of a lens. Do not present them as "
+            "photographs, as evidence, or as a sample of the real world: how often something appears here says nothing "
+            "about how often it occurs. Their labels are what was asked for, not what a person confirmed."
+        )
+    said.append(
+        "The numbers above hold for these classes, this classifier and these test photographs. A difference whose "
+        "interval contains zero is no difference. Test images that were looked at many times are no longer untouched."
+        if report
+        else "Nothing here was measured with this card: do not claim that these images improve a classifier "
+        "before you have compared it, on untouched photographs, with one trained without them."
+    )
+    return "\n\n".join(said)
+
+
+def _licences(contents: Contents) -> str:
+    said = ["## Licences", "The photographs keep the licence of their source; say which one before you publish them."]
+    for name in sorted(set(contents.base_models)):
+        known = MODELS.get(name)
+        terms = known.licence if known else "look at its own page"
+        said.append(f"Synthetic images were made with {plain(name)}: {plain(terms)}. Its terms bind these images too.")
+    return "\n\n".join(said)

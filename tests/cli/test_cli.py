@@ -1,0 +1,99 @@
+"""The command line: sentences instead of tracebacks, exit codes, JSON for machines."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from synthstudio.cli import app, main
+from synthstudio.cli.progress import Rate
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def call(*arguments, code=0, **options):
+    ended = subprocess.run(
+        [sys.executable, "-m", "synthstudio", *map(str, arguments)],
+        capture_output=True, text=True, check=False, cwd=ROOT, **options,
+    )  # fmt: skip
+    assert ended.returncode == code, ended.stderr
+    return ended
+
+
+def test_recipes_are_listed_with_their_presets():
+    said = CliRunner().invoke(app, ["recipes"]).output
+    assert "datadream" in said
+    assert "quick, standard, paper" in said
+
+
+def test_steps_say_range_default_and_help_as_json():
+    (found,) = json.loads(CliRunner().invoke(app, ["steps", "sample.text", "--json"]).output)
+    field = next(f for f in found["fields"] if f["name"] == "guidance_scale")
+    assert (field["minimum"], field["maximum"], field["default"]) == (1, 50, 2.0)
+    assert "guidance" in field["help"].lower()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "datadreem", "--data", "digits"], "Did you mean datadream"),
+        (["run", "datadream", "--data", "/no/such/folder"], "/no/such/folder"),
+        (["run", "datadream", "--data", "digits", "--preset", "quik"], "quick"),
+        (["run", "datadream", "--data", "digits", "--set", "adapter.rnk=3"], "rank"),
+        (["run", "datadream", "--data", "digits", "--set", "sample.guidance_scale=0"], "guidance_scale"),
+        (["run", "datadream", "--data", "digits", "--backbone", "picoo"], "pico"),
+        (["run", "datadream", "--data", "digits", "--device", "gpu"], "Use auto, cpu, cuda"),
+        (["step", "score.sharpnes", "--images", "x"], "score.sharpness"),
+        (["step", "score.sharpness", "--images", "test:" + "0" * 64], "images"),
+        (["resume", "nothing"], "no run called"),
+        (["export", "out"], "Run one first"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_sentence_and_exit_code_two(arguments, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["synthstudio", *arguments, "--home", str(tmp_path / "home")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    complaint = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said in complaint
+    assert "Traceback" not in complaint
+
+
+def test_a_step_runs_from_the_command_line_and_is_reused(tmp_path):
+    arguments = ("step", "collect.import_images", "--source", "digits", "--home", tmp_path)
+    first = json.loads(call(*arguments).stdout)
+    assert first["state"] == "done"
+    assert first["outputs"]["images"].startswith("pool:")
+    second = json.loads(call(*arguments).stdout)
+    assert (second["run"], second["reused"]) == (first["run"], True)
+    listed = json.loads(call("runs", "--json", "--home", tmp_path).stdout)
+    assert [row["state"] for row in listed] == ["done"]
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    said = call("runs", "--home", tmp_path / "file", code=2).stderr
+    assert "Choose another folder" in said
+
+
+def test_the_doctor_finds_a_damaged_blob(tmp_path):
+    made = json.loads(call("step", "collect.import_images", "--source", "digits", "--home", tmp_path).stdout)
+    digest = made["outputs"]["images"].partition(":")[2]
+    blob = next(tmp_path.rglob(f"blobs/*/{digest}"))
+    blob.write_bytes(b"rubbish")
+    said = call("doctor", "--json", "--home", tmp_path, code=1).stdout
+    (blobs,) = [check for check in json.loads(said) if check["name"] == "blobs"]
+    assert blobs["state"] == "bad"
+    assert digest in blobs["advice"]
+
+
+def test_the_rate_rests_on_the_last_half_minute():
+    rate = Rate(window_seconds=30)
+    assert rate.per_second(0, at=0.0) is None
+    rate.per_second(1, at=10.0)
+    rate.per_second(100, at=100.0)
+    assert rate.per_second(200, at=110.0) == 10.0

@@ -11,7 +11,9 @@ parser = argparse.ArgumentParser(description="Open SynthStudio in a browser.")
 parser.add_argument("--home", type=Path, default=Path(os.environ.get("SYNTHSTUDIO_HOME", "synthstudio-home")),
                     help="folder that holds all projects")  # fmt: skip
 parser.add_argument("--project", default="default", help="the project to open first; any text")
-parser.add_argument("--host", default="127.0.0.1", help="address to listen on; others than this machine need a password")
+parser.add_argument(
+    "--host", default="127.0.0.1", help="address to listen on; others than this machine need a password"
+)
 parser.add_argument("--port", type=int, default=None, help="port; default: the first free one from 7860 on")
 
 if __name__ == "__main__":

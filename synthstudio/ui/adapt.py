@@ -24,8 +24,12 @@ def build(session: StudioSession, page: gr.Blocks) -> None:
     """Everything of the Adapt tab."""
     with gr.Row(elem_classes="ss-twocolumns"):
         with gr.Column(min_width=320):
-            images = gr.Dropdown([], label="Shots", elem_id="ss-adapt-images",
-                                 info="Real photos to learn from. A recipe’s split makes them; test photos are never here.")
+            images = gr.Dropdown(
+                [],
+                label="Shots",
+                elem_id="ss-adapt-images",
+                info="Real photos to learn from. A recipe’s split makes them; test photos are never here.",
+            )
             backbone = gr.Dropdown(choices.backbones(), value="pico", label="Backbone", allow_custom_value=True)
             preset = gr.Radio(_presets(), label="Preset", info="Fills the settings below; change what you like.")
             form = {name: controls.control(Lora, name) for name in _FIRST}

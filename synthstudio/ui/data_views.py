@@ -37,9 +37,13 @@ def badges(counts: dict[str, int], refused: int, warnings: list[str]) -> list[di
     if least < 2:
         found.append({"level": "warn", "text": f"“{name}” has one photo: it can be learned from but not tested."})
     elif least < _FEW:
-        found.append({"level": "warn", "text": f"“{name}” has only {least} photos: its numbers will be very uncertain."})
+        found.append(
+            {"level": "warn", "text": f"“{name}” has only {least} photos: its numbers will be very uncertain."}
+        )
     if most > _UNEVEN * least:
-        found.append({"level": "warn", "text": f"Uneven: {least} to {most} photos per class. Choose shots that all have."})
+        found.append(
+            {"level": "warn", "text": f"Uneven: {least} to {most} photos per class. Choose shots that all have."}
+        )
     if refused:
         found.append({"level": "warn", "text": f"{refused} files were not used; each says why below."})
     found += [{"level": "warn", "text": text} for text in warnings]

@@ -10,7 +10,7 @@ import io
 import json
 import resource
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +97,7 @@ class _Seen:
 
     def report(self, declared: tuple[str, ...]) -> dict[str, Any]:
         """Everything as plain values."""
-        reasons: dict[str, int] = defaultdict(int)
-        for _, reason in self._refused:
-            reasons[reason] += 1
+        reasons = Counter(reason for _, reason in self._refused)
         return {
             "classes": [
                 {"label": label, "images": count, "pictures": self._pictures[label]}
@@ -109,7 +107,7 @@ class _Seen:
             "empty": sorted(set(declared) - set(self._images)),
             "refused": [{"name": name, "reason": reason} for name, reason in self._refused[:_SHOWN_REFUSED]],
             "refused_count": len(self._refused),
-            "reasons": sorted(({"reason": r, "count": n} for r, n in reasons.items()), key=lambda one: -one["count"])[:20],
+            "reasons": [{"reason": reason, "count": count} for reason, count in reasons.most_common(20)],
             "repeats": self._repeats,
             "conflicts": self._conflicts,
             "near_duplicates": len(near_duplicates(self._prints)),

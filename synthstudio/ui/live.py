@@ -191,9 +191,7 @@ def next_step(found: dict[str, Any]) -> str:
     if gain["low"] > 0:
         return "It helped. Review the images, then export the dataset, or make more with the preset “standard”."
     if gain["high"] < 0:
-        return "It hurt. Look at the images in Review: are they of the right class? Then try other guidance or Real Guidance."
+        return "It hurt. Are the images in Review of the right class? Try other guidance, or the recipe Real Guidance."
     if gain["folds"] < 3:
         return "The interval includes zero. Run 3 folds to know more, or make more images with the preset “standard”."
     return "No clear effect. Review the images, or try another recipe: the comparison stays on the same test photos."
-
-

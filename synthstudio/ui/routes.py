@@ -1,4 +1,7 @@
-"""The page's own routes under /studio: state of work, steering, files of the page. No address holds a path of this machine."""
+"""The page's own routes under /studio: state of work, steering, files of the page.
+
+No address holds a path of this machine: pages are known by name, everything else by an id of the catalog.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -62,7 +65,11 @@ def _work(session: StudioSession, live: Live) -> APIRouter:
 
     @router.post("/runs/{name}/{verb}")
     async def steer_run(name: str, verb: str) -> dict[str, Any]:
-        verbs = {"stop": lambda s: s.stop(name), "resume": lambda s: s.resume(name), "end": lambda s: steering.end(s, name)}
+        verbs = {
+            "stop": lambda s: s.stop(name),
+            "resume": lambda s: s.resume(name),
+            "end": lambda s: steering.end(s, name),
+        }
         return await _steer(session, verbs, verb)
 
     return router

@@ -24,8 +24,8 @@ _NO_SHOTS = "set:" + "0" * 64
 _PREVIEWED = 12
 _NOTHING = "No images yet. Choose what to start from and press Make images; they appear here while they are made."
 _HELP = {
-    "guidance_scale": "How hard the image is pulled to its prompt. 1: varied and loose; 2 suits training data; 7: typical and alike.",
-    "strength": "t0: how much of the source photo is noised away. 0.3: close to the photo; 0.7: its layout only; 1: forgets it.",
+    "guidance_scale": "How hard images are pulled to the prompt. 1: varied, loose; 2: for training data; 7: alike.",
+    "strength": "t0: how much of the photo is noised away. 0.3: close to it; 0.7: its layout only; 1: forgets it.",
 }
 
 
@@ -34,15 +34,31 @@ class _Form:
 
     def __init__(self, session: StudioSession) -> None:
         self._session = session
-        self.start = gr.Radio([_WORDS, _SHOTS], value=_WORDS, label="Start from", elem_id="ss-sample-start",
-                              info="Words alone, or each shot noised by t0 and denoised with its class’s prompt.")
+        self.start = gr.Radio(
+            [_WORDS, _SHOTS],
+            value=_WORDS,
+            label="Start from",
+            elem_id="ss-sample-start",
+            info="Words alone, or each shot noised by t0 and denoised with its class’s prompt.",
+        )
         self.sources = gr.Dropdown([], label="Shots", visible=False, info="The photos to start from.")
         self.strength = controls.control(Variation, "strength", "t0 (strength)", info=_HELP["strength"], visible=False)
         self.adapter = gr.Dropdown([], label="Adapter", info="A trained LoRA, or none.")
-        self.backbone = gr.Dropdown(choices.backbones(), value="pico", label="Backbone", allow_custom_value=True,
-                                    info="Used when there is no adapter; an adapter brings its own.")
-        self.labels = gr.Dropdown([], label="Classes", multiselect=True, allow_custom_value=True, elem_id="ss-sample-labels",
-                                  info="Which classes to make images of. Type to add one.")
+        self.backbone = gr.Dropdown(
+            choices.backbones(),
+            value="pico",
+            label="Backbone",
+            allow_custom_value=True,
+            info="Used when there is no adapter; an adapter brings its own.",
+        )
+        self.labels = gr.Dropdown(
+            [],
+            label="Classes",
+            multiselect=True,
+            allow_custom_value=True,
+            elem_id="ss-sample-labels",
+            info="Which classes to make images of. Type to add one.",
+        )
         self.plain = {name: controls.control(Text, name, **_info(name)) for name in _FIRST}
         with gr.Accordion("More", open=False):
             self.plain |= {name: controls.control(Text, name) for name in _MORE}
@@ -83,7 +99,9 @@ def build(session: StudioSession, page: gr.Blocks) -> list[Any]:
     return form.all
 
 
-def _wire(session: StudioSession, page: gr.Blocks, form: _Form, preview: gr.HTML, go: gr.Button, again: gr.Button) -> None:
+def _wire(
+    session: StudioSession, page: gr.Blocks, form: _Form, preview: gr.HTML, go: gr.Button, again: gr.Button
+) -> None:
     @spoken
     def begin(*values: Any) -> None:
         step = form.step(False, *values)

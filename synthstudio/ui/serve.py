@@ -56,12 +56,19 @@ def rules_for(host: str, environment: dict[str, str]) -> Rules:
     return Rules(hosts=(), origins=spaces, password=password)
 
 
-def launch(session: StudioSession, rules: Rules, host: str = "127.0.0.1", port: int | None = None) -> tuple[gr.Blocks, str]:
+def launch(
+    session: StudioSession, rules: Rules, host: str = "127.0.0.1", port: int | None = None
+) -> tuple[gr.Blocks, str]:
     """Start listening and return at once, with the page and its address."""
     live = Live(session)
     page = build(session, live)
     page.queue(max_size=64, default_concurrency_limit=4, api_open=False)
-    others = [review.router(session), views_routes.router(session), upload_routes.router(Uploads(session))]
+    others = [
+        review.router(session),
+        views_routes.router(session),
+        views_routes.export_router(session),
+        upload_routes.router(Uploads(session)),
+    ]
     extra: dict[str, Any] = {
         "middleware": [Middleware(Guard, rules=rules)],
         "routes": [Mount("/studio", routes.api(session, live, others))],

@@ -8,7 +8,7 @@ from synthstudio.jobs import Studio
 
 
 def end(studio: Studio, run_id: str) -> None:
-    """Mark a run as stopped, ending its worker if that still lives. What is finished is kept; the run can be resumed."""
+    """Mark a run as stopped, ending its worker if that still lives; what is finished is kept and can be resumed."""
     run = studio.catalog.runs.get(run_id)
     if run.state not in ACTIVE:
         raise BadInput(f"Run {run.id} is {run.state}; only a running one can be marked as stopped.")

@@ -1,13 +1,15 @@
-"""The routes that only read: runs, reports, photos, exports."""
+"""The routes of Runs, Evaluate, Data and Export: they read; only asking for an export changes anything."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import PlainTextResponse, StreamingResponse
+from pydantic import BaseModel, Field
 
 from synthstudio.jobs.request import LOG
-from synthstudio.ui import data_views, report_views, run_views
+from synthstudio.ui import data_views, exports, report_views, run_views
 from synthstudio.ui.session import StudioSession
 
 _LOG_BYTES = 64_000
@@ -41,6 +43,34 @@ def router(session: StudioSession) -> APIRouter:
     @routes.get("/data")
     def data() -> dict[str, Any]:
         return data_views.overview(session)
+
+    return routes
+
+
+class _Export(BaseModel):
+    pipeline: str = Field(max_length=64)
+    fold: int = Field(0, ge=0, le=999)
+    name: str = Field("dataset", max_length=120)
+
+
+def export_router(session: StudioSession) -> APIRouter:
+    """Ask for exports, list them, fetch them as zips."""
+    routes = APIRouter(prefix="/exports")
+
+    @routes.get("")
+    def overview() -> dict[str, Any]:
+        return exports.overview(session)
+
+    @routes.post("")
+    async def begin(asked: _Export) -> dict[str, Any]:
+        return {"runs": await asyncio.to_thread(exports.begin, session, asked.pipeline, asked.fold, asked.name)}
+
+    @routes.get("/{name}.zip")
+    def download(name: str) -> StreamingResponse:
+        folder = exports.folder_of(session, name)
+        # The folder's name is a slug of ours, so it needs no quoting.
+        headers = {"Content-Disposition": f'attachment; filename="{folder.name}.zip"'}
+        return StreamingResponse(exports.zipped(folder), media_type="application/zip", headers=headers)
 
     return routes
 

@@ -75,8 +75,6 @@ def node_words(name: str, kind: str, template: Mapping[str, Any]) -> str:
     return kind_words(kind)
 
 
-
-
 def duration(seconds: float) -> str:
     """'40 s', '6 min', '2 h 10 min'."""
     if seconds < 90:

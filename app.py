@@ -12,7 +12,9 @@ parser.add_argument("--home", type=Path, default=Path(os.environ.get("SYNTHSTUDI
                     help="folder that holds all projects")  # fmt: skip
 parser.add_argument("--project", default="default", help="the project to open first; any text")
 parser.add_argument(
-    "--host", default="127.0.0.1", help="address to listen on; others than this machine need a password"
+    "--host",
+    default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
+    help="address to listen on; others than this machine need a password",
 )
 parser.add_argument("--port", type=int, default=None, help="port; default: the first free one from 7860 on")
 

@@ -74,23 +74,18 @@
         pick.addEventListener("change", draw);
         draw();
         return el("details", { class: "ss-card", open: report.labels.length <= 20 }, el("summary", {}, el("b", {}, "Confusion matrix")), el("p", {}, pick),
-          el("p", { class: "ss-muted" }, "Rows: what the photo shows. Columns: what the classifier said. Counts of test photos over all folds. Click a cell to see the synthetic images of the two classes."), box);
+          el("p", { class: "ss-muted" }, "Rows: what the photo shows. Columns: what the classifier said. Counts of test photos over all folds. Click a cell to look at images in Review."), box);
       }
       matrix(labels, counts) {
         const cell = (row, column) => {
           const total = counts[row].reduce((a, b) => a + b, 0), share = counts[row][column] / Math.max(1, total), right = row === column;
           const words = `${counts[row][column]} of ${total} “${labels[row]}” called “${labels[column]}”`;
           return el("td", { class: "ss-cell", title: words, style: counts[row][column] ? `background:color-mix(in srgb, ${right ? "var(--ss-accent)" : "var(--ss-bad)"} ${Math.round(8 + 62 * share)}%, transparent)` : "" },
-            counts[row][column] ? el("button", { type: "button", class: "ss-link", style: "color:inherit;text-decoration:none", "aria-label": words, onclick: () => this.open(labels[row], labels[column]) }, String(counts[row][column])) : "");
+            counts[row][column] ? el("button", { type: "button", class: "ss-link", style: "color:inherit;text-decoration:none", "aria-label": words, onclick: () => go("review") }, String(counts[row][column])) : "");
         };
         return el("table", { class: "ss-table ss-confusion", style: "width:auto" },
           el("thead", {}, el("tr", {}, el("th"), ...labels.map((label) => el("th", { title: label, style: "text-align:center" }, label)))),
           el("tbody", {}, ...labels.map((label, row) => el("tr", {}, el("th", { title: label }, label), ...labels.map((_, column) => cell(row, column))))));
-      }
-      open(shown, said) {
-        const wanted = query(); wanted.set("label", shown === said ? shown : `${shown},${said}`);
-        history.replaceState(null, "", `${location.pathname}?${wanted}`);
-        go("review");
       }
       compared() {
         if (this.rows.length < 2) return null;

@@ -180,7 +180,7 @@
       const shown = stopping ? "stopping" : pipeline.state;
       text(this.badge, shown);
       this.badge.dataset.state = shown;
-      text(this.time, duration(pipeline.state === "stopped" ? 0 : pipeline.seconds));
+      text(this.time, duration(pipeline.seconds) + (pipeline.left ? `, about ${duration(pipeline.left)} left` : ""));
       this.time.hidden = pipeline.state === "stopped";
       this.steer(pipeline, shown);
       this.error.hidden = !pipeline.error;

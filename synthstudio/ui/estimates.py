@@ -61,12 +61,6 @@ def estimate(catalog: Catalog, nodes: Sequence[Node], request: Mapping[str, Any]
     )
 
 
-def seconds_of(node: Node, catalog: Catalog, request: Mapping[str, Any], photos: int) -> float | None:
-    """The cost of one node, for the time that is left."""
-    bundled = str(request.get("backbone", "")).startswith(f"{_BUNDLED}@")
-    return _seconds(node, _earlier(catalog), max(2, _classes(catalog, photos)), request, photos, bundled)
-
-
 def _basis(measured: int, nodes: int, bundled: bool) -> str:
     if measured == nodes:
         return "from earlier runs in this project"

@@ -42,6 +42,7 @@ class Rules:
     body_bytes: int = 2 * _MB
     upload_bytes: int = 512 * _MB
     tries_per_minute: int = 20
+    read_only: bool = False
 
 
 class Guard:
@@ -76,6 +77,8 @@ class Guard:
             return 403, "Requests from other sites are refused."
         if headers.get("sec-fetch-site") == "cross-site" and scope["method"] not in ("GET", "HEAD"):
             return 403, "Requests from other sites are refused."
+        if self._rules.read_only and path.startswith("/studio/") and scope["method"] not in ("GET", "HEAD"):
+            return 403, "This public copy can only be looked at."
         if path.startswith(_CLOSED) or any(part in path for part in _CLOSED_ANYWHERE):
             return 404, "Not here."
         return self._password_refusal(scope, headers, path)

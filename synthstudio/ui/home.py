@@ -37,7 +37,7 @@ def build(session: StudioSession, page: gr.Blocks, tabs: gr.Tabs) -> None:
             run = gr.Button("Run", variant="primary", elem_id="ss-run")
     _wire(session, page, form, plan, run)
     fields = list(form.values())
-    digits.click(_digits, None, fields, js="() => { studio.flash('#ss-run'); }", **QUIET)
+    digits.click(_digits, None, fields, js="() => { studio.flash('#ss-run'); return []; }", **QUIET)
     photos.click(lambda: gr.Tabs(selected="data"), None, tabs, **QUIET)
     project.click(lambda: gr.Group(visible=True), None, chooser, **QUIET)
 

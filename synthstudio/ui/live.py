@@ -12,6 +12,7 @@ from synthstudio.jobs import Studio, summary
 from synthstudio.jobs.log import EventLog
 from synthstudio.jobs.recipes import load_recipe
 from synthstudio.ui import words
+from synthstudio.ui.estimates import estimate
 from synthstudio.ui.session import StudioSession
 
 _FRESH_SECONDS = 0.4
@@ -74,17 +75,28 @@ class Live:
             **_listed(pipeline),
             "error": _why(pipeline, nodes, runs),
             "seconds": (ended or time.time()) - pipeline.created,
+            "left": self._left(studio, pipeline, nodes, runs) if pipeline.state == "running" else None,
             "nodes": [self._node(node, nodes, runs.get(node.position)) for node in nodes],
             "shown": None if shown is None else self._detail(studio, shown),
             "images": _newest(studio, nodes, runs),
             "result": result,
         }
 
+    def _left(self, studio: Studio, pipeline: Pipeline, nodes: Sequence[Node], runs: dict[int, Run]) -> float | None:
+        """Seconds until the end: what works by its rate, what waits by estimate; none where nobody can know."""
+        working = [run for run in runs.values() if run.state in ACTIVE]
+        waiting = [node for node in nodes if node.position not in runs or runs[node.position].state == "queued"]
+        rest = estimate(studio.catalog, waiting, pipeline.request, 0).seconds
+        lefts = [self._run(run)["left"] for run in working]
+        if rest is None or any(left is None for left in lefts):
+            return None
+        return rest + sum(lefts)
+
     def _shown(self, nodes: Sequence[Node], runs: dict[int, Run]) -> Run | None:
         """The run whose curve is drawn: what works now, else the last one that has a curve."""
         working = [run for run in runs.values() if run.state in ACTIVE]
         curved = [runs[n.position] for n in nodes if n.kind.startswith(("adapt.", "train.")) and n.position in runs]
-        return (working or curved or [None])[0] if working else (curved[0] if curved else None)
+        return next(iter([*working, *curved]), None)
 
     def _detail(self, studio: Studio, run: Run) -> dict[str, Any]:
         curves = self._session.curves.of(run.id, EventLog(studio.workspace.run_folder(run.id)))

@@ -26,7 +26,7 @@ def serve(home: Path, project: str, host: str, port: int | None) -> int:
     """Serve until interrupted; returns the exit code. A problem a person can mend is one sentence."""
     try:
         rules = rules_for(host, dict(os.environ))
-        session = StudioSession(home, project)
+        session = StudioSession(home, project, rules.read_only)
     except StudioError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -43,17 +43,19 @@ def serve(home: Path, project: str, host: str, port: int | None) -> int:
 
 
 def rules_for(host: str, environment: dict[str, str]) -> Rules:
-    """Who may reach the page. Listening beyond this machine asks for SYNTHSTUDIO_PASSWORD."""
+    """Who may reach the page. Listening beyond this machine asks for SYNTHSTUDIO_PASSWORD; a Space without one is
+    for looking only.
+    """
     password = environment.get("SYNTHSTUDIO_PASSWORD") or None
     on_space = "SPACE_ID" in environment
     if host in _LOOPBACK and not on_space:
         return Rules(password=password)
-    if password is None:
+    if password is None and not on_space:
         raise BadInput(
             "Others could reach this page. Set SYNTHSTUDIO_PASSWORD (the user name is studio), or listen on 127.0.0.1."
         )
     spaces = tuple(f"https://{name}" for name in environment.get("SPACE_HOST", "").split(",") if name)
-    return Rules(hosts=(), origins=spaces, password=password)
+    return Rules(hosts=(), origins=spaces, password=password, read_only=password is None)
 
 
 def launch(

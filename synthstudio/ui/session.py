@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from synthstudio.errors import StudioError
+from synthstudio.errors import BadInput, StudioError
 from synthstudio.jobs import Studio
 from synthstudio.ui.curves import Curves, Rates
 
@@ -20,7 +20,8 @@ _TICK_SECONDS = 0.3
 class StudioSession:
     """One open project for the whole page process. Reads may come from any thread, changes take the lock."""
 
-    def __init__(self, home: Path, project: str = "default") -> None:
+    def __init__(self, home: Path, project: str = "default", read_only: bool = False) -> None:
+        self.read_only = read_only
         self.home = Path(home).absolute()
         self.project = project
         self.studio = Studio(self.home, project)
@@ -46,11 +47,20 @@ class StudioSession:
     @contextlib.contextmanager
     def acting(self) -> Iterator[Studio]:
         """The studio, while nothing else changes it. Keep it short: the clock waits meanwhile."""
+        self.check_writable()
         with self._lock:
             yield self.studio
 
+    def check_writable(self) -> None:
+        """BadInput where visitors may only look."""
+        if self.read_only:
+            raise BadInput(
+                "This public copy can only be looked at. Run your own: duplicate it, or python app.py at home."
+            )
+
     def open(self, project: str) -> None:
         """Switch to another project; the page follows with its next look."""
+        self.check_writable()
         with self._lock:
             if project == self.project:
                 return

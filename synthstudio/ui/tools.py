@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, TypedDict, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
 
@@ -14,13 +14,7 @@ R = TypeVar("R")
 _SECRET = "synthstudio"  # noqa: S105  a fixed key keeps the browser's copy readable after a restart; it hides nothing
 
 
-class Quiet(TypedDict):
-    """Keyword arguments of an event that is no part of the public API and shows no spinner."""
-
-    api_visibility: str
-    show_progress: str
-
-
+# Keyword arguments of an event that is no part of the public API and shows no spinner.
 QUIET: Any = {"api_visibility": "private", "show_progress": "hidden"}
 
 

@@ -1,6 +1,5 @@
 """The words the page uses for kinds, states and numbers: one place, so that every tab says the same."""
 
-import time
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -86,17 +85,6 @@ def duration(seconds: float) -> str:
 def megabytes(count: float) -> str:
     """Bytes, counted in MB, for a reader."""
     return f"{count:.0f} MB" if count < 1000 else f"{count / 1000:.1f} GB"
-
-
-def percent(value: float) -> str:
-    """A fraction of 1 as a percentage."""
-    return f"{100 * value:.1f} %"
-
-
-def clock(at: float) -> str:
-    """A time for the browser to put into the reader's own zone."""
-    text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
-    return f'<time datetime="{text}" class="ss-when">{time.strftime("%d %b %H:%M UTC", time.gmtime(at))}</time>'
 
 
 def safe(text: object) -> str:

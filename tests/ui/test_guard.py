@@ -73,6 +73,11 @@ def test_listening_beyond_this_machine_asks_for_a_password():
     assert rules_for("127.0.0.1", {}).password is None
     with pytest.raises(BadInput, match="SYNTHSTUDIO_PASSWORD"):
         rules_for("0.0.0.0", {})  # noqa: S104
-    with pytest.raises(BadInput, match="SYNTHSTUDIO_PASSWORD"):
-        rules_for("127.0.0.1", {"SPACE_ID": "a/b"})
+    assert rules_for("0.0.0.0", {"SPACE_ID": "a/b"}).read_only  # noqa: S104
     assert rules_for("0.0.0.0", {"SYNTHSTUDIO_PASSWORD": "x"}).password == "x"  # noqa: S104
+
+
+def test_a_public_copy_refuses_every_change():
+    looking = client(read_only=True)
+    assert looking.get("/studio/state").status_code == 200
+    assert looking.post("/studio/runs/x/stop").status_code == 403

@@ -38,7 +38,7 @@ def test_the_preview_says_what_a_recipe_will_do_and_touches_nothing(session):
 
 def test_names_of_strangers_are_text(session):
     assert "<img" not in words.safe(_HOSTILE)
-    text = asking.preview(session, "datadream", Asked(data=_HOSTILE, shots=4, settings=[f"keep.minimum_per_class=1"]))
+    text = asking.preview(session, "datadream", Asked(data=_HOSTILE, shots=4, settings=["keep.minimum_per_class=1"]))
     assert "<img src=x" not in text
 
 
@@ -61,7 +61,12 @@ def test_a_running_recipe_shows_every_step_of_its_plan(session, monkeypatch):
 
 def _prepared(workspace, asked):
     digest = "a" * 64
-    return {**asked.model_dump(), "source": "source:digits", "backbone": f"pico@{digest}", "encoder": f"pico-clip@{digest}"}
+    return {
+        **asked.model_dump(),
+        "source": "source:digits",
+        "backbone": f"pico@{digest}",
+        "encoder": f"pico-clip@{digest}",
+    }
 
 
 @pytest.mark.parametrize("kind", sorted(EXAMPLES))

@@ -71,7 +71,9 @@ def test_an_upload_that_is_cut_off_leaves_no_file(session):
     assert [path for path in session.home.rglob("*") if path.suffix in (".png", ".part")] == []
 
 
-@pytest.mark.parametrize("name", ["../x.png", "a/../../x.png", "..\\x.png", "", "/", "a/\0.png", "/".join("abcdefghijklmn")])
+@pytest.mark.parametrize(
+    "name", ["../x.png", "a/../../x.png", "..\\x.png", "", "/", "a/\0.png", "/".join("abcdefghijklmn")]
+)
 def test_a_file_name_cannot_lead_out_of_its_upload(name):
     with pytest.raises(BadInput):
         clean_parts(name)

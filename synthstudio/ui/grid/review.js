@@ -204,13 +204,8 @@ export class Review {
   /** After an undo of one image, that image is the current one again. */
   #turned(states, otherwise) {
     if (!states) { this.status.say(otherwise); return; }
-    if (states.length === 1) {
-      for (const [at, page] of this.store.pages) {
-        const place = Array.isArray(page) ? page.findIndex(row => row.digest === states[0][0]) : -1;
-        if (place >= 0) { this.grid.go(at * 200 + place); return; }
-      }
-    }
-    this.#redraw();
+    const place = states.length === 1 ? this.store.placeOf(states[0][0]) : -1;
+    if (place >= 0) this.grid.go(place); else this.#redraw();
   }
 
   async freeze() {
@@ -253,7 +248,6 @@ export class Review {
       if (answer.reset) this.store.refresh();
       const kept = answer.outcomes.reduce((sum, one) => sum + one.kept_elsewhere, 0);
       if (kept) this.status.say(`${number(kept)} decided elsewhere since: left as they are.`);
-      this.last = Math.max(this.last, ...answer.outcomes.map(one => one.last));
       this.redrawTally();
       const row = this.store.row(this.grid.current);
       if (row && answer.rows.some(([digest]) => digest === row.digest)) this.drawer.show(row.digest, true);

@@ -42,6 +42,15 @@ export class Store {
     return this.row(place);
   }
 
+  /** Where an image stands, if its page is here; else -1. */
+  placeOf(digest) {
+    for (const [at, page] of this.pages) {
+      const place = Array.isArray(page) ? page.findIndex(row => row.digest === digest) : -1;
+      if (place >= 0) return at * PAGE + place;
+    }
+    return -1;
+  }
+
   /** Fetch again what may be out of date. */
   refresh() {
     for (const at of [...this.pages.keys()]) this.#fetch(at, true);

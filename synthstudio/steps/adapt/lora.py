@@ -6,9 +6,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from synthstudio.artifacts import Member
 from synthstudio.errors import BadInput
@@ -57,7 +57,7 @@ class Lora(Step):
     prompt: Prompt = "a photo of a {label}"
     rank: Rank = 16
     alpha: Alpha = 16
-    train_text_encoder: bool = True
+    train_text_encoder: Annotated[bool, Field(description="Adapt the text encoder too, as the paper does.")] = True
     targets: Targets = "attention"
     training_steps: TrainingSteps = None
     epochs: Epochs = 200

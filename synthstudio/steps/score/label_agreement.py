@@ -31,7 +31,9 @@ class LabelAgreement(Step):
 
     images: ImageSetId
     encoder: ModelRef
-    prompts: Annotated[tuple[Prompt, ...], Field(min_length=1, max_length=100)] = (PHOTO,)
+    prompts: Annotated[
+        tuple[Prompt, ...], Field(min_length=1, max_length=100, description="Templates a label is described by.")
+    ] = (PHOTO,)
     labels: Annotated[Labels | None, Field(description="The labels to choose among; none: those of the images.")] = None
     references: Annotated[
         ImageSetId | None, Field(description="Real images that help to describe each label; none: words only.")

@@ -96,11 +96,6 @@ def test_copies_stay_on_one_side(work):
     both = members + [Member(m.label, copies[m.image]) for m in members]
     for seed in range(3):
         sets, _ = split(work, stored(work, both), shots=2, seed=seed)
-        for part in sets.values():
-            assert (
-                all(copies.get(m.image) is None or copies[m.image] in images(part) for m in part)
-                or part is not sets["test"]
-            )
         seen = images(sets["shots"]) | images(sets["validation"])
         held = images(sets["test"])
         assert not {copies.get(image) for image in seen} & held and not {copies.get(image) for image in held} & seen

@@ -60,6 +60,11 @@ class Part:
     pixels: Tensor
     labels: Tensor
 
+    @classmethod
+    def of(cls, images: tuple[str, ...], pixels: Tensor, places: Sequence[int]) -> "Part":
+        """A part from the places of its labels as plain numbers."""
+        return cls(images, pixels, torch.tensor(places))
+
 
 def first_images(part: Part, count: int) -> Part:
     """At most `count` images of a part, spread over all of it, so that every label is among them."""

@@ -188,16 +188,13 @@ def _groups(work: Work, step: Lora) -> dict[str, list[Member]]:
 
 
 def _backbone(work: Work, step: Lora) -> "StableDiffusion":
-    import torch
-
     from synthstudio.engine import backbones, devices
 
     device = devices.pick(work.resources.device)
     devices.use_threads(work.resources.threads)
     if device.type == "cuda":
         devices.repeatable()
-    dtype = backbones.working_dtype(device)
-    dtype = torch.float32 if dtype is torch.float16 else dtype  # float16 gradients would vanish without loss scaling
+    dtype = backbones.training_dtype(device)
     folder = folder_of(step.backbone, work.workspace)
     found = work.load(("backbone", step.backbone, str(device), dtype), lambda: backbones.load(folder, device, dtype))
     assert isinstance(found, backbones.StableDiffusion)

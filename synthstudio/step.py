@@ -110,12 +110,10 @@ def describe(cls: type[Step]) -> list[FieldInfo]:
     schema = cls.model_json_schema()
     definitions = schema.get("$defs", {})
     required = set(schema.get("required", ()))
-    return [_field_info(name, body, definitions, required, cls) for name, body in schema.get("properties", {}).items()]
+    return [_field_info(name, body, definitions, required) for name, body in schema.get("properties", {}).items()]
 
 
-def _field_info(
-    name: str, body: dict[str, Any], definitions: dict[str, Any], required: set[str], cls: type[Step]
-) -> FieldInfo:
+def _field_info(name: str, body: dict[str, Any], definitions: dict[str, Any], required: set[str]) -> FieldInfo:
     options = [body, *(_resolve(option, definitions) for option in body.get("anyOf", ()))]
     kinds = [option["type"] for option in options if option.get("type") not in (None, "null")]
     bounds = [option.get("minimum", option.get("exclusiveMinimum")) for option in options]
@@ -130,7 +128,7 @@ def _field_info(
         minimum=next((bound for bound in bounds if bound is not None), None),
         maximum=next((top for top in tops if top is not None), None),
         choices=tuple(str(choice) for choice in choices),
-        help=cls.model_fields[name].description or body.get("description", ""),
+        help=next((option["description"] for option in options if option.get("description")), ""),
     )
 
 

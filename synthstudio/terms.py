@@ -145,22 +145,25 @@ Augmentation = Annotated[
     Field(description="none: resize only; light: crops (and flips where safe); strong: also colour, grey, blur."),
 ]
 Flip = Annotated[
-    bool, Field(description="Also show mirrored images. Only where a mirror image keeps its class: never for digits or text.")
+    bool, Field(description="Also show mirrored images. Only where a mirror image keeps its class, not for digits.")
 ]
 Views = Annotated[
     int,
-    Field(ge=0, le=1000, description="Augmented views drawn once per image and reused, which is fast; 0: a fresh one every step."),
+    Field(ge=0, le=1000, description="Augmented views drawn once per image and reused; 0: a fresh one every step."),
 ]
 Depth = Annotated[
     int | None,
     Field(ge=1, le=1000, description="How many of the last blocks of the image tower are trained; none: all of them."),
 ]
 Penalty = Annotated[
-    float, Field(gt=0, le=1e6, description="L2 penalty that holds a linear probe near its start; smaller trusts the images more.")
+    float, Field(gt=0, le=1e6, description="L2 penalty that holds a probe near its start; smaller trusts the images.")
 ]
 Prior = Annotated[
-    Literal["text", "none"], Field(description="text: the probe starts from the class names as CLIP reads them; none: from nothing.")
+    Literal["text", "none"],
+    Field(description="text: the probe starts from the class names as CLIP reads them; none: from 0."),
 ]
 TrainingUpdates = Annotated[
-    int, Field(ge=1, le=1_000_000, description="Optimiser updates; the same for every arm of a comparison."), Slider(50, 2000, 50)
+    int,
+    Field(ge=1, le=1_000_000, description="Optimiser updates; the same for every arm of a comparison."),
+    Slider(50, 2000, 50),
 ]

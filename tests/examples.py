@@ -17,7 +17,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "score.sharpness": {"images": SET},
     "select.filter": {"images": SET, "scores": [f"scores:{_A}"], "filters": [_FILTER]},
     "train.classifier": {"encoder": ENCODER, "real": SET, "seed": 1},
-    "train.linear_probe": {"encoder": ENCODER, "real": SET, "seed": 1},
+    "train.linear_probe": {"encoder": ENCODER, "real": SET},
     "evaluate.compare": {
         "encoder": ENCODER,
         "tests": [TEST],

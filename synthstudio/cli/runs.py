@@ -33,9 +33,10 @@ def recipes(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
         ]  # fmt: skip
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
+    indent = " " * 17
     for recipe in found:
         typer.echo(
-            f"{recipe.name:<16} {recipe.title}\n{'':<16} {recipe.summary}\n{'':<16} presets: {', '.join(recipe.presets)}"
+            f"{recipe.name:<16} {recipe.title}\n{indent}{recipe.summary}\n{indent}presets: {', '.join(recipe.presets)}"
         )
 
 

@@ -181,6 +181,12 @@ def working_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
 
+def training_dtype(device: torch.device) -> torch.dtype:
+    """As `working_dtype`, but never float16: its gradients would vanish without loss scaling."""
+    dtype = working_dtype(device)
+    return torch.float32 if dtype is torch.float16 else dtype
+
+
 def _config(folder: Path, part: str) -> dict[str, Any]:
     path = folder / part / f"{part}_config.json"
     if not path.is_file():

@@ -28,7 +28,7 @@ from synthstudio.engine.augment import augment, rows_for_step, rows_for_views
 from synthstudio.engine.encoders import Encoder, in_batches, sentence, softmax
 from synthstudio.engine.low_rank import LowRank, targets_of
 from synthstudio.engine.seeds import generator
-from synthstudio.errors import StudioError
+from synthstudio.errors import BadInput, StudioError
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,11 @@ class Part:
     images: tuple[str, ...]
     pixels: Tensor
     labels: Tensor
+
+    @classmethod
+    def of(cls, images: tuple[str, ...], pixels: Tensor, places: Sequence[int]) -> "Part":
+        """A part from the places of its labels as plain numbers."""
+        return cls(images, pixels, torch.tensor(places))
 
 
 def first_images(part: Part, count: int) -> Part:
@@ -148,6 +153,8 @@ class Training:
         logits = self.towers.logits(weights, inputs, self.tokens)
         split = dict(zip(names, logits.split([len(labels[name]) for name in names]), strict=True))
         loss = weighted_loss(split, labels, settings.real_weight)
+        if not torch.isfinite(loss):
+            raise BadInput(f"The loss of step {self.step} is not a number. Lower learning_rate and train again.")
         rate = learning_rate_at(self.step, settings)
         self._optimizer.param_groups[0]["lr"] = rate
         self._optimizer.zero_grad(set_to_none=True)

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from synthstudio.engine.encoders import unit
 
+PENALTY = 0.04  # good on validation images of digits, satellite photos and flowers from 1 to 16 shots
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -35,10 +37,11 @@ def fit(
 ) -> dict[str, Tensor]:
     """Weight (classes, D) and bias of the probe: logits = embeddings @ weight.T + bias.
 
-    Minimises λ · CE(real) + (1 − λ) · CE(synthetic) + penalty / 2 · ‖update‖² by L-BFGS on all examples in double
-    precision: convex, deterministic, no learning rate. Without a prior the head starts from nothing. CLIP's image
+    Minimises λ · CE(real) + (1 − λ) · CE(synthetic) + penalty / (2 N) · ‖update‖² by L-BFGS on all N examples in double
+    precision: convex, deterministic, no learning rate. The penalty is the log of a Gaussian prior, so its share shrinks
+    as images come in and one value suits 1 shot and 16. Without a text prior the head starts from nothing. CLIP's image
     vectors share a large common part and differ by little, so the update reads them relative to their mean and in units
-    of their spread: one penalty then suits every encoder.
+    of their spread: one value then suits every encoder.
     """
     some = next(iter(parts.values())).vectors
     weights = {"real": real_weight, "synthetic": 1 - real_weight} if len(parts) == 2 else dict.fromkeys(parts, 1.0)
@@ -51,11 +54,12 @@ def fit(
     data = {
         name: (torch.from_numpy(part.vectors).double(), torch.from_numpy(part.labels)) for name, part in parts.items()
     }
+    count = sum(len(labels) for _, labels in data.values())
     search = torch.optim.LBFGS([update, shift], max_iter=300, tolerance_change=1e-10, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         search.zero_grad()
-        total = 0.5 * penalty * (update.square().sum() + shift.square().sum())
+        total = 0.5 * penalty / count * (update.square().sum() + shift.square().sum())
         for name, (vectors, labels) in data.items():
             logits = scale * vectors @ start.T + (vectors - middle) / spread @ update.T + shift
             total = total + weights[name] * F.cross_entropy(logits, labels)

@@ -35,7 +35,7 @@ def run(recipe: str, data: str, shots: int, asked: argparse.Namespace) -> dict[s
 def table(cells: list[dict[str, object]]) -> str:
     """The study as Markdown: percent, mean over folds and half the 95 % interval (Student's t over the folds)."""
     lines = [
-        "| data | shots | recipe | zero-shot | real only | synthetic only | real + synthetic | difference (95 %) | kept |",
+        "| data | shots | recipe | zero-shot | real only | synthetic only | both | difference (95 %) | kept |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for cell in cells:

@@ -16,7 +16,7 @@ def answers(head, vectors):
     return (vectors @ head["weight"].numpy().T + head["bias"].numpy()).argmax(1)
 
 
-def fitted(parts, prior=None, penalty=0.001, real_weight=0.8):
+def fitted(parts, prior=None, penalty=0.02, real_weight=0.8):
     return fit(parts, prior, 3, scale=10.0, penalty=penalty, real_weight=real_weight)
 
 
@@ -47,11 +47,18 @@ def test_real_weight_decides_between_parts_that_disagree():
     assert (answers(doubted, real.vectors) == liar.labels).all()
 
 
-def test_counts_do_not_weigh_only_real_weight_does():
+def test_counts_do_not_weigh_the_parts_only_real_weight_does():
     real, synthetic = examples(2), examples(5)
     many = Examples(np.tile(synthetic.vectors, (4, 1)), np.tile(synthetic.labels, 4))
-    once, often = (fitted({"real": real, "synthetic": one}) for one in (synthetic, many))
+    once = fitted({"real": real, "synthetic": synthetic}, penalty=0.01)
+    often = fitted({"real": real, "synthetic": many}, penalty=0.01 * 66 / 21)  # the same penalty per image
     assert np.allclose(once["weight"], often["weight"], atol=1e-3)
+
+
+def test_the_penalty_gives_way_as_images_come_in():
+    few, many = (fitted({"real": examples(count)}, prior=-CENTRES, penalty=1.0) for count in (1, 100))
+    test = examples(50)
+    assert (answers(few, test.vectors) == test.labels).mean() < (answers(many, test.vectors) == test.labels).mean()
 
 
 def test_the_same_images_give_the_same_bytes():

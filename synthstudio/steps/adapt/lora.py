@@ -6,9 +6,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from synthstudio.artifacts import Member
 from synthstudio.errors import BadInput
@@ -57,7 +57,7 @@ class Lora(Step):
     prompt: Prompt = "a photo of a {label}"
     rank: Rank = 16
     alpha: Alpha = 16
-    train_text_encoder: bool = True
+    train_text_encoder: Annotated[bool, Field(description="Adapt the text encoder too, as the paper does.")] = True
     targets: Targets = "attention"
     training_steps: TrainingSteps = None
     epochs: Epochs = 200
@@ -188,16 +188,13 @@ def _groups(work: Work, step: Lora) -> dict[str, list[Member]]:
 
 
 def _backbone(work: Work, step: Lora) -> "StableDiffusion":
-    import torch
-
     from synthstudio.engine import backbones, devices
 
     device = devices.pick(work.resources.device)
     devices.use_threads(work.resources.threads)
     if device.type == "cuda":
         devices.repeatable()
-    dtype = backbones.working_dtype(device)
-    dtype = torch.float32 if dtype is torch.float16 else dtype  # float16 gradients would vanish without loss scaling
+    dtype = backbones.training_dtype(device)
     folder = folder_of(step.backbone, work.workspace)
     found = work.load(("backbone", step.backbone, str(device), dtype), lambda: backbones.load(folder, device, dtype))
     assert isinstance(found, backbones.StableDiffusion)

@@ -78,7 +78,7 @@ class ExportImageFolder(Step):
         leaked = [item for item in items if item.split != "test" and item.member.image in test]
         if leaked:
             raise Leak(
-                f"{len(leaked)} test images also stand in {leaked[0].split}. Split again, and train again on that split."
+                f"{len(leaked)} test images also stand in {leaked[0].split}. Split again, and use that split only."
             )
         return list(dict.fromkeys(items))
 

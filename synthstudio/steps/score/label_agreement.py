@@ -23,50 +23,61 @@ class LabelAgreement(Step):
     """CLIP's probability of an image's own label among all labels: softmax of exp(logit_scale) · cos(image, label).
 
     He et al. (2023) keep images above 1 / number of labels; DISEF those whose own label wins. A label stands for itself
-    as the mean of its prompts. With `references` (the shots) it stands as the mean of its text vector and the mean
-    image vector of its shots, as in Proto-CLIP (Padalunkal et al. 2023): a small CLIP may not know a class by name and
-    still recognise more of the same.
+    as the mean of its prompts. With `references` (the shots) the judge is that zero-shot head fitted to the shots, as
+    train.linear_probe does: a small CLIP may not know a class by name and still recognise more of the same.
     """
 
     kind: ClassVar[str] = "score.label_agreement"
 
     images: ImageSetId
     encoder: ModelRef
-    prompts: Annotated[tuple[Prompt, ...], Field(min_length=1, max_length=100)] = (PHOTO,)
+    prompts: Annotated[
+        tuple[Prompt, ...], Field(min_length=1, max_length=100, description="Templates a label is described by.")
+    ] = (PHOTO,)
     labels: Annotated[Labels | None, Field(description="The labels to choose among; none: those of the images.")] = None
     references: Annotated[
         ImageSetId | None, Field(description="Real images that help to describe each label; none: words only.")
     ] = None
 
     def run(self, work: Work) -> Iterator[Event]:
-        from synthstudio.engine.encoders import softmax, unit
+        from synthstudio.engine.encoders import softmax
 
         images = work.workspace.image_set(self.images)
         labels = self.labels or images.labels
         if unknown := sorted(set(images.labels) - set(labels)):
             raise BadInput(f"Some images show {unknown[0]!r}, which is not among the labels. Add it, or give none.")
         model = encoding.encoder(work, self.encoder)
-        prototypes = model.embed_labels(labels, self.prompts)
+        words = model.embed_labels(labels, self.prompts)
+        weight, bias = model.scale * words, 0.0
         if self.references is not None:
             shots = work.workspace.image_set(self.references)
-            prototypes = unit(prototypes + (yield from _class_means(work, self.encoder, shots, labels)))
+            weight, bias = yield from _fitted(work, self.encoder, shots, labels, words)
         vectors = yield from encoding.embeddings(work, self.encoder, [member.image for member in images])
-        chances = softmax(model.scale * vectors @ prototypes.T)
+        chances = softmax(vectors @ weight.T + bias)
         own = encoding.label_places(labels, [member.label for member in images])
         values = [(m.image, float(chances[i, place])) for i, (m, place) in enumerate(zip(images, own, strict=True))]
         yield from say(work, "label_agreement", self.encoder, values)
 
 
-def _class_means(
-    work: Work, encoder: str, shots: ImageSet, labels: tuple[str, ...]
-) -> Generator[Progress, None, "Vector"]:
-    """The mean image vector of each label's shots, of length one; a label without shots has a zero vector."""
+def _fitted(
+    work: Work, encoder: str, shots: ImageSet, labels: tuple[str, ...], words: "Vector"
+) -> Generator[Progress, None, tuple["Vector", "Vector"]]:
+    """Weight and bias of the zero-shot head after a fit to the shots of these labels."""
     import numpy as np
 
-    from synthstudio.engine.encoders import unit
+    from synthstudio.engine import probe
 
     known = [member for member in shots if member.label in labels]
+    if not known:
+        raise BadInput("The references show none of the labels. Choose the shots of this project, or leave them out.")
     vectors = yield from encoding.embeddings(work, encoder, [member.image for member in known])
-    sums = np.zeros((len(labels), vectors.shape[1]), dtype=np.float32)
-    np.add.at(sums, encoding.label_places(labels, [member.label for member in known]), vectors)
-    return unit(sums)
+    places = np.array(encoding.label_places(labels, [member.label for member in known]))
+    head = probe.fit(
+        {"real": probe.Examples(vectors, places)},
+        words,
+        len(labels),
+        scale=encoding.encoder(work, encoder).scale,
+        penalty=probe.PENALTY,
+        real_weight=1.0,
+    )
+    return head["weight"].numpy(), head["bias"].numpy()

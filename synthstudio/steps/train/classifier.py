@@ -109,10 +109,8 @@ class TrainClassifier(Step):
 
 
 def _part(work: Work, model: "Encoder", images: ImageSet, labels: tuple[str, ...]) -> "Part":
-    import torch
-
     from synthstudio.engine.classifier import Part
 
     digests = tuple(member.image for member in images)
     places = encoding.label_places(labels, [member.label for member in images])
-    return Part(digests, encoding.pixels(work, model, digests), torch.tensor(places))
+    return Part.of(digests, encoding.pixels(work, model, digests), places)

@@ -28,7 +28,7 @@ class LinearProbe(Step):
     synthetic: ImageSetId | None = None
     prompt: Prompt = "a photo of a {label}"
     real_weight: RealWeight = 0.8
-    penalty: Penalty = 0.001
+    penalty: Penalty = 0.04
     prior: Prior = "text"
 
     def run(self, work: Work) -> Iterator[Event]:

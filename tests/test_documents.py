@@ -1,0 +1,41 @@
+"""README and ARCHITECTURE name what exists, and everything that must be named."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import synthstudio.steps  # noqa: F401
+from synthstudio.jobs.recipes import recipe_names
+from synthstudio.step import STEPS
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "synthstudio" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_the_readme_names_every_recipe(name):
+    assert f"`{name}`" in README
+
+
+@pytest.mark.parametrize("kind", sorted(kind for kind in STEPS if not kind.startswith("test.")))
+def test_the_readme_names_every_step(kind):
+    assert f"`{kind}`" in README
+
+
+NAMED = sorted(set(re.findall(r"`((?:tests|assets|synthstudio)/[\w./-]+)`", README + ARCHITECTURE)))
+
+
+@pytest.mark.parametrize("path", NAMED)
+def test_every_path_that_is_named_exists(path):
+    assert (ROOT / path).exists()
+
+
+def test_every_module_at_the_top_is_on_the_map():
+    modules = {p.stem if p.suffix else p.name for p in (ROOT / "synthstudio").iterdir() if not p.name.startswith("_")}
+    assert [name for name in sorted(modules - {"ARCHITECTURE"}) if name not in ARCHITECTURE] == []
+
+
+def test_ci_runs_the_command_of_the_readme():
+    assert len(re.findall(r"^    python3 -m venv .*pytest.*$", README, re.MULTILINE)) == 1

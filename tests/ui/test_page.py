@@ -61,12 +61,8 @@ def test_a_running_recipe_shows_every_step_of_its_plan(session, monkeypatch):
 
 def _prepared(workspace, asked):
     digest = "a" * 64
-    return {
-        **asked.model_dump(),
-        "source": "source:digits",
-        "backbone": f"pico@{digest}",
-        "encoder": f"pico-clip@{digest}",
-    }
+    names = {"source": "source:digits", "backbone": f"pico@{digest}", "encoder": f"pico-clip@{digest}"}
+    return {**asked.model_dump(), **names}
 
 
 @pytest.mark.parametrize("kind", sorted(EXAMPLES))
@@ -86,7 +82,14 @@ def test_the_form_of_a_recipe_becomes_a_request():
     assert asked.encoder is None
 
 
-@pytest.mark.parametrize(("low", "high", "folds", "start"), [(0.01, 0.1, 1, "It helped"), (-0.1, -0.01, 1, "It hurt"),
-                                                              (-0.1, 0.1, 1, "The interval"), (-0.1, 0.1, 3, "No clear")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("low", "high", "folds", "start"),
+    [
+        (0.01, 0.1, 1, "It helped"),
+        (-0.1, -0.01, 1, "It hurt"),
+        (-0.1, 0.1, 1, "The interval"),
+        (-0.1, 0.1, 3, "No clear"),
+    ],
+)
 def test_every_answer_ends_on_a_next_step(low, high, folds, start):
     assert next_step({"difference": {"low": low, "high": high, "folds": folds}}).startswith(start)

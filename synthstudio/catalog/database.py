@@ -70,8 +70,13 @@ class Database:
             try:
                 yield cursor
                 cursor.commit()
-            except BaseException:
-                cursor.rollback()
+            except BaseException as error:
+                with contextlib.suppress(duckdb.Error):
+                    cursor.rollback()  # a commit that failed has nothing left to roll back
+                if isinstance(error, duckdb.Error) and _disk_refused(error):
+                    raise StorageFull(
+                        "The disk is full or cannot be written, so this was not saved. Free some space."
+                    ) from error
                 raise
             finally:
                 cursor.close()
@@ -93,6 +98,13 @@ def insert(
     lists = [list(column) for column in zip(*rows, strict=True)]
     selected = ", ".join("unnest(?)" for _ in columns)
     cursor.execute(f"insert or ignore into {table} ({', '.join(columns)}) select {selected}", lists)  # noqa: S608
+
+
+def _disk_refused(error: duckdb.Error) -> bool:
+    """DuckDB tells a full disk by its text: the kind of the exception differs with the moment."""
+    return isinstance(error, duckdb.IOException) or any(
+        sign in str(error) for sign in ("No space left", "Could not write file", "Disk quota", "Read-only file system")
+    )
 
 
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:

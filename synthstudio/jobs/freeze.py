@@ -31,7 +31,7 @@ def freeze(studio: Studio, query: Query, spans: Sequence[tuple[int, int]] = ()) 
     review = studio.catalog.review
     size = review.size(query)
     chosen = review.chosen(query, spans or [(0, max(size - 1, 0))])
-    # Places only mean something in the view as it was; the classes and verdicts of a hand-made selection are those of now.
+    # Places belong to the view as it was; the classes and verdicts of a hand-made selection are those of now.
     as_of = review.settle(Query()).as_of if spans else query.as_of
     rows = review.members(chosen, as_of)
     if not rows:

@@ -1,4 +1,4 @@
-"""Serve the Review tab alone: `python -m tests.browser.review_page HOME PORT`. Imports the digits if nothing is there."""
+"""Serve the Review tab alone: `python -m tests.browser.review_page HOME PORT`, over a home that has images."""
 
 import os
 import sys

@@ -47,7 +47,7 @@ export class Classes {
     },
     h('span', { class: 'ss-chip-top' }, place < 9 && h('kbd', {}, place + 1), h('span', { class: 'ss-chip-name' }, label)),
     h('span', { class: 'ss-bar' }, h('span', { style: `width:${(100 * share).toFixed(1)}%`, class: target && accepted >= target ? 'full' : '' })),
-    h('span', { class: 'ss-chip-counts' }, h('b', {}, number(accepted)), target ? ` of ${number(target)}` : ' accepted', ` · ${number(pending)} pending`));
+    h('span', { class: 'ss-chip-counts' }, h('b', {}, number(accepted)), target ? ` of ${number(target)}` : ' kept', ` · ${number(pending)} pending`));
     return chip;
   }
 

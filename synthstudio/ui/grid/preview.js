@@ -42,7 +42,11 @@ export class Preview {
     const row = await this.store.rowWhenThere(place);
     if (!row || place !== this.place) return;
     const source = this.api.image(row.digest);
-    if (this.image.getAttribute('src') !== source) this.image.src = source;
+    if (this.image.getAttribute('src') !== source) {
+      // The small picture is here already: show it until the large one is.
+      this.image.style.backgroundImage = `url("${this.api.thumb(row.digest, 160)}")`;
+      this.image.src = source;
+    }
     const shown = this.store.shown(row);
     const word = { keep: '✓ accepted', relabel: '✓ accepted', reject: '✕ rejected' }[shown.verdict] ?? 'undecided';
     this.element.dataset.standing = word.split(' ').at(-1);

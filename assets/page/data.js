@@ -100,7 +100,7 @@
         keep.addEventListener("click", async () => {
           keep.disabled = true;
           const done = await post(`/uploads/${token}/confirm`, { title: title.value });
-          if (done) { sessionStorage.removeItem("synthstudio.upload"); this.loaded = 0; this.look.replaceChildren(el("div", { class: "ss-card" }, el("p", {}, "Importing. Next: "), el("button", { type: "button", class: "ss-button strong", onclick: () => location.assign("/") }, "choose a recipe"))); this.draw(); } else keep.disabled = false;
+          if (done) { sessionStorage.removeItem("synthstudio.upload"); this.loaded = 0; this.look.replaceChildren(el("div", { class: "ss-card" }, el("p", {}, "Importing. Next: "), el("button", { type: "button", class: "ss-button strong", onclick: () => location.assign("/?new=photos") }, "choose a recipe"))); this.draw(); } else keep.disabled = false;
         });
         const label = el("input", { class: "ss-input", "aria-label": "class of the loose files", placeholder: "class of the loose files", maxlength: 120 });
         const again = el("button", { type: "button", class: "ss-button" }, "Look again");

@@ -8,7 +8,7 @@ from synthstudio.catalog.runs import Run
 from synthstudio.errors import StudioError
 from synthstudio.step import from_json
 from synthstudio.ui.session import StudioSession
-from synthstudio.ui.stock import stock
+from synthstudio.ui.stock import stock, title_of
 
 _FEW, _UNEVEN = 4, 5.0
 
@@ -76,7 +76,7 @@ def _title(session: StudioSession, run: Run) -> str:
         place = session.studio.workspace.place_of(digest)
     except StudioError:
         return digest[:12]
-    return next((one.title for one in stock(session) if one.data == place), place.rstrip("/").rpartition("/")[2])
+    return title_of(session, place)
 
 
 def _split(session: StudioSession, run: Run) -> dict[str, Any]:

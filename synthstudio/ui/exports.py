@@ -1,5 +1,6 @@
 """Write a finished recipe's dataset and adapter for other tools, and stream the folders as zips."""
 
+import functools
 import os
 import zipfile
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from synthstudio.errors import BadInput, Missing
 from synthstudio.step import Step, from_json
 from synthstudio.step import build as build_step
 from synthstudio.ui.session import StudioSession
+from synthstudio.ui.stock import title_of
 
 _KINDS = ("export.image_folder", "export.adapter")
 _CHUNK = 1 << 18
@@ -24,7 +26,7 @@ def overview(session: StudioSession) -> dict[str, Any]:
     return {
         "recipes": [
             {"id": one.id, "recipe": one.recipe, "preset": one.request["preset"], "folds": one.request["folds"],
-             "data": str(one.request["data"]).rstrip("/").rpartition("/")[2], "finished": one.finished}
+             "data": title_of(session, one.request["data"]), "finished": one.finished}
             for one in done
         ],
         "exports": [_listed(session, run) for run in runs],
@@ -129,6 +131,13 @@ def _listed(session: StudioSession, run: Run) -> dict[str, Any]:
             folder = folder_of(session, run.id)
         except (Missing, BadInput) as error:
             return found | {"error": str(error)}
-        inside = files(folder)
-        found |= {"folder": str(folder), "files": len(inside), "bytes": sum(path.stat().st_size for path in inside)}
+        count, size = _measured(folder, run.id)
+        found |= {"folder": str(folder), "files": count, "bytes": size}
     return found
+
+
+@functools.lru_cache(maxsize=256)
+def _measured(folder: Path, run_id: str) -> tuple[int, int]:
+    """(files, bytes) of a finished export, counted once: it does not change any more."""
+    inside = files(folder)
+    return len(inside), sum(path.stat().st_size for path in inside)

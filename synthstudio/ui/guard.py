@@ -40,7 +40,7 @@ class Rules:
     user: str = "studio"
     password: str | None = None
     body_bytes: int = 2 * _MB
-    upload_bytes: int = 512 * _MB
+    upload_bytes: int = 4096 * _MB
     tries_per_minute: int = 20
     read_only: bool = False
 

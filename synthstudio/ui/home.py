@@ -20,7 +20,7 @@ _FIRST = "datadream"
 _POKE = "() => { studio.leaveRun(); studio.poke(); }"
 
 
-def build(session: StudioSession, page: gr.Blocks, tabs: gr.Tabs) -> None:
+def build(session: StudioSession, page: gr.Blocks) -> None:
     """Everything of the Start tab."""
     gr.HTML("<studio-live></studio-live>", elem_classes="ss-plainblock")
     with gr.Row(elem_classes="ss-cards"):
@@ -38,7 +38,7 @@ def build(session: StudioSession, page: gr.Blocks, tabs: gr.Tabs) -> None:
     _wire(session, page, form, plan, run)
     fields = list(form.values())
     digits.click(_digits, None, fields, js="() => { studio.flash('#ss-run'); return []; }", **QUIET)
-    photos.click(lambda: gr.Tabs(selected="data"), None, tabs, **QUIET)
+    photos.click(None, js="() => studio.go('data')", **QUIET)
     project.click(lambda: gr.Group(visible=True), None, chooser, **QUIET)
 
 
@@ -91,8 +91,11 @@ def _wire(session: StudioSession, page: gr.Blocks, form: dict[str, Any], plan: g
         known = list(load_recipe(name).presets)
         return gr.Radio(known, value=preset if preset in known else known[0])
 
-    remembered(page, "recipe", fields)
-    page.load(lambda: gr.Dropdown(_data(session)), None, form["data"], **QUIET)
+    def photos(request: gr.Request) -> Any:
+        found = _data(session)
+        return gr.Dropdown(found, value=found[0][1]) if "new" in request.query_params else gr.Dropdown(found)
+
+    remembered(page, "recipe", fields).then(photos, None, form["data"], **QUIET)
     form["recipe"].input(presets, [form["recipe"], form["preset"]], form["preset"], **QUIET)
     gr.on([page.load, *(one.change for one in fields)], show, fields, plan, trigger_mode="always_last", **QUIET)
     run.click(begin, fields, None, trigger_mode="once", **QUIET).success(None, js=_POKE, **QUIET)

@@ -14,6 +14,7 @@ from synthstudio.jobs.recipes import load_recipe
 from synthstudio.ui import words
 from synthstudio.ui.estimates import estimate
 from synthstudio.ui.session import StudioSession
+from synthstudio.ui.stock import title_of
 
 _FRESH_SECONDS = 0.4
 _NEWEST_IMAGES = 16
@@ -58,7 +59,7 @@ class Live:
             "project": session.project,
             "running": [self._run(run) for run in active],
             "queued": len(studio.catalog.runs.in_state("queued")),
-            "pipelines": [_listed(one) for one in pipelines[:12]],
+            "pipelines": [_listed(session, one) for one in pipelines[:12]],
             "pipeline": self._pipeline(studio, chosen) if chosen else None,
         }
 
@@ -72,7 +73,7 @@ class Live:
         except StudioError as error:
             result = {"sentence": f"The numbers cannot be read: {error}", "arms": []}
         return {
-            **_listed(pipeline),
+            **_listed(self._session, pipeline),
             "error": _why(pipeline, nodes, runs),
             "seconds": (ended or time.time()) - pipeline.created,
             "left": self._left(studio, pipeline, nodes, runs) if pipeline.state == "running" else None,
@@ -125,14 +126,14 @@ class Live:
         }  # fmt: skip
 
 
-def _listed(pipeline: Pipeline) -> dict[str, Any]:
+def _listed(session: StudioSession, pipeline: Pipeline) -> dict[str, Any]:
     request = pipeline.request
     return {
         "id": pipeline.id,
         "recipe": pipeline.recipe,
         "title": _title(pipeline.recipe),
         "preset": request["preset"],
-        "data": str(request["data"]).rstrip("/").rpartition("/")[2],
+        "data": title_of(session, request["data"]),
         "shots": request["shots"],
         "folds": request["folds"],
         "backbone": str(request["backbone"]).partition("@")[0],

@@ -6,6 +6,7 @@ from synthstudio.catalog.pipelines import Pipeline
 from synthstudio.jobs import Studio
 from synthstudio.ui import words
 from synthstudio.ui.session import StudioSession
+from synthstudio.ui.stock import title_of
 
 _COMPARED = ("recipe", "preset", "data", "shots", "folds", "backbone", "encoder", "seed", "settings")
 
@@ -22,7 +23,7 @@ def every(session: StudioSession) -> list[dict[str, Any]]:
         pipeline = by_run.get(run.id)
         rows.append({
             "run": run.id, "created": run.finished or run.created,
-            "asked": _asked(pipeline), "gain": gain[0] if gain else None,
+            "asked": _asked(session, pipeline), "gain": gain[0] if gain else None,
         })  # fmt: skip
     differing = [name for name in _COMPARED if len({str(row["asked"].get(name)) for row in rows}) > 1]
     for row in rows:
@@ -39,7 +40,7 @@ def detail(session: StudioSession, run_id: str) -> dict[str, Any]:
     return {
         "run": run.id,
         "sentence": report["sentence"],
-        "asked": _asked(_pipelines(studio).get(run.id)),
+        "asked": _asked(session, _pipelines(studio).get(run.id)),
         "n": sum(fold["test_images"] for fold in report["folds"]),
         "folds": report["folds"],
         "interval_over": report["interval_over"],
@@ -66,12 +67,12 @@ def _pipelines(studio: Studio) -> dict[str, Pipeline]:
     return found
 
 
-def _asked(pipeline: Pipeline | None) -> dict[str, Any]:
+def _asked(session: StudioSession, pipeline: Pipeline | None) -> dict[str, Any]:
     if pipeline is None:
         return {}
     request = pipeline.request
     plain = {name: request.get(name) for name in _COMPARED if name != "recipe"}
     for name in ("backbone", "encoder"):
         plain[name] = str(plain[name]).partition("@")[0]
-    plain["data"] = str(plain["data"]).rstrip("/").rpartition("/")[2]
+    plain["data"] = title_of(session, plain["data"])
     return {"recipe": pipeline.recipe, **plain}

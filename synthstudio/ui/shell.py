@@ -21,9 +21,9 @@ def build(session: StudioSession, live: Live) -> gr.Blocks:
     """All tabs. Nothing is run by building it."""
     with gr.Blocks(title="SynthStudio", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(_HEADER, elem_classes="ss-plainblock")
-        with gr.Tabs(elem_id="ss-tabs") as tabs:
+        with gr.Tabs(elem_id="ss-tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab("Start", id="start"):
-                home.build(session, page, tabs)
+                home.build(session, page)
             with gr.Tab("Data", id="data"):
                 _part("studio-data")
             with gr.Tab("Adapt", id="adapt"):
@@ -43,7 +43,8 @@ def build(session: StudioSession, live: Live) -> gr.Blocks:
         def use_settings(event: gr.EventData) -> list[Any]:
             return [gr.Tabs(selected="sample"), *sample.values_of(session, str(event._data["run"]))]
 
-        grid.use_settings(use_settings, None, [tabs, *form], **QUIET)
+        place = "() => studio.remember('sample')"
+        grid.use_settings(use_settings, None, [tabs, *form], **QUIET).then(None, js=place, **QUIET)
     return page
 
 

@@ -36,6 +36,12 @@ def folder(session: StudioSession) -> Path:
     return session.studio.workspace.root / "sources"
 
 
+def title_of(session: StudioSession, data: object) -> str:
+    """What to call a source in a sentence."""
+    known = next((one.title for one in stock(session) if one.data == data), None)
+    return known or str(data).rstrip("/").rpartition("/")[2]
+
+
 def photos_in(session: StudioSession, data: str) -> int | None:
     """How many photos a source holds, if that is known already."""
     return next((one.photos for one in stock(session) if one.data == data), None)

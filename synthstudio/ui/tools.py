@@ -31,8 +31,8 @@ def spoken(function: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-def remembered(page: gr.Blocks, key: str, form: Sequence[Any]) -> None:
-    """Keep the values of a form in the reader's browser and put them back after a reload."""
+def remembered(page: gr.Blocks, key: str, form: Sequence[Any]) -> Any:
+    """Keep the values of a form in the reader's browser; returns the event that puts them back after a reload."""
     kept = gr.BrowserState(None, storage_key=f"synthstudio.{key}", secret=_SECRET)
 
     def put_back(values: Any) -> Any:
@@ -40,8 +40,9 @@ def remembered(page: gr.Blocks, key: str, form: Sequence[Any]) -> None:
             return [gr.skip() for _ in form]
         return values
 
-    page.load(put_back, kept, list(form), queue=False, **QUIET)
-    gr.on([one.change for one in form], None, list(form), kept, js="(...values) => values", **QUIET)
+    back = page.load(put_back, kept, list(form), queue=False, **QUIET)
+    gr.on([one.change for one in form], None, list(form), kept, js="(...values) => [values]", **QUIET)
+    return back
 
 
 def empty(text: str) -> str:

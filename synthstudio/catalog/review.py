@@ -116,7 +116,10 @@ class Review:
         """Counts by (label, origin, standing, relabelled) under the run, set and score filters of a query."""
         base, values = _base(query)
         counted = f"{base} select label, origin, standing, relabelled, count(*) from base group by all"  # noqa: S608
-        return self._database.rows(counted, values)
+        return [
+            (str(label), str(origin), str(standing), bool(relabelled), int(count))
+            for label, origin, standing, relabelled, count in self._database.rows(counted, values)
+        ]
 
     def runs(self) -> list[dict[str, Any]]:
         """Runs that made images, newest first."""
@@ -206,9 +209,11 @@ _HELD = "held as (select m.image from members m join image_sets i on i.id = m.se
 
 def _base(query: Query) -> tuple[str, list[Any]]:
     """A WITH clause that ends in `base`: every image under the run, set and score filters, with how it stands."""
-    tables, values = [_STATE, _HELD], [query.as_of]
+    tables = [_STATE, _HELD]
+    values: list[Any] = [query.as_of]
     joins, score = "", "null::double"
-    conditions, bound = ["t.number <= ?", "t.digest not in (select image from held)"], [query.upto]
+    conditions = ["t.number <= ?", "t.digest not in (select image from held)"]
+    bound: list[Any] = [query.upto]
     if query.scorer:
         tables.append(f"scored as ({_SCORES})")
         values.append(query.scorer)

@@ -1,8 +1,10 @@
 """The details of one image: how it was made, its scores, its nearest real image, what was decided."""
 
+import json
 import re
 from typing import Any
 
+from synthstudio.embeddings import EmbeddingStore
 from synthstudio.errors import StudioError
 from synthstudio.jobs import Studio
 
@@ -64,14 +66,10 @@ def nearest_real(studio: Studio, digest: str) -> dict[str, Any] | None:
 
 
 def _fields(studio: Studio, step_id: str) -> dict[str, Any]:
-    import json  # noqa: PLC0415
-
     return dict(json.loads(studio.catalog.runs.step_body(step_id))["fields"])
 
 
 def _closest(studio: Studio, digest: str, references: list[str], encoder: str) -> dict[str, Any] | None:
-    from synthstudio.embeddings import EmbeddingStore  # noqa: PLC0415
-
     if not re.fullmatch(r"[^@\s]+@[0-9a-f]{12,64}", encoder) or not references:
         return None
     store = EmbeddingStore(studio.workspace, encoder)

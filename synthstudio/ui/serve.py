@@ -91,5 +91,6 @@ def launch(
         max_file_size="1mb",
         state_session_capacity=_SESSIONS,
         app_kwargs=extra,
+        _frontend=False,  # else gradio gives up on a busy machine, where its own question takes over three seconds
     )
     return page, str(url).rstrip("/")

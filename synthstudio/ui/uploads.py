@@ -83,8 +83,7 @@ class Uploads:
     def check(self, token: str, label: str) -> None:
         """Start to look at the files; loose pictures are put into the class that was named."""
         folder = self._folder(token)
-        if token in self._looking and self._looking[token].poll() is None:
-            return
+        self._end_look(token)
         if label.strip():
             _gather(folder / dryrun.FILES, label)
         for name in (dryrun.REPORT, dryrun.PROGRESS):
@@ -127,7 +126,7 @@ class Uploads:
         about = {"title": f"{title} ({found['images']} photos)", "path": str(place), "photos": found["images"],
                  "labels": [one["label"] for one in found["classes"]]}  # fmt: skip
         write_atomically(target / ABOUT, json.dumps(about, ensure_ascii=False).encode())
-        self._looking.pop(token, None)
+        self._end_look(token)
         data = str(target / place)
         step = build("collect.import_images", {"source": sources.register(data, self._session.studio.workspace)})
         with self._session.acting() as studio:
@@ -137,12 +136,21 @@ class Uploads:
     def discard(self, token: str) -> None:
         """Forget an upload and its files."""
         folder = self._folder(token)
-        process = self._looking.pop(token, None)
-        if process is not None and process.poll() is None:
-            process.kill()
-            process.wait()
+        self._end_look(token)
         self._sizes.pop(token, None)
         shutil.rmtree(folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """End every look."""
+        for token in list(self._looking):
+            self._end_look(token)
+
+    def _end_look(self, token: str) -> None:
+        """A new look replaces the one before, and nobody needs one of files that are gone."""
+        process = self._looking.pop(token, None)
+        if process is not None:
+            process.kill()
+            process.wait()
 
     def _folder(self, token: str) -> Path:
         folder = self._root / token

@@ -3,6 +3,7 @@ import base64
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
@@ -51,7 +52,7 @@ def test_what_the_page_does_not_use_is_closed(path):
 def test_large_bodies_are_refused_with_and_without_a_declared_length():
     assert client(body_bytes=100).post("/x", content=b"a" * 101).status_code == 413
     chunks = (b"a" * 60 for _ in range(3))
-    with pytest.raises(RuntimeError, match="isconnect|response"):
+    with pytest.raises(ClientDisconnect):
         client(body_bytes=100).post("/x", content=chunks).raise_for_status()
 
 

@@ -15,6 +15,13 @@ async def _chunks(data, fail_after=None):
         yield data[place : place + 1000]
 
 
+@pytest.fixture
+def uploads(session):
+    opened = Uploads(session)
+    yield opened
+    opened.close()
+
+
 def send(uploads, token, name, data, **kwargs):
     return asyncio.run(uploads.receive(token, name, _chunks(data, **kwargs)))
 
@@ -28,8 +35,7 @@ def looked_at(uploads, token, label=""):
     return found["report"]
 
 
-def test_a_hostile_zip_is_read_without_keeping_or_running_anything(session):
-    uploads = Uploads(session)
+def test_a_hostile_zip_is_read_without_keeping_or_running_anything(session, uploads):
     token = uploads.begin()
     send(uploads, token, "photos.zip", hostile_zip())
     report = looked_at(uploads, token)
@@ -42,8 +48,7 @@ def test_a_hostile_zip_is_read_without_keeping_or_running_anything(session):
     assert session.studio.catalog.runs.all() == []
 
 
-def test_confirming_keeps_the_files_and_imports_them_once(session):
-    uploads = Uploads(session)
+def test_confirming_keeps_the_files_and_imports_them_once(session, uploads):
     token = uploads.begin()
     for n in range(4):
         send(uploads, token, f"{'cats' if n % 2 else 'dogs'}/{n}.png", png(n))
@@ -54,8 +59,7 @@ def test_confirming_keeps_the_files_and_imports_them_once(session):
         uploads.confirm(token, "again")
 
 
-def test_loose_files_get_the_class_that_is_named(session):
-    uploads = Uploads(session)
+def test_loose_files_get_the_class_that_is_named(uploads):
     token = uploads.begin()
     for n in range(3):
         send(uploads, token, f"{n}.png", png(n))
@@ -63,8 +67,7 @@ def test_loose_files_get_the_class_that_is_named(session):
     assert [one["label"] for one in looked_at(uploads, token, "daisy")["classes"]] == ["daisy"]
 
 
-def test_an_upload_that_is_cut_off_leaves_no_file(session):
-    uploads = Uploads(session)
+def test_an_upload_that_is_cut_off_leaves_no_file(session, uploads):
     token = uploads.begin()
     with pytest.raises(ConnectionError):
         send(uploads, token, "cats/1.png", png(1, 64), fail_after=2000)
@@ -79,12 +82,12 @@ def test_a_file_name_cannot_lead_out_of_its_upload(name):
         clean_parts(name)
 
 
-def test_an_absolute_name_stays_inside(session):
+def test_an_absolute_name_stays_inside():
     assert clean_parts("/etc/passwd") == ["etc", "passwd"]
     assert clean_parts("C:\\photos\\a.png") == ["C:", "photos", "a.png"]
 
 
-def test_a_made_up_token_is_refused(session):
+def test_a_made_up_token_is_refused(uploads):
     for token in ("../projects", "a" * 32, ""):
         with pytest.raises(Missing):
-            Uploads(session).status(token)
+            uploads.status(token)

@@ -149,3 +149,16 @@ def urlopen_post(url):
 
     request = urllib.request.Request(url, data=b"{}", headers={"content-type": "application/json"}, method="POST")
     urllib.request.urlopen(request, timeout=30).close()
+
+
+def test_pictures_of_every_tab_light_and_dark_wide_and_narrow(watched, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("screenshots")
+    for scheme, width in (("light", 1360), ("dark", 1360), ("light", 390), ("dark", 390)):
+        shown = watched(width=width, scheme=scheme)
+        page = shown.page
+        for name in ("Start", "Data", "Adapt", "Sample", "Evaluate", "Runs", "Export"):
+            go(page, name)
+            page.wait_for_timeout(1500)
+            page.screenshot(path=folder / f"{name.lower()}-{scheme}-{width}.png", full_page=True)
+        shown.check()
+    assert len(list(folder.iterdir())) == 28

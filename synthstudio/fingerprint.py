@@ -8,7 +8,7 @@ mirrored or strongly cropped copies are not found.
 Measured 2026-11-21 with `python tests/benchmarks/near_duplicates.py eurosat.parquet flowers17.parquet trashnet.parquet
 --images 600` (training halves):
 
-    pairs called copies: digits 2 of 1,613,706 (two people's same digit); EuroSAT 2 of 179,700 (featureless water);
+    pairs called copies: digits 2 of 1,613,706 (ones, written alike); EuroSAT 2 of 179,700 (featureless water);
     trashnet 0 of 64,620; flowers17 20 of 179,700, all of them true repeats; the largest group is 2 everywhere.
     Tiny ImageNet and CIFAR-10, 4,000 images each: 0 of about 8 million pairs each.
     altered copies found        digits  EuroSAT  flowers17  trashnet

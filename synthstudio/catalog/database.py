@@ -30,6 +30,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._connection = _connect(path)
         self._write = threading.RLock()
+        self.commits = 0  # a reader that saw this number has seen everything
         migrate(self._connection)
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -59,6 +60,7 @@ class Database:
             try:
                 yield cursor
                 cursor.commit()
+                self.commits += 1
             except BaseException:
                 cursor.rollback()
                 raise

@@ -7,6 +7,7 @@ _FILTER = {"rule": "at_least", "scorer": "label_agreement", "value": 0.5}
 
 EXAMPLES: dict[str, dict[str, object]] = {
     "collect.import_images": {"source": "source:digits"},
+    "collect.freeze": {"selection": f"selection:{_A}"},
     "collect.split": {"images": POOL, "shots": 4},
     "adapt.lora": {"backbone": BACKBONE, "images": SET, "seed": 1},
     "sample.text": {"backbone": BACKBONE, "labels": ["cat", "dog"], "seed": 1},

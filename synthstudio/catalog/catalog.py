@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from synthstudio.catalog.database import Database
+from synthstudio.catalog.decisions import Decisions
 from synthstudio.catalog.images import Images
 from synthstudio.catalog.ingest import Ingest
 from synthstudio.catalog.pipelines import Pipelines
+from synthstudio.catalog.review import Review
 from synthstudio.catalog.runs import Runs
 
 
@@ -18,6 +20,8 @@ class Catalog:
         self.images = Images(self.database)
         self.pipelines = Pipelines(self.database)
         self.ingest = Ingest(self.database)
+        self.review = Review(self.database)
+        self.decisions = Decisions(self.database)
 
     def __enter__(self) -> "Catalog":
         return self

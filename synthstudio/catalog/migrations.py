@@ -84,6 +84,29 @@ def m003_pipelines(cursor: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+@migration
+def m004_decisions(cursor: duckdb.DuckDBPyConnection) -> None:
+    """What people decided about images. An act is one gesture; its decisions are one row per image, only ever added."""
+    cursor.execute(
+        """
+        create table acts (
+            id text primary key, first_seq bigint not null, last_seq bigint not null, who text not null,
+            tab text not null, decided_at double not null, why text not null, context json not null, undoes text
+        )
+        """
+    )
+    cursor.execute(
+        "create table decisions (seq bigint not null, act text not null, image text not null, verdict text not null,"
+        " label text not null)"
+    )
+    # One row per picture in the order they came, however many runs made it: what a person reviews.
+    cursor.execute(
+        "create table tiles (number bigint not null, digest text not null, label text not null, origin text not null,"
+        " width integer not null, height integer not null)"
+    )
+    cursor.execute("create table targets (label text primary key, wanted bigint not null)")
+
+
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:
     """Apply what has not been applied, each change in a transaction of its own."""
     cursor = connection.cursor()

@@ -45,7 +45,7 @@ def load_extensions() -> None:
 
 # The table of kinds: one line per verb, at the end because every step needs Work.
 from synthstudio.steps.adapt import lora  # noqa: E402, F401
-from synthstudio.steps.collect import import_images, split  # noqa: E402, F401
+from synthstudio.steps.collect import freeze, import_images, split  # noqa: E402, F401
 from synthstudio.steps.evaluate import compare  # noqa: E402, F401
 from synthstudio.steps.export import adapter, image_folder  # noqa: E402, F401
 from synthstudio.steps.sample import text, variation  # noqa: E402, F401

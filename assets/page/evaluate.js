@@ -1,0 +1,103 @@
+// Evaluate: the four numbers with intervals as a plot and as a table, per class, the confusion matrix.
+(() => {
+  "use strict";
+  const boot = () => {
+    const { BASE, el, Part, percent, numbers, go, query } = window.studio;
+    const get = async (path) => { const answer = await fetch(BASE + path); if (!answer.ok) throw new Error(answer.status); return answer.json(); };
+    const points = (value) => `${value >= 0 ? "+" : "−"}${Math.abs(100 * value).toFixed(1)}`;
+
+    class Evaluate extends Part {
+      build() {
+        this.pick = el("select", { class: "ss-select", "aria-label": "which comparison" });
+        this.pick.addEventListener("change", () => this.choose(this.pick.value));
+        this.nothing = el("div", { class: "ss-empty", hidden: true }, "No comparison yet. A recipe ends with one: start it on the Start tab.");
+        this.head = el("div", { class: "ss-live-head" }, el("h2", {}, "Did it help?"), this.pick);
+        this.box = el("div");
+        this.append(this.nothing, this.head, this.box);
+        this.known = ""; this.shown = "";
+      }
+      async draw() {
+        if (this.offsetParent === null || this.busy) return;
+        this.busy = true;
+        try { await this.load(); } catch { /* the bar says that the server is away */ } finally { this.busy = false; }
+      }
+      async load() {
+        if (this.loaded && Date.now() - this.loaded < 4000) return;
+        this.loaded = Date.now();
+        const rows = await get("/reports");
+        this.nothing.hidden = rows.length > 0;
+        this.head.hidden = this.box.hidden = !rows.length;
+        if (!rows.length) return;
+        const key = rows.map((row) => row.run).join();
+        if (key !== this.known) {
+          this.known = key; this.rows = rows;
+          this.pick.replaceChildren(...rows.map((row) => el("option", { value: row.run }, `${row.asked.recipe || "comparison"} on ${row.asked.data || "?"}, ${row.asked.shots || "?"} shots, ${row.asked.preset || ""} · ${new Date(1000 * row.created).toLocaleString()}`)));
+        }
+        const wanted = rows.some((row) => row.run === query().get("report")) ? query().get("report") : rows[0].run;
+        this.pick.value = wanted;
+        if (this.shown !== wanted + key) { this.shown = wanted + key; this.fill(await get(`/reports/${encodeURIComponent(wanted)}`)); }
+      }
+      choose(id) {
+        const wanted = query(); wanted.set("report", id); history.replaceState(null, "", `${location.pathname}?${wanted}`);
+        this.loaded = 0; this.draw();
+      }
+      fill(report) {
+        const row = (arm) => el("tr", {}, el("td", { title: arm.help }, arm.words), el("td", { class: "n" }, percent(arm.value)), el("td", { class: "n" }, `${percent(arm.low)} to ${percent(arm.high)}`),
+          ...report.folds.map((fold) => el("td", { class: "n" }, fold[arm.arm] === null ? "" : percent(fold[arm.arm]))));
+        const gain = report.difference;
+        this.box.replaceChildren(...[
+          el("div", { class: "ss-card" }, el("p", { class: "ss-sentence" }, report.sentence), numbers(report.arms, report.n),
+            el("p", { class: "ss-muted" }, `Split: test, n = ${report.n} real photos over ${report.folds.length} fold${report.folds.length === 1 ? "" : "s"}. Intervals: 95 %, over ${report.interval_over}. These test photos were looked at by ${report.looks} comparison${report.looks === 1 ? "" : "s"} so far.`),
+            gain && gain.folds < 3 ? el("p", { class: "ss-muted" }, "The interval of the difference comes from resampling the test photos; it does not know how other shots would have done. Run three or more folds for that.") : null),
+          el("div", { class: "ss-card ss-scroll" }, el("h3", {}, "The numbers"), el("table", { class: "ss-table" },
+            el("thead", {}, el("tr", {}, el("th", {}, "Classifier"), el("th", { class: "n" }, "Accuracy"), el("th", { class: "n" }, "95 % interval"), ...report.folds.map((fold) => el("th", { class: "n" }, `fold ${fold.fold + 1} (n = ${fold.test_images})`)))),
+            el("tbody", {}, ...report.arms.map(row)))),
+          this.classes(report), this.confusion(report), this.compared(),
+        ].filter(Boolean));
+      }
+      classes(report) {
+        const arms = report.arms, label = (name) => el("tr", {}, el("td", {}, name), el("td", { class: "n" }, String(arms.map((arm) => report.per_class[arm.arm][name]?.n).find(Boolean) || 0)),
+          ...arms.map((arm) => { const found = report.per_class[arm.arm][name]; return el("td", { class: "n", title: found ? `95 % interval ${percent(found.low)} to ${percent(found.high)}` : "" }, found ? percent(found.accuracy) : ""); }),
+          this.change(report, name));
+        return el("details", { class: "ss-card ss-scroll", open: report.labels.length <= 30 }, el("summary", {}, el("b", {}, "Per class")), el("table", { class: "ss-table" },
+          el("thead", {}, el("tr", {}, el("th", {}, "Class"), el("th", { class: "n" }, "n, test"), ...arms.map((arm) => el("th", { class: "n" }, arm.words)), el("th", { class: "n" }, "Change"))),
+          el("tbody", {}, ...report.labels.map(label))));
+      }
+      change(report, name) {
+        const before = report.per_class.real_only?.[name], after = report.per_class.real_and_synthetic?.[name];
+        return el("td", { class: "n" }, before && after ? points(after.accuracy - before.accuracy) : "");
+      }
+      confusion(report) {
+        const box = el("div", { class: "ss-scroll" }), pick = el("select", { class: "ss-select", "aria-label": "which classifier" }, ...report.arms.map((arm) => el("option", { value: arm.arm }, arm.words)));
+        pick.value = report.arms.some((arm) => arm.arm === "real_and_synthetic") ? "real_and_synthetic" : report.arms[0].arm;
+        const draw = () => box.replaceChildren(this.matrix(report.labels, report.confusion[pick.value]));
+        pick.addEventListener("change", draw);
+        draw();
+        return el("details", { class: "ss-card", open: report.labels.length <= 20 }, el("summary", {}, el("b", {}, "Confusion matrix")), el("p", {}, pick),
+          el("p", { class: "ss-muted" }, "Rows: what the photo shows. Columns: what the classifier said. Counts of test photos over all folds. Click a cell to look at images in Review."), box);
+      }
+      matrix(labels, counts) {
+        const cell = (row, column) => {
+          const total = counts[row].reduce((a, b) => a + b, 0), share = counts[row][column] / Math.max(1, total), right = row === column;
+          const words = `${counts[row][column]} of ${total} “${labels[row]}” called “${labels[column]}”`;
+          return el("td", { class: "ss-cell", title: words, style: counts[row][column] ? `background:color-mix(in srgb, ${right ? "var(--ss-accent)" : "var(--ss-bad)"} ${Math.round(8 + 62 * share)}%, transparent)` : "" },
+            counts[row][column] ? el("button", { type: "button", class: "ss-link", style: "color:inherit;text-decoration:none", "aria-label": words, onclick: () => go("review") }, String(counts[row][column])) : "");
+        };
+        return el("table", { class: "ss-table ss-confusion", style: "width:auto" },
+          el("thead", {}, el("tr", {}, el("th"), ...labels.map((label) => el("th", { title: label, style: "text-align:center" }, label)))),
+          el("tbody", {}, ...labels.map((label, row) => el("tr", {}, el("th", { title: label }, label), ...labels.map((_, column) => cell(row, column))))));
+      }
+      compared() {
+        if (this.rows.length < 2) return null;
+        const names = Object.keys(this.rows[0].differs);
+        const line = (row) => el("tr", { onclick: () => this.choose(row.run) }, ...names.map((name) => el("td", {}, Array.isArray(row.differs[name]) ? row.differs[name].join(", ") : String(row.differs[name] ?? ""))),
+          el("td", { class: "n" }, row.gain ? points(row.gain.value) : ""), el("td", { class: "n" }, row.gain ? `${points(row.gain.low)} to ${points(row.gain.high)}` : ""), el("td", { class: "n" }, row.gain ? String(row.gain.n) : ""));
+        return el("div", { class: "ss-card ss-scroll" }, el("h3", {}, "All comparisons, by what differs"), el("table", { class: "ss-table ss-list" },
+          el("thead", {}, el("tr", {}, ...names.map((name) => el("th", {}, name)), el("th", { class: "n" }, "Gain, points"), el("th", { class: "n" }, "95 % interval"), el("th", { class: "n" }, "n, test"))),
+          el("tbody", {}, ...this.rows.map(line))));
+      }
+    }
+    customElements.define("studio-evaluate", Evaluate);
+  };
+  if (window.studio) boot(); else addEventListener("DOMContentLoaded", boot, { once: true });
+})();

@@ -1,0 +1,68 @@
+// Export: the dataset as an image folder and the adapter as a LoRA folder, each fetched as a zip.
+(() => {
+  "use strict";
+  const boot = () => {
+    const { BASE, el, Part, post, progressWords } = window.studio;
+    const size = (bytes) => bytes > 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : bytes > 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.ceil(bytes / 1e3)} kB`;
+    const SNIPPETS = {
+      "export.image_folder": (folder) => `from datasets import load_dataset\ndataset = load_dataset(${JSON.stringify(folder)})`,
+      "export.adapter": (folder) => `from diffusers import StableDiffusionPipeline\npipe = StableDiffusionPipeline.from_pretrained("the backbone's folder or name")\npipe.load_lora_weights(${JSON.stringify(folder)})`,
+    };
+
+    class Export extends Part {
+      build() {
+        this.nothing = el("div", { class: "ss-empty", hidden: true }, "Nothing to export yet. When a recipe has finished, its images and its adapter can be written here.");
+        this.recipe = el("select", { class: "ss-select", id: "ss-export-recipe" });
+        this.fold = el("select", { class: "ss-select", id: "ss-export-fold" });
+        this.recipe.addEventListener("change", () => this.folds());
+        this.name = el("input", { class: "ss-input", id: "ss-export-name", value: "dataset", maxlength: 120 });
+        this.go = el("button", { type: "button", class: "ss-button strong", id: "ss-export-go" }, "Write it");
+        this.go.addEventListener("click", async () => {
+          this.go.disabled = true;
+          await post("/exports", { pipeline: this.recipe.value, fold: Number(this.fold.value || 0), name: this.name.value }).catch(() => null);
+          this.go.disabled = false; this.loaded = 0; this.draw();
+        });
+        this.form = el("div", { class: "ss-card", hidden: true }, el("h2", {}, "Write a dataset for other tools"),
+          el("p", { class: "ss-muted" }, "train: the shots and the kept synthetic images, marked as synthetic. validation and test: real photos only. With a metadata table, a card with the numbers, and the adapter if there is one."),
+          el("p", { class: "ss-buttons" }, el("label", { for: "ss-export-recipe" }, "Recipe run"), this.recipe, el("label", { for: "ss-export-fold" }, "Fold"), this.fold,
+            el("label", { for: "ss-export-name" }, "Name"), this.name, this.go));
+        this.list = el("div");
+        this.append(this.nothing, this.form, this.list);
+      }
+      async draw() {
+        if (this.offsetParent === null || this.busy || Date.now() - (this.loaded || 0) < 1200) return;
+        this.busy = true; this.loaded = Date.now();
+        try {
+          const found = await (await fetch(`${BASE}/exports`)).json(), key = JSON.stringify(found);
+          if (key !== this.key) { this.key = key; this.fill(found); }
+        } catch { /* the bar says that the server is away */ } finally { this.busy = false; }
+      }
+      fill(found) {
+        this.nothing.hidden = found.recipes.length + found.exports.length > 0;
+        this.form.hidden = !found.recipes.length;
+        const chosen = this.recipe.value;
+        this.recipes = found.recipes;
+        this.recipe.replaceChildren(...found.recipes.map((one) => el("option", { value: one.id }, `${one.recipe} (${one.preset}) on ${one.data}, ${new Date(1000 * one.finished).toLocaleString()}`)));
+        if (found.recipes.some((one) => one.id === chosen)) this.recipe.value = chosen;
+        this.folds();
+        this.list.replaceChildren(...found.exports.map((one) => this.card(one)));
+      }
+      folds() {
+        const one = this.recipes.find((recipe) => recipe.id === this.recipe.value);
+        this.fold.replaceChildren(...Array.from({ length: one?.folds || 0 }, (_, n) => el("option", { value: n }, String(n + 1))));
+      }
+      card(one) {
+        return el("div", { class: "ss-card", "data-export": one.kind, "data-state": one.state }, ...[
+          el("div", { class: "ss-live-head" }, el("h3", {}, `${one.kind === "export.adapter" ? "Adapter" : "Dataset"}: ${one.name}`), el("div", { class: "ss-live-right" },
+            el("span", { class: "ss-state", "data-state": one.state }, one.state),
+            one.folder ? el("a", { class: "ss-button strong", href: `${BASE}/exports/${encodeURIComponent(one.run)}.zip`, download: true }, `Download zip, ${size(one.bytes)}`) : null)),
+          one.error ? el("div", { class: "ss-badline" }, one.error) : null,
+          one.state === "running" ? el("p", { class: "ss-number" }, progressWords(one)) : null,
+          one.folder ? el("p", { class: "ss-muted" }, `${one.files} files in ${one.folder}`) : null,
+          one.folder ? el("div", { class: "ss-log" }, SNIPPETS[one.kind](one.folder)) : null].filter(Boolean));
+      }
+    }
+    customElements.define("studio-export", Export);
+  };
+  if (window.studio) boot(); else addEventListener("DOMContentLoaded", boot, { once: true });
+})();

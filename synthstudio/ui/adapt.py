@@ -1,0 +1,83 @@
+"""Adapt: fit a LoRA to the shots. Essentials first, the rest under More."""
+
+from typing import Any
+
+import gradio as gr
+
+from synthstudio.jobs.recipes import load_recipe
+from synthstudio.step import build as build_step
+from synthstudio.step import from_json
+from synthstudio.steps.adapt.lora import Lora
+from synthstudio.ui import choices, controls
+from synthstudio.ui.session import StudioSession
+from synthstudio.ui.tools import QUIET, empty, remembered, spoken
+
+_FIRST = ("scope", "prompt", "training_steps", "rank", "learning_rate", "batch_size")
+_MORE = (
+    "alpha", "epochs", "warmup_steps", "weight_decay", "targets", "train_text_encoder", "crop", "resolution",
+    "prompt_dropout", "min_snr_gamma", "seed",
+)  # fmt: skip
+_PRESETS = "datadream"
+
+
+def build(session: StudioSession, page: gr.Blocks) -> None:
+    """Everything of the Adapt tab."""
+    with gr.Row(elem_classes="ss-twocolumns"):
+        with gr.Column(min_width=320):
+            images = gr.Dropdown(
+                [],
+                label="Shots",
+                elem_id="ss-adapt-images",
+                info="Real photos to learn from. A recipe’s split makes them; test photos are never here.",
+            )
+            backbone = gr.Dropdown(choices.backbones(), value="pico", label="Backbone", allow_custom_value=True)
+            preset = gr.Radio(_presets(), label="Preset", info="Fills the settings below; change what you like.")
+            form = {name: controls.control(Lora, name) for name in _FIRST}
+            with gr.Accordion("More", open=False):
+                form |= {name: controls.control(Lora, name) for name in _MORE}
+            go = gr.Button("Adapt", variant="primary", elem_id="ss-adapt-go")
+        with gr.Column(min_width=320):
+            gr.HTML(f'<studio-latest kind="adapt.">{empty(_NOTHING)}</studio-latest>', elem_classes="ss-plainblock")
+    fields = list(form.values())
+
+    @spoken
+    def begin(shots: str, name: str, *values: Any) -> None:
+        chosen = controls.read(Lora, dict(zip(form, values, strict=True)))
+        step = build_step(Lora.kind, {"images": shots, "backbone": choices.backbone_reference(session, name), **chosen})
+        with session.acting() as studio:
+            studio.submit(step)
+
+    def fill(request: gr.Request) -> list[Any]:
+        return _from_run(session, str(request.query_params.get("from", "")), list(form))
+
+    remembered(page, "adapt", [backbone, *fields])
+    page.load(fill, None, [images, *fields], **QUIET)
+    preset.input(lambda chosen: _of_preset(chosen, list(form)), preset, fields, **QUIET)
+    go.click(begin, [images, backbone, *fields], None, trigger_mode="once", **QUIET).success(
+        None, js="() => studio.poke()", **QUIET
+    )
+
+
+_NOTHING = "No adapter yet. Bring photos in, run a recipe or split them, then choose the shots here."
+
+
+def _presets() -> list[str]:
+    return list(load_recipe(_PRESETS).presets)
+
+
+def _of_preset(name: str, names: list[str]) -> list[Any]:
+    return controls.show(Lora, load_recipe(_PRESETS).presets[name].get("adapter", {}), names)
+
+
+def _from_run(session: StudioSession, run_id: str, names: list[str]) -> list[Any]:
+    """Values of an earlier run, if the address names one."""
+    shots = choices.shots(session)
+    first = shots[0][1] if shots else None
+    unchanged = [gr.Dropdown(shots, value=first), *(gr.skip() for _ in names)]
+    if not run_id:
+        return unchanged
+    run = session.studio.catalog.runs.get(run_id)
+    if run.kind != Lora.kind:
+        return unchanged
+    fields = from_json(session.studio.catalog.runs.step_body(run.step_id)).fields
+    return [gr.Dropdown(shots, value=fields["images"]), *controls.show(Lora, fields, names)]

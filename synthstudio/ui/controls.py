@@ -1,0 +1,70 @@
+"""Controls read off a Step's fields: one declaration for form, flag and row."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import gradio as gr
+
+from synthstudio.step import FieldInfo, Step, describe
+from synthstudio.terms import Slider
+
+_FEW_CHOICES = 5
+
+
+def control(cls: type[Step], name: str, label: str | None = None, **changes: Any) -> Any:
+    """The control of one field: a slider where the vocabulary gives a comfortable range, else by its type."""
+    info = next(field for field in describe(cls) if field.name == name)
+    hint = next((one for one in cls.model_fields[name].metadata if isinstance(one, Slider)), None)
+    shown: dict[str, Any] = {
+        "label": label or name.replace("_", " ").capitalize(),
+        "info": info.help,
+        "value": _shown(info),
+        "elem_id": f"ss-{cls.kind.replace('.', '-').replace('_', '-')}-{name.replace('_', '-')}",
+    } | changes
+    return _by_type(info, hint, shown)
+
+
+def _by_type(info: FieldInfo, hint: Slider | None, shown: dict[str, Any]) -> Any:
+    if info.choices:
+        kind = gr.Radio if len(info.choices) <= _FEW_CHOICES else gr.Dropdown
+        return kind(list(info.choices), **shown)
+    if info.type == "boolean":
+        return gr.Checkbox(**shown)
+    if info.type in ("integer", "number") and hint is not None:
+        return gr.Slider(hint.low, hint.high, step=hint.step, **shown)
+    if info.type.startswith(("integer", "number")):
+        precision = 0 if info.type.startswith("integer") else None
+        return gr.Number(precision=precision, minimum=info.minimum, maximum=info.maximum, **shown)
+    if info.type == "array":
+        return gr.Textbox(lines=2, **shown)
+    return gr.Textbox(**shown)
+
+
+def _shown(info: FieldInfo) -> Any:
+    return "\n".join(info.default or ()) if info.type == "array" else info.default
+
+
+def read(cls: type[Step], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a Step from the values of its controls; an empty box of an optional field is none."""
+    known = {field.name: field for field in describe(cls)}
+    return {name: _value(known[name], value) for name, value in values.items() if name in known}
+
+
+def _value(info: FieldInfo, value: Any) -> Any:
+    if info.type == "array" and isinstance(value, str):
+        return [line.strip() for line in value.replace(",", "\n").splitlines() if line.strip()]
+    if info.type.endswith("or none") and value in ("", None):
+        return None
+    if info.type.startswith("integer") and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def show(cls: type[Step], fields: Mapping[str, Any], names: Iterable[str]) -> list[Any]:
+    """Values for the controls of `names` from a Step's fields: the way back of `read`."""
+    known = {field.name: field for field in describe(cls)}
+    return [
+        "\n".join(map(str, fields[name])) if known[name].type == "array" and isinstance(fields.get(name), list | tuple)
+        else fields.get(name, known[name].default)
+        for name in names
+    ]  # fmt: skip

@@ -1,0 +1,143 @@
+"""Write a finished recipe's dataset and adapter for other tools, and stream the folders as zips."""
+
+import functools
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from synthstudio.catalog.runs import Run
+from synthstudio.errors import BadInput, Missing
+from synthstudio.step import Step, from_json
+from synthstudio.step import build as build_step
+from synthstudio.ui.session import StudioSession
+from synthstudio.ui.stock import title_of
+
+_KINDS = ("export.image_folder", "export.adapter")
+_CHUNK = 1 << 18
+
+
+def overview(session: StudioSession) -> dict[str, Any]:
+    """Recipes that can be exported, and what was written so far."""
+    studio = session.studio
+    done = [one for one in studio.catalog.pipelines.all() if one.state == "done"]
+    runs = [run for run in studio.catalog.runs.all(limit=500) if run.kind in _KINDS]
+    return {
+        "recipes": [
+            {"id": one.id, "recipe": one.recipe, "preset": one.request["preset"], "folds": one.request["folds"],
+             "data": title_of(session, one.request["data"]), "finished": one.finished}
+            for one in done
+        ],
+        "exports": [_listed(session, run) for run in runs],
+    }  # fmt: skip
+
+
+def begin(session: StudioSession, pipeline_id: str, fold: int, name: str) -> list[str]:
+    """Queue the exports of a finished recipe; returns their runs."""
+    with session.acting() as studio:
+        steps = steps_of(session, pipeline_id, fold, name.strip() or "dataset")
+        return [studio.submit(step)[0] for step in steps]
+
+
+def steps_of(session: StudioSession, pipeline_id: str, fold: int, name: str) -> list[Step]:
+    """The dataset, and the adapter if the recipe trained one."""
+    catalog = session.studio.catalog
+    pipeline = catalog.pipelines.get(pipeline_id)
+    if pipeline.state != "done":
+        raise BadInput("Only a finished recipe can be exported. Wait for its end, or resume it.")
+    nodes = [n for n in catalog.pipelines.nodes(pipeline_id) if n.fold in (None, fold) and n.run_id]
+    made = {node.kind: catalog.runs.outputs(node.run_id) for node in nodes if node.run_id}
+    if "collect.split" not in made or "select.filter" not in made:
+        raise BadInput("This recipe has no split or no selection to export.")
+    split = made["collect.split"]
+    fields = {
+        "real": split["shots"], "synthetic": made["select.filter"]["images"], "validation": split.get("validation"),
+        "test": split["test"], "report": made.get("evaluate.compare", {}).get("report"), "name": name,
+    }  # fmt: skip
+    steps = [build_step("export.image_folder", fields)]
+    if "adapt.lora" in made:
+        steps.append(build_step("export.adapter", {"adapter": made["adapt.lora"]["adapter"], "name": name}))
+    return steps
+
+
+def folder_of(session: StudioSession, run_id: str) -> Path:
+    """The folder an export wrote, inside the project's exports and nowhere else."""
+    studio = session.studio
+    run = studio.catalog.runs.get(run_id)
+    outputs = studio.catalog.runs.outputs(run.id)
+    if run.kind not in _KINDS or "folder" not in outputs:
+        raise BadInput(f"Run {run.id} wrote no export.")
+    root = studio.workspace.exports.resolve()
+    folder = (studio.workspace.root / str(outputs["folder"])).resolve()
+    if not folder.is_relative_to(root) or not folder.is_dir():
+        raise Missing("This export is gone. Export again.")
+    return folder
+
+
+def zipped(folder: Path) -> Iterator[bytes]:
+    """The folder as a zip, made while it is sent: nothing is written, however large it is."""
+    out = _Pipe()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for path in files(folder):
+            with (
+                archive.open(
+                    zipfile.ZipInfo.from_file(path, f"{folder.name}/{path.relative_to(folder)}"), "w"
+                ) as inside,
+                path.open("rb") as file,
+            ):
+                while chunk := file.read(_CHUNK):
+                    inside.write(chunk)
+                    yield out.take()
+            yield out.take()
+    yield out.take()
+
+
+def files(folder: Path) -> list[Path]:
+    """Plain files below a folder, links left out."""
+    found = [Path(here) / name for here, _, names in os.walk(folder, followlinks=False) for name in names]
+    return sorted(path for path in found if path.is_file() and not path.is_symlink())
+
+
+class _Pipe:
+    """A file that can only be written to; what was written is taken away by the sender."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def write(self, data: bytes) -> int:
+        """Hold the bytes."""
+        self._held += data
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing to do."""
+
+    def take(self) -> bytes:
+        """What was written since the last time."""
+        data = bytes(self._held)
+        self._held.clear()
+        return data
+
+
+def _listed(session: StudioSession, run: Run) -> dict[str, Any]:
+    fields = from_json(session.studio.catalog.runs.step_body(run.step_id)).fields
+    found = {
+        "run": run.id, "kind": run.kind, "name": fields.get("name", ""), "state": run.state, "error": run.error,
+        "done": run.done, "total": run.total, "unit": run.unit, "created": run.created, "folder": None,
+    }  # fmt: skip
+    if run.state == "done":
+        try:
+            folder = folder_of(session, run.id)
+        except (Missing, BadInput) as error:
+            return found | {"error": str(error)}
+        count, size = _measured(folder, run.id)
+        found |= {"folder": str(folder), "files": count, "bytes": size}
+    return found
+
+
+@functools.lru_cache(maxsize=256)
+def _measured(folder: Path, run_id: str) -> tuple[int, int]:
+    """(files, bytes) of a finished export, counted once: it does not change any more."""
+    inside = files(folder)
+    return len(inside), sum(path.stat().st_size for path in inside)

@@ -1,0 +1,45 @@
+// The keyboard. Keys count while the review tab is shown and nobody is typing.
+
+const TYPING = 'input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]';
+const PRESSABLE = 'button, a, summary, input, [role=tab]';
+
+/** Listen for keys; returns a function that stops. `act` has one function per gesture. */
+export function listen(root, act) {
+  const plain = {
+    p: () => act.decide('keep'), x: () => act.decide('reject'), u: () => act.decide('clear'),
+    delete: () => act.decide('reject'), backspace: () => act.decide('reject'),
+    i: act.details, r: act.refresh, a: act.advance, '?': act.help, ' ': act.preview, escape: act.escape,
+    home: () => act.jump(-Infinity), end: () => act.jump(Infinity),
+  };
+  const moves = { arrowleft: -1, arrowright: 1 };
+  const rows = { arrowup: -1, arrowdown: 1 };
+  const leaps = { pageup: -1, pagedown: 1 };
+
+  function handle(event) {
+    const key = event.key.toLowerCase();
+    if (event.ctrlKey || event.metaKey) {
+      if (key === 'z' && event.shiftKey || key === 'y') return act.redo();
+      if (key === 'z') return act.undo();
+      if (key === 'a') return act.all();
+      return false;
+    }
+    if (event.altKey) return false;
+    if (key in moves) return act.step(moves[key], event.shiftKey);
+    if (key in rows) return act.row(rows[key], event.shiftKey);
+    if (key in leaps) return act.leap(leaps[key]);
+    if (/^[1-9]$/.test(key)) return act.move(Number(key) - 1);
+    return key in plain ? plain[key]() : false;
+  }
+
+  function onKey(event) {
+    const target = event.target instanceof Element ? event.target : document.body;
+    if (!root.isConnected || root.offsetParent === null || event.defaultPrevented) return;
+    if (target.closest(TYPING) || document.querySelector('dialog[open]')) return;
+    if (target !== document.body && !root.contains(target)) return;
+    const pressed = target.closest(PRESSABLE);
+    if (pressed && ([' ', 'Enter'].includes(event.key) || pressed.matches('input') && event.key.startsWith('Arrow'))) return;
+    if (handle(event) !== false) event.preventDefault();
+  }
+  document.addEventListener('keydown', onKey);
+  return () => document.removeEventListener('keydown', onKey);
+}

@@ -1,0 +1,210 @@
+"""What the page shows of work in progress: one plain document, the same for every tab and every reload."""
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from synthstudio.catalog.pipelines import Node, Pipeline
+from synthstudio.catalog.runs import ACTIVE, Run
+from synthstudio.errors import StudioError
+from synthstudio.jobs import Studio, summary
+from synthstudio.jobs.log import EventLog
+from synthstudio.jobs.recipes import load_recipe
+from synthstudio.ui import words
+from synthstudio.ui.estimates import estimate
+from synthstudio.ui.session import StudioSession
+from synthstudio.ui.stock import title_of
+
+_FRESH_SECONDS = 0.4
+_NEWEST_IMAGES = 16
+
+
+class Live:
+    """The state of a pipeline, made at most every 0.4 s however many browsers ask."""
+
+    def __init__(self, session: StudioSession) -> None:
+        self._session = session
+        self._lock = threading.Lock()
+        self._made: dict[str | None, tuple[float, dict[str, Any]]] = {}
+        self._results: dict[str, dict[str, Any]] = {}
+
+    def state(self, pipeline_id: str | None = None) -> dict[str, Any]:
+        """The project, the queue and one pipeline: the named one or the newest."""
+        with self._lock:
+            at, found = self._made.get(pipeline_id, (0.0, {}))
+            if time.monotonic() - at < _FRESH_SECONDS and found.get("project") == self._session.project:
+                return found
+            found = self._state(pipeline_id)
+            if len(self._made) > 32:
+                self._made.clear()
+            self._made[pipeline_id] = (time.monotonic(), found)
+            return found
+
+    def result(self, studio: Studio, pipeline: Pipeline) -> dict[str, Any] | None:
+        """The answer of a finished pipeline; a finished pipeline never changes, so it is read once."""
+        if pipeline.state != "done":
+            return None
+        if pipeline.id not in self._results:
+            wall = (pipeline.finished or pipeline.created) - pipeline.created
+            self._results[pipeline.id] = _answer(summary.of(studio, pipeline.id, wall))
+        return self._results[pipeline.id]
+
+    def _state(self, pipeline_id: str | None) -> dict[str, Any]:
+        session, studio = self._session, self._session.studio
+        pipelines = studio.catalog.pipelines.all()
+        chosen = next((p for p in pipelines if p.id == pipeline_id), pipelines[0] if pipelines else None)
+        active = studio.catalog.runs.in_state(*ACTIVE)
+        return {
+            "project": session.project,
+            "running": [self._run(run) for run in active],
+            "queued": len(studio.catalog.runs.in_state("queued")),
+            "pipelines": [_listed(session, one) for one in pipelines[:12]],
+            "pipeline": self._pipeline(studio, chosen) if chosen else None,
+        }
+
+    def _pipeline(self, studio: Studio, pipeline: Pipeline) -> dict[str, Any]:
+        nodes = studio.catalog.pipelines.nodes(pipeline.id)
+        runs = {node.position: studio.catalog.runs.get(node.run_id) for node in nodes if node.run_id}
+        shown = self._shown(nodes, runs)
+        ended = pipeline.finished or (None if pipeline.state == "running" else time.time())
+        try:
+            result = self.result(studio, pipeline)
+        except StudioError as error:
+            result = {"sentence": f"The numbers cannot be read: {error}", "arms": []}
+        return {
+            **_listed(self._session, pipeline),
+            "error": _why(pipeline, nodes, runs),
+            "seconds": (ended or time.time()) - pipeline.created,
+            "left": self._left(studio, pipeline, nodes, runs) if pipeline.state == "running" else None,
+            "nodes": [self._node(node, nodes, runs.get(node.position)) for node in nodes],
+            "shown": None if shown is None else self._detail(studio, shown),
+            "images": _newest(studio, nodes, runs),
+            "result": result,
+        }
+
+    def _left(self, studio: Studio, pipeline: Pipeline, nodes: Sequence[Node], runs: dict[int, Run]) -> float | None:
+        """Seconds until the end: what works by its rate, what waits by estimate; none where nobody can know."""
+        working = [run for run in runs.values() if run.state in ACTIVE]
+        waiting = [node for node in nodes if node.position not in runs or runs[node.position].state == "queued"]
+        rest = estimate(studio.catalog, waiting, pipeline.request, 0).seconds
+        lefts = [self._run(run)["left"] for run in working]
+        if rest is None or any(left is None for left in lefts):
+            return None
+        return rest + sum(lefts)
+
+    def _shown(self, nodes: Sequence[Node], runs: dict[int, Run]) -> Run | None:
+        """The run whose curve is drawn: what works now, else the last one that has a curve."""
+        working = [run for run in runs.values() if run.state in ACTIVE]
+        curved = [runs[n.position] for n in nodes if n.kind.startswith(("adapt.", "train.")) and n.position in runs]
+        return next(iter([*working, *curved]), None)
+
+    def _detail(self, studio: Studio, run: Run) -> dict[str, Any]:
+        curves = self._session.curves.of(run.id, EventLog(studio.workspace.run_folder(run.id)))
+        return {"id": run.id, "kind": run.kind, "words": words.kind_words(run.kind), "total": run.total,
+                "unit": run.unit, "curves": curves}  # fmt: skip
+
+    def _node(self, node: Node, nodes: Sequence[Node], run: Run | None) -> dict[str, Any]:
+        several = len({one.fold for one in nodes if one.fold is not None}) > 1
+        fold = f" (fold {node.fold + 1})" if several and node.fold is not None else ""
+        found = {
+            "name": node.name,
+            "kind": node.kind,
+            "words": words.node_words(node.name, node.kind, node.template) + fold,
+            "reused": node.reused,
+            "state": "waiting",
+        }
+        return found | (self._run(run) if run else {})
+
+    def _run(self, run: Run) -> dict[str, Any]:
+        rate = self._session.rates.per_second(run.id) if run.state in ACTIVE else None
+        left = (run.total - run.done) / rate if rate and run.total else None
+        return {
+            "run": run.id, "kind": run.kind, "state": run.state, "state_words": words.STATES[run.state],
+            "done": run.done, "total": run.total, "unit": run.unit, "rate": rate, "left": left,
+            "measures": run.measures, "seconds": run.seconds, "error": run.error,
+        }  # fmt: skip
+
+
+def _listed(session: StudioSession, pipeline: Pipeline) -> dict[str, Any]:
+    request = pipeline.request
+    return {
+        "id": pipeline.id,
+        "recipe": pipeline.recipe,
+        "title": _title(pipeline.recipe),
+        "preset": request["preset"],
+        "data": title_of(session, request["data"]),
+        "shots": request["shots"],
+        "folds": request["folds"],
+        "backbone": str(request["backbone"]).partition("@")[0],
+        "state": pipeline.state,
+        "created": pipeline.created,
+        "finished": pipeline.finished,
+    }
+
+
+def _title(recipe: str) -> str:
+    try:
+        return load_recipe(recipe).title
+    except StudioError:
+        return recipe
+
+
+def _why(pipeline: Pipeline, nodes: Sequence[Node], runs: dict[int, Run]) -> str | None:
+    if pipeline.error or pipeline.state != "failed":
+        return pipeline.error
+    for node in nodes:
+        run = runs.get(node.position)
+        if run is not None and run.state in ("failed", "lost"):
+            return f"{words.kind_words(node.kind)}: {run.error or words.STATES[run.state]}"
+    return None
+
+
+def _newest(studio: Studio, nodes: Sequence[Node], runs: dict[int, Run]) -> list[dict[str, Any]]:
+    """The newest synthetic images of a pipeline, the latest first."""
+    for node in reversed(nodes):
+        run = runs.get(node.position)
+        if run is None or not node.kind.startswith("sample."):
+            continue
+        count = studio.catalog.images.count(run.id)
+        some = studio.catalog.images.made_by(run.id, _NEWEST_IMAGES, max(0, count - _NEWEST_IMAGES))
+        if some:
+            return [
+                {"digest": one["digest"], "label": one["label"], "prompt": one["made"].get("prompt", "")}
+                for one in reversed(some)
+            ]
+    return []
+
+
+def _answer(found: dict[str, Any]) -> dict[str, Any]:
+    """The four numbers, the sentence and the next step."""
+    arms = [
+        {"arm": arm, "words": name, "help": words.ARM_HELP[arm], "value": found["mean"][arm],
+         "low": found["interval95"][arm][0], "high": found["interval95"][arm][1]}
+        for arm, name in words.ARMS.items()
+        if found.get("mean", {}).get(arm) is not None
+    ]  # fmt: skip
+    return {
+        "sentence": found.get("sentence", ""),
+        "arms": arms,
+        "n": sum(fold["test_images"] for fold in found.get("folds", [])),
+        "folds": len(found.get("folds", [])),
+        "counts": found["counts"],
+        "seconds": found["seconds"],
+        "peak_memory_mb": found["peak_memory_mb"],
+        "next": next_step(found),
+    }
+
+
+def next_step(found: dict[str, Any]) -> str:
+    """What to do after an answer, in one sentence."""
+    gain = found.get("difference")
+    if gain is None:
+        return "Look at the images in Review."
+    if gain["low"] > 0:
+        return "It helped. Review the images, then export the dataset, or make more with the preset “standard”."
+    if gain["high"] < 0:
+        return "It hurt. Are the images in Review of the right class? Try other guidance, or the recipe Real Guidance."
+    if gain["folds"] < 3:
+        return "The interval includes zero. Run 3 folds to know more, or make more images with the preset “standard”."
+    return "No clear effect. Review the images, or try another recipe: the comparison stays on the same test photos."

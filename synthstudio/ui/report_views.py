@@ -1,0 +1,78 @@
+"""What the page says of evaluations: the four numbers, per class, confusion; runs compared by what differs."""
+
+from typing import Any
+
+from synthstudio.catalog.pipelines import Pipeline
+from synthstudio.jobs import Studio
+from synthstudio.ui import words
+from synthstudio.ui.session import StudioSession
+from synthstudio.ui.stock import title_of
+
+_COMPARED = ("recipe", "preset", "data", "shots", "folds", "backbone", "encoder", "seed", "settings")
+
+
+def every(session: StudioSession) -> list[dict[str, Any]]:
+    """Finished comparisons, the newest first, each with its gain and with what sets it apart from the others."""
+    studio = session.studio
+    by_run = _pipelines(studio)
+    rows = []
+    for run in studio.catalog.runs.all(limit=500):
+        if run.kind != "evaluate.compare" or run.state != "done":
+            continue
+        gain = [m for m in studio.catalog.runs.metrics(run.id) if m["name"] == "difference"]
+        pipeline = by_run.get(run.id)
+        rows.append({
+            "run": run.id, "created": run.finished or run.created,
+            "asked": _asked(session, pipeline), "gain": gain[0] if gain else None,
+        })  # fmt: skip
+    differing = [name for name in _COMPARED if len({str(row["asked"].get(name)) for row in rows}) > 1]
+    for row in rows:
+        row["differs"] = {name: row["asked"].get(name, "") for name in differing}
+    return rows
+
+
+def detail(session: StudioSession, run_id: str) -> dict[str, Any]:
+    """One comparison in full."""
+    studio = session.studio
+    run = studio.catalog.runs.get(run_id)
+    report = studio.workspace.document(studio.catalog.runs.outputs(run.id)["report"])
+    arms = [arm for arm in words.ARMS if report["mean"].get(arm) is not None]
+    return {
+        "run": run.id,
+        "sentence": report["sentence"],
+        "asked": _asked(session, _pipelines(studio).get(run.id)),
+        "n": sum(fold["test_images"] for fold in report["folds"]),
+        "folds": report["folds"],
+        "interval_over": report["interval_over"],
+        "arms": [
+            {"arm": arm, "words": words.ARMS[arm], "help": words.ARM_HELP[arm], "value": report["mean"][arm],
+             "low": report["interval95"][arm][0], "high": report["interval95"][arm][1]}
+            for arm in arms
+        ],
+        "difference": report.get("difference"),
+        "labels": report["labels"],
+        "per_class": {arm: report["per_class"][arm] for arm in arms},
+        "confusion": {arm: report["confusion"][arm] for arm in arms},
+        "looks": max((studio.catalog.images.looks_at(test) for test in report["tests"]), default=0),
+    }  # fmt: skip
+
+
+def _pipelines(studio: Studio) -> dict[str, Pipeline]:
+    """The pipeline that holds a run of a comparison; of several the newest."""
+    found: dict[str, Pipeline] = {}
+    for pipeline in reversed(studio.catalog.pipelines.all()):
+        for node in studio.catalog.pipelines.nodes(pipeline.id):
+            if node.kind == "evaluate.compare" and node.run_id:
+                found[node.run_id] = pipeline
+    return found
+
+
+def _asked(session: StudioSession, pipeline: Pipeline | None) -> dict[str, Any]:
+    if pipeline is None:
+        return {}
+    request = pipeline.request
+    plain = {name: request.get(name) for name in _COMPARED if name != "recipe"}
+    for name in ("backbone", "encoder"):
+        plain[name] = str(plain[name]).partition("@")[0]
+    plain["data"] = title_of(session, plain["data"])
+    return {"recipe": pipeline.recipe, **plain}

@@ -1,0 +1,95 @@
+"""What the page says of runs: the list, one run in full, and how to ask for the same without a browser."""
+
+import json
+import shlex
+from typing import Any
+
+from synthstudio.catalog.runs import ACTIVE, Run
+from synthstudio.jobs.log import EventLog
+from synthstudio.step import Step, from_json
+from synthstudio.ui import words
+from synthstudio.ui.session import StudioSession
+
+_NEWEST = 24
+
+
+def listed(session: StudioSession, run: Run) -> dict[str, Any]:
+    """One row of the list."""
+    rate = session.rates.per_second(run.id) if run.state in ACTIVE else None
+    return {
+        "run": run.id, "kind": run.kind, "kind_words": words.kind_words(run.kind), "state": run.state,
+        "state_words": words.STATES[run.state], "done": run.done, "total": run.total, "unit": run.unit,
+        "rate": rate, "left": (run.total - run.done) / rate if rate and run.total else None,
+        "measures": run.measures, "seconds": run.seconds, "memory_mb": run.peak_memory_mb, "created": run.created,
+        "finished": run.finished, "error": run.error, "device": run.device, "attempt": run.attempt,
+    }  # fmt: skip
+
+
+def every(session: StudioSession, limit: int) -> list[dict[str, Any]]:
+    """The newest runs; those that wait carry their place in the queue."""
+    runs = [listed(session, run) for run in session.studio.catalog.runs.all(limit)]
+    waiting = [run.id for run in session.studio.catalog.runs.in_state("queued")]
+    for row in runs:
+        row["place"] = waiting.index(row["run"]) + 1 if row["run"] in waiting else None
+    return runs
+
+
+def detail(session: StudioSession, run_id: str) -> dict[str, Any]:
+    """Everything about one run."""
+    studio = session.studio
+    run = studio.catalog.runs.get(run_id)
+    step = from_json(studio.catalog.runs.step_body(run.step_id))
+    count = studio.catalog.images.count(run.id)
+    newest = studio.catalog.images.made_by(run.id, _NEWEST, max(0, count - _NEWEST))
+    return {
+        **listed(session, run),
+        "step_id": run.step_id,
+        "fields": step.fields,
+        "environment": run.environment,
+        "outputs": {name: _short(value) for name, value in studio.catalog.runs.outputs(run.id).items()},
+        "notes": studio.catalog.runs.notes(run.id),
+        "refused": studio.catalog.runs.refused(run.id)[:200],
+        "images": [{"digest": one["digest"], "label": one["label"], "prompt": one["made"].get("prompt", "")}
+                   for one in reversed(newest)],
+        "image_count": count,
+        "curves": session.curves.of(run.id, EventLog(studio.workspace.run_folder(run.id))),
+        "command": command_line(session, step),
+        "python": python_code(session, step),
+        "reusable": run.kind in ("adapt.lora", "sample.text", "sample.variation"),
+    }  # fmt: skip
+
+
+def command_line(session: StudioSession, step: Step) -> str:
+    """The same run from a terminal; only what differs from the defaults is written out."""
+    words_of = ["python", "-m", "synthstudio", "step", step.kind]
+    for name, value in _chosen(step).items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        words_of += [f"--{name.replace('_', '-')}", text]
+    words_of += ["--home", str(session.home)]
+    if session.project != "default":
+        words_of += ["--project", session.project]
+    return " ".join(shlex.quote(word) for word in words_of)
+
+
+def python_code(session: StudioSession, step: Step) -> str:
+    """The same run from Python."""
+    fields = "\n".join(f"    {name!r}: {value!r}," for name, value in _chosen(step).items())
+    return (
+        "from pathlib import Path\n\nfrom synthstudio.jobs import Studio\nfrom synthstudio.step import build\n"
+        "import synthstudio.steps\n\n"
+        f"step = build({step.kind!r}, {{\n{fields}\n}})\n"
+        f"with Studio(Path({str(session.home)!r}), {session.project!r}) as studio:\n"
+        "    run, reused = studio.submit(step)\n    studio.wait(run)\n    print(studio.catalog.runs.outputs(run))\n"
+    )
+
+
+def _chosen(step: Step) -> dict[str, Any]:
+    fields = type(step).model_fields
+    kept = step.model_dump(mode="json", exclude_defaults=True)
+    return {name: value for name, value in step.fields.items() if name in kept or fields[name].is_required()}
+
+
+def _short(value: Any) -> Any:
+    """Long lists and dictionaries are cut: the page shows that they are there, the catalog keeps them."""
+    text = json.dumps(value, ensure_ascii=False)
+    return value if len(text) <= 2000 else text[:2000] + "…"

@@ -1,0 +1,96 @@
+"""Open the project, build the page, listen. Only this machine can reach it unless there is a password."""
+
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from starlette.middleware import Middleware
+from starlette.routing import Mount
+
+from synthstudio.errors import BadInput, StudioError
+from synthstudio.ui import review, routes, theme, upload_routes, views_routes
+from synthstudio.ui.guard import Guard, Rules
+from synthstudio.ui.live import Live
+from synthstudio.ui.session import StudioSession
+from synthstudio.ui.shell import build
+from synthstudio.ui.uploads import Uploads
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_SESSIONS = 200
+
+
+def serve(home: Path, project: str, host: str, port: int | None) -> int:
+    """Serve until interrupted; returns the exit code. A problem a person can mend is one sentence."""
+    try:
+        rules = rules_for(host, dict(os.environ))
+        session = StudioSession(home, project, rules.read_only)
+    except StudioError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    session.start()
+    try:
+        launch(session, rules, host, port)
+        sys.stderr.write("Ctrl-C ends the page; runs go on and are found again.\n")
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        sys.stderr.write("Closed. Runs that were working go on.\n")
+    finally:
+        session.close()
+    return 0
+
+
+def rules_for(host: str, environment: dict[str, str]) -> Rules:
+    """Who may reach the page. Listening beyond this machine asks for SYNTHSTUDIO_PASSWORD; a Space without one is
+    for looking only.
+    """
+    password = environment.get("SYNTHSTUDIO_PASSWORD") or None
+    on_space = "SPACE_ID" in environment
+    if host in _LOOPBACK and not on_space:
+        return Rules(password=password)
+    if password is None and not on_space:
+        raise BadInput(
+            "Others could reach this page. Set SYNTHSTUDIO_PASSWORD (the user name is studio), or listen on 127.0.0.1."
+        )
+    spaces = tuple(f"https://{name}" for name in environment.get("SPACE_HOST", "").split(",") if name)
+    return Rules(hosts=(), origins=spaces, password=password, read_only=password is None)
+
+
+def launch(
+    session: StudioSession, rules: Rules, host: str = "127.0.0.1", port: int | None = None
+) -> tuple[gr.Blocks, str]:
+    """Start listening and return at once, with the page and its address."""
+    live = Live(session)
+    page = build(session, live)
+    page.queue(max_size=64, default_concurrency_limit=4, api_open=False)
+    others = [
+        review.router(session),
+        views_routes.router(session),
+        views_routes.export_router(session),
+        upload_routes.router(Uploads(session)),
+    ]
+    extra: dict[str, Any] = {
+        "middleware": [Middleware(Guard, rules=rules)],
+        "routes": [Mount("/studio", routes.api(session, live, others))],
+    }
+    _, url, _ = page.launch(
+        server_name=host,
+        server_port=port,
+        prevent_thread_lock=True,
+        theme=theme.theme(),
+        head=theme.head(),
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+        show_error=False,
+        max_file_size="1mb",
+        state_session_capacity=_SESSIONS,
+        app_kwargs=extra,
+        _frontend=False,  # else gradio gives up on a busy machine, where its own question takes over three seconds
+    )
+    return page, str(url).rstrip("/")

@@ -1,0 +1,50 @@
+"""What every tab needs: errors as sentences, events that are not part of the API, forms that survive a reload."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+import gradio as gr
+
+from synthstudio.errors import StudioError
+from synthstudio.ui.words import safe
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_SECRET = "synthstudio"  # noqa: S105  a fixed key keeps the browser's copy readable after a restart; it hides nothing
+
+
+# Keyword arguments of an event that is no part of the public API and shows no spinner.
+QUIET: Any = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+def spoken(function: Callable[P, R]) -> Callable[P, R]:
+    """Show an error a person can mend as a sentence on the page."""
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except StudioError as error:
+            raise gr.Error(safe(error), duration=15, print_exception=False) from error
+
+    return wrapped
+
+
+def remembered(page: gr.Blocks, key: str, form: Sequence[Any]) -> Any:
+    """Keep the values of a form in the reader's browser; returns the event that puts them back after a reload."""
+    kept = gr.BrowserState(None, storage_key=f"synthstudio.{key}", secret=_SECRET)
+
+    def put_back(values: Any) -> Any:
+        if not isinstance(values, list) or len(values) != len(form):
+            return [gr.skip() for _ in form]
+        return values
+
+    back = page.load(put_back, kept, list(form), queue=False, **QUIET)
+    gr.on([one.change for one in form], None, list(form), kept, js="(...values) => [values]", **QUIET)
+    return back
+
+
+def empty(text: str) -> str:
+    """What a place says while there is nothing in it: what to do next."""
+    return f'<div class="ss-empty">{text}</div>'

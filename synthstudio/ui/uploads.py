@@ -1,0 +1,186 @@
+"""Files on their way in: received aside, looked at in a process of its own, kept only when a person says so."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from synthstudio.errors import BadInput, Missing, StorageFull
+from synthstudio.intake import sources
+from synthstudio.intake.entries import printable
+from synthstudio.step import build
+from synthstudio.terms import clean_label
+from synthstudio.ui import dryrun
+from synthstudio.ui.session import StudioSession
+from synthstudio.ui.stock import ABOUT
+from synthstudio.ui.stock import folder as stock_folder
+from synthstudio.workspace import slug, storage_errors, write_atomically
+
+_TOKEN = re.compile(r"[0-9a-f]{32}")
+_MOST_FILES = 20_000
+_MOST_BYTES = 8 << 30
+_FREE_BYTES = 1 << 30
+_MOST_DEPTH = 12
+_OLD_SECONDS = 24 * 3600
+_MOST_OPEN = 8
+
+
+class Uploads:
+    """All uploads that are not yet confirmed, each in a folder named by a token."""
+
+    def __init__(self, session: StudioSession) -> None:
+        self._session = session
+        self._root = session.home / "tmp" / "uploads"
+        self._looking: dict[str, subprocess.Popen[bytes]] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
+
+    def begin(self) -> str:
+        """A place for new files. Uploads nobody confirmed within a day are removed."""
+        with storage_errors(self._root):
+            self._root.mkdir(parents=True, exist_ok=True)
+            for old in self._root.iterdir():
+                if time.time() - old.stat().st_mtime > _OLD_SECONDS:
+                    self.discard(old.name)
+            if len(list(self._root.iterdir())) >= _MOST_OPEN:
+                self.discard(min(self._root.iterdir(), key=lambda one: one.stat().st_mtime).name)
+            token = uuid.uuid4().hex
+            (self._root / token / dryrun.FILES).mkdir(parents=True)
+        return token
+
+    async def receive(self, token: str, name: str, body: AsyncIterator[bytes]) -> int:
+        """Store one file under its relative name; a file that is cut off leaves nothing. Returns its size."""
+        target = self._folder(token) / dryrun.FILES
+        for part in clean_parts(name):
+            target = target / part
+        files, total = self._sizes.get(token, (0, 0))
+        if files >= _MOST_FILES:
+            raise BadInput(f"More than {_MOST_FILES:,} files. Bring them in by parts, or as a parquet file.")
+        aside = target.with_name(f".{uuid.uuid4().hex}.part")
+        size = 0
+        with storage_errors(target.parent):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with aside.open("xb") as out:
+                    async for chunk in body:
+                        size += len(chunk)
+                        self._check_room(total + size)
+                        out.write(chunk)
+                os.replace(aside, target)
+            finally:
+                aside.unlink(missing_ok=True)
+        files, total = self._sizes.get(token, (0, 0))
+        self._sizes[token] = (files + 1, total + size)
+        return size
+
+    def check(self, token: str, label: str) -> None:
+        """Start to look at the files; loose pictures are put into the class that was named."""
+        folder = self._folder(token)
+        self._end_look(token)
+        if label.strip():
+            _gather(folder / dryrun.FILES, label)
+        for name in (dryrun.REPORT, dryrun.PROGRESS):
+            (folder / name).unlink(missing_ok=True)
+        with (folder / "log.txt").open("ab") as out:
+            self._looking[token] = subprocess.Popen(
+                [sys.executable, "-m", "synthstudio.ui.dryrun", str(folder)],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=Path(__file__).parents[2],
+            )  # fmt: skip
+
+    def status(self, token: str) -> dict[str, Any]:
+        """How far the look is, or what it found."""
+        folder = self._folder(token)
+        process = self._looking.get(token)
+        with suppress(FileNotFoundError):
+            return {"state": "checked", "report": json.loads((folder / dryrun.REPORT).read_bytes())}
+        if process is None:
+            return {"state": "receiving"}
+        if process.poll() is not None:
+            text = "The files could not be looked at: the process ended. Give fewer or smaller files."
+            return {"state": "checked", "report": {"error": text}}
+        progress = {"done": 0, "total": 0}
+        with suppress(FileNotFoundError):
+            progress = json.loads((folder / dryrun.PROGRESS).read_bytes())
+        return {"state": "checking", **progress}
+
+    def confirm(self, token: str, title: str) -> dict[str, str]:
+        """Keep the files with the project and import them. Returns the run that does it and the data's place."""
+        folder = self._folder(token)
+        found = self.status(token).get("report", {})
+        if not found.get("images"):
+            raise BadInput("There is nothing to import: no usable image was found.")
+        title = printable(title.strip() or "Photos")[:80]
+        target = stock_folder(self._session) / f"{time.strftime('%Y%m%d-%H%M%S')}-{slug(title)}-{token[:6]}"
+        place = dryrun.source_of(folder / dryrun.FILES).relative_to(folder)
+        with storage_errors(target.parent):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(folder / "look", ignore_errors=True)
+            shutil.move(folder, target)
+        about = {"title": f"{title} ({found['images']} photos)", "path": str(place), "photos": found["images"],
+                 "labels": [one["label"] for one in found["classes"]]}  # fmt: skip
+        write_atomically(target / ABOUT, json.dumps(about, ensure_ascii=False).encode())
+        self._end_look(token)
+        data = str(target / place)
+        step = build("collect.import_images", {"source": sources.register(data, self._session.studio.workspace)})
+        with self._session.acting() as studio:
+            run_id, _ = studio.submit(step)
+        return {"run": run_id, "data": data}
+
+    def discard(self, token: str) -> None:
+        """Forget an upload and its files."""
+        folder = self._folder(token)
+        self._end_look(token)
+        self._sizes.pop(token, None)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """End every look."""
+        for token in list(self._looking):
+            self._end_look(token)
+
+    def _end_look(self, token: str) -> None:
+        """A new look replaces the one before, and nobody needs one of files that are gone."""
+        process = self._looking.pop(token, None)
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def _folder(self, token: str) -> Path:
+        folder = self._root / token
+        if not _TOKEN.fullmatch(token) or not folder.is_dir():
+            raise Missing("This upload is not here any more. Drop the files again.")
+        return folder
+
+    def _check_room(self, size: int) -> None:
+        if size > _MOST_BYTES:
+            raise BadInput(f"More than {_MOST_BYTES >> 30} GB in one upload. Bring the files in by parts.")
+        if shutil.disk_usage(self._root).free < _FREE_BYTES:
+            raise StorageFull("Less than 1 GB is free on the disk of this project. Free some space first.")
+
+
+def clean_parts(name: str) -> list[str]:
+    """The folders and the name of an uploaded file, so that it can lie nowhere but in its own upload."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+    if not parts or len(parts) > _MOST_DEPTH or any(part == ".." or "\0" in part for part in parts):
+        raise BadInput(f"{printable(name)[:80]!r} is not a usable file name.")
+    return [part if len(part.encode()) <= 200 else part.encode()[-200:].decode("utf-8", "ignore") for part in parts]
+
+
+def _gather(files: Path, label: str) -> None:
+    try:
+        name = clean_label(label).replace("/", "∕")
+    except ValueError as error:
+        raise BadInput(f"This class name cannot be used: {error}.") from error
+    if name in (".", ".."):
+        raise BadInput("A class needs a name, not only dots.")
+    loose = [path for path in files.iterdir() if path.is_file()]
+    (files / name).mkdir(exist_ok=True)
+    for path in loose:
+        os.replace(path, files / name / path.name)

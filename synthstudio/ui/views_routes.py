@@ -1,0 +1,85 @@
+"""The routes of Runs, Evaluate, Data and Export: they read; only asking for an export changes anything."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse, StreamingResponse
+from pydantic import BaseModel, Field
+
+from synthstudio.jobs.request import LOG
+from synthstudio.ui import data_views, exports, report_views, run_views
+from synthstudio.ui.session import StudioSession
+
+_LOG_BYTES = 64_000
+
+
+def router(session: StudioSession) -> APIRouter:
+    """Everything the Runs, Evaluate and Data tabs ask."""
+    routes = APIRouter()
+
+    @routes.get("/runs")
+    def runs(limit: int = 200) -> list[dict[str, Any]]:
+        return run_views.every(session, max(1, min(limit, 2000)))
+
+    @routes.get("/runs/{name}")
+    def run(name: str) -> dict[str, Any]:
+        return run_views.detail(session, name)
+
+    @routes.get("/runs/{name}/log")
+    def log(name: str) -> PlainTextResponse:
+        found = session.studio.catalog.runs.get(name)
+        return PlainTextResponse(_tail(session.studio.workspace.run_folder(found.id) / LOG))
+
+    @routes.get("/reports")
+    def reports() -> list[dict[str, Any]]:
+        return report_views.every(session)
+
+    @routes.get("/reports/{name}")
+    def report(name: str) -> dict[str, Any]:
+        return report_views.detail(session, name)
+
+    @routes.get("/data")
+    def data() -> dict[str, Any]:
+        return data_views.overview(session)
+
+    return routes
+
+
+class _Export(BaseModel):
+    pipeline: str = Field(max_length=64)
+    fold: int = Field(0, ge=0, le=999)
+    name: str = Field("dataset", max_length=120)
+
+
+def export_router(session: StudioSession) -> APIRouter:
+    """Ask for exports, list them, fetch them as zips."""
+    routes = APIRouter(prefix="/exports")
+
+    @routes.get("")
+    def overview() -> dict[str, Any]:
+        return exports.overview(session)
+
+    @routes.post("")
+    async def begin(asked: _Export) -> dict[str, Any]:
+        return {"runs": await asyncio.to_thread(exports.begin, session, asked.pipeline, asked.fold, asked.name)}
+
+    @routes.get("/{name}.zip")
+    def download(name: str) -> StreamingResponse:
+        folder = exports.folder_of(session, name)
+        # The folder's name is a slug of ours, so it needs no quoting.
+        headers = {"Content-Disposition": f'attachment; filename="{folder.name}.zip"'}
+        return StreamingResponse(exports.zipped(folder), media_type="application/zip", headers=headers)
+
+    return routes
+
+
+def _tail(path: Path) -> str:
+    """The end of a log; a run that has not begun has none."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _LOG_BYTES))
+        return file.read().decode("utf-8", "replace")

@@ -5,7 +5,23 @@ out (a first-order alignment: the difference is regressed on the picture's own g
 beside the picture's contrast, or beside the noise that strong compression leaves; colours must agree too. Turned,
 mirrored or strongly cropped copies are not found.
 
-MEASUREMENTS
+Measured 2026-11-21 with `python tests/benchmarks/near_duplicates.py eurosat.parquet flowers17.parquet trashnet.parquet
+--images 600` (training halves):
+
+    pairs called copies: digits 2 of 1,613,706 (ones, written alike); EuroSAT 2 of 179,700 (featureless water);
+    trashnet 0 of 64,620; flowers17 20 of 179,700, all of them true repeats; the largest group is 2 everywhere.
+    Tiny ImageNet and CIFAR-10, 4,000 images each: 0 of about 8 million pairs each.
+    altered copies found        digits  EuroSAT  flowers17  trashnet
+    JPEG 40                      1.000    0.915      1.000     1.000
+    WebP 50                      1.000    0.910      1.000     1.000
+    half size                    1.000    0.990      1.000     1.000
+    double size                  1.000    1.000      1.000     1.000
+    brighter x 1.15              1.000    0.955      1.000     0.994
+    crop 2 %                     1.000    0.980      0.875     0.997
+    half + JPEG 40 + brighter    1.000    0.840      1.000     0.997
+
+What is missed in EuroSAT is almost flat (water, forest from above): there the noise of compression is as strong as the
+picture, and calling such tiles alike would tie different places together.
 """
 
 import io
@@ -22,7 +38,9 @@ SIDE, CHROMA_SIDE = 16, 4
 _CANDIDATE = 0.88  # correlation before alignment; cheaper than aligning every pair
 _ALIGNABLE = 8.0  # alignment has not been seen to remove more than this factor of the error
 _LEAST_CORRELATION = 0.90  # after alignment, however noisy the pair
-_SHAPE_ERROR = 0.008  # share of the variance that may differ; handwriting of one digit differs by 0.012 at the closest
+_SHAPE_ERROR = (
+    0.008  # share of the variance that may differ; handwriting of one digit comes this close twice in 1,797 images
+)
 _NOISE = 3.0  # grey levels that compression and resampling may add to a thumbnail
 _MOST_SHIFT = 0.03 * SIDE  # thumbnail pixels, for shift and zoom at the border
 _FLAT = 0.75  # grey levels of deviation below which there is no shape to compare

@@ -38,4 +38,4 @@ def test_every_module_at_the_top_is_on_the_map():
 
 
 def test_ci_runs_the_command_of_the_readme():
-    assert len(re.findall(r"^    python3 -m venv .*pytest.*$", README, re.MULTILINE)) == 1
+    assert len(re.findall(r"^    .*-m pytest.*$", README, re.MULTILINE)) == 1

@@ -32,6 +32,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._connection = _connect(path)
         self._write = threading.RLock()
+        self.commits = 0  # a reader that saw this number has seen everything
         migrate(self._connection)
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -70,6 +71,7 @@ class Database:
             try:
                 yield cursor
                 cursor.commit()
+                self.commits += 1
             except BaseException as error:
                 with contextlib.suppress(duckdb.Error):
                     cursor.rollback()  # a commit that failed has nothing left to roll back

@@ -59,15 +59,23 @@ class Pipelines:
 
     def get(self, pipeline_id: str) -> Pipeline:
         """One pipeline."""
-        found = [p for p in self.all() if p.id == pipeline_id]
+        found = self._select("where id = ?", [pipeline_id])
         if not found:
             raise UnknownName.among("pipeline", pipeline_id, [p.id for p in self.all()])
         return found[0]
 
+    def running(self) -> list[Pipeline]:
+        """Those that still have something to do, oldest first."""
+        return self._select("where state = 'running' order by created", [])
+
     def all(self) -> list[Pipeline]:
         """Newest first."""
+        return self._select("order by created desc", [])
+
+    def _select(self, condition: str, values: list[Any]) -> list[Pipeline]:
         rows = self._database.records(
-            "select id, recipe, state, request, created, finished, error from pipelines order by created desc"
+            f"select id, recipe, state, request, created, finished, error from pipelines {condition}",  # noqa: S608
+            values,
         )
         return [Pipeline(**{**row, "request": json.loads(row["request"])}) for row in rows]
 

@@ -80,6 +80,11 @@ class Runs:
         """Newest first."""
         return self._select("order by r.position desc limit ?", [limit])
 
+    def of_pipeline(self, pipeline_id: str) -> dict[str, Run]:
+        """Every run a pipeline has so far, by id."""
+        chosen = "where r.id in (select run_id from nodes where pipeline_id = ?)"
+        return {run.id: run for run in self._select(chosen, [pipeline_id])}
+
     def in_state(self, *states: State) -> list[Run]:
         """Runs in any of these states, oldest first."""
         return self._select("where list_contains(?, r.state) order by r.position", [list(states)])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from synthstudio.cli.progress import Display
     from synthstudio.jobs import Studio
 
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.3
 _STOP_SECONDS = 120.0
 
 
@@ -132,27 +132,25 @@ def follow_pipeline(studio: "Studio", pipeline_id: str) -> None:
 
 
 def _show(studio: "Studio", pipeline_id: str, display: "Display", said: set[int]) -> None:
-    running = []
     nodes = studio.catalog.pipelines.nodes(pipeline_id)
+    runs = studio.catalog.runs.of_pipeline(pipeline_id)
     several = len({node.fold for node in nodes if node.fold is not None}) > 1
-    for node in nodes:
-        if node.run_id is None:
-            continue
+    fresh = []
+    for node in (node for node in nodes if node.run_id):
         name = f"{node.name} (fold {node.fold})" if several and node.fold is not None else node.name
-        found = studio.catalog.runs.get(node.run_id)
-        if node.reused:
-            if node.position not in said:
-                said.add(node.position)
-                made = time.strftime("%d %B %H:%M", time.localtime(found.finished or found.created))
-                display.say(f"{name}: made on {made}, reused")
+        found = runs[str(node.run_id)]
+        if not node.reused:
+            fresh.append((name, found))
+        if node.position in said or found.state != "done":
             continue
-        running.append((name, found))
-        if found.state == "done" and node.position not in said:
-            said.add(node.position)
-            for note in studio.catalog.runs.notes(found.id):
-                if note["level"] == "warning":
-                    display.say(f"{name}: warning: {note['text']}")
-    display.show(running)
+        said.add(node.position)
+        if node.reused:
+            made = time.strftime("%d %B %H:%M", time.localtime(found.finished or found.created))
+            display.say(f"{name}: made on {made}, reused")
+        for note in studio.catalog.runs.notes(found.id):
+            if note["level"] == "warning":
+                display.say(f"{name}: warning: {note['text']}")
+    display.show(fresh)
 
 
 def _stop(studio: "Studio", pipeline_id: str) -> None:

@@ -82,11 +82,6 @@ def default_batch(backbone: StableDiffusion, resolution: int | None) -> int:
     return max(1, min(128, budget // side(backbone, resolution) ** 2))
 
 
-def default_threads(backbone: StableDiffusion) -> int:
-    """CPU threads when nobody chose; 0 is every core."""
-    return 0
-
-
 def first_step(inference_steps: int, strength: float) -> int:
     """Where on the schedule SDEdit starts (Meng et al. 2021, arXiv:2108.01073): floor(steps · strength) steps remain.
 

@@ -11,6 +11,8 @@ from synthstudio.intake.decode import Refusal
 from synthstudio.intake.entries import Budget, Entry, LabelCleaner, Limits, Rejected, printable
 from synthstudio.intake.layout import Layout, is_litter
 
+_MOST_FILES = 500_000  # a home or a disk given by mistake would be read for hours
+
 
 @dataclass(frozen=True)
 class File:
@@ -82,6 +84,8 @@ def walk(folder: Path) -> tuple[list[tuple[str, Path]], list[str]]:
             for name in (*names, *links)
             if not is_litter([name])
         ]
+        if len(files) > _MOST_FILES:
+            raise BadInput(f"{folder} holds more than {_MOST_FILES} files. Give the folder of the images alone.")
     return sorted(files), sorted(below)
 
 

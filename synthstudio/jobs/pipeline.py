@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def advance(studio: "Studio", pipeline: Pipeline) -> None:
     """One look at a running pipeline; never waits."""
     nodes = studio.catalog.pipelines.nodes(pipeline.id)
-    states = {node.position: _state(studio, node) for node in nodes}
+    runs = studio.catalog.runs.of_pipeline(pipeline.id)
+    states = {node.position: runs[node.run_id].state if node.run_id else "waiting" for node in nodes}
     broken = [node for node in nodes if states[node.position] in ("failed", "lost", "stopped")]
     if broken:
         ended = states[broken[0].position]
@@ -69,7 +70,3 @@ def _named(name: str, node: Node, nodes: list[Node]) -> list[Node]:
 def _ready(node: Node, nodes: list[Node], done: dict[int, dict[str, Any]]) -> bool:
     needed = [one for name, _ in references(node.template) for one in _named(name, node, nodes)]
     return all(one.position in done for one in needed)
-
-
-def _state(studio: "Studio", node: Node) -> str:
-    return studio.catalog.runs.get(node.run_id).state if node.run_id else "waiting"

@@ -41,6 +41,7 @@ class Studio:
         self.workspace = Workspace.open(home, project)
         self.catalog = Catalog(self.workspace.catalog)
         self.launcher = launcher or default_launcher()
+        self._seen = -1  # the catalog's commit count when pipelines were last looked at
 
     def __enter__(self) -> "Studio":
         return self
@@ -130,8 +131,9 @@ class Studio:
         """Read what workers said, notice the dead, move pipelines on, launch what can start."""
         for run in self.catalog.runs.in_state(*ACTIVE):
             self._follow(run)
-        for one in self.catalog.pipelines.all():
-            if one.state == "running":
+        if self._seen != self.catalog.database.commits:
+            self._seen = self.catalog.database.commits
+            for one in self.catalog.pipelines.running():
                 pipeline.advance(self, one)
         self._launch()
 

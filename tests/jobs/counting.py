@@ -11,6 +11,7 @@ from synthstudio.artifacts import Image, ImageSet, Member
 from synthstudio.events import Event, Made, Output, Progress
 from synthstudio.step import Step
 from synthstudio.steps import Work
+from synthstudio.workspace import write_atomically
 
 
 class Paint(Step):
@@ -57,7 +58,7 @@ class Count(Step):
         start = int(file.read_text()) if file.exists() else 0
         for number in range(start + 1, self.to + 1):
             time.sleep(self.seconds_each)
-            file.write_text(str(number))
+            write_atomically(file, str(number).encode())
             yield Progress(done=number, total=self.to, unit="numbers")
         yield Output(name="document", value=work.workspace.put_document("report", {"start": start, "to": self.to}))
 

@@ -4,7 +4,9 @@
     vae        train the autoencoder
     clip       train the open_clip model
     unet       train denoiser and text encoder on cached latents
+    peek       export the denoiser of the last checkpoint while `unet` trains on
     assemble   write the diffusers folder and the open_clip folder
+    judge      train the independent classifier that the base gate asks
     evaluate   measure the gates of the model card
 
 Each training stage stops after `--minutes` or `--steps`, may be killed, and resumes when called again.
@@ -16,7 +18,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from synthstudio.engine.pretrain import commands
+from synthstudio.engine.pretrain import commands, measure
 
 
 def shared(text: str) -> tuple[Path, float]:
@@ -78,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
     training(stage("judge", commands.judge), 3e-3, 64)
     denoiser_shape(stage("peek", commands.peek))
     stage("assemble", commands.assemble).add_argument("--out", type=Path, default=Path("assets/pico"))
+    measure.add_flags(stage("evaluate", measure.run))
     return top
 
 

@@ -51,7 +51,7 @@ class Judge(nn.Module):
             block(3, width), block(width, width), nn.MaxPool2d(2),
             block(width, 2 * width), block(2 * width, 2 * width), nn.MaxPool2d(2),
             block(2 * width, 4 * width), block(4 * width, 4 * width), nn.MaxPool2d(2),
-            block(4 * width, 8 * width), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.1),
+            block(4 * width, 8 * width), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
         )  # fmt: skip
         self.head = nn.Linear(8 * width, len(self.keys))
 

@@ -20,6 +20,7 @@ from synthstudio.steps import Work
 from synthstudio.terms import Label, SourceId
 
 _MB = 1 << 20
+_BATCH, _BATCH_BYTES = 16, 4 * _MB
 _STRICTNESS = {"": 0, "train": 0, "validation": 1, "test": 2}
 
 
@@ -34,7 +35,7 @@ class ImportImages(Step):
     max_pixels: Annotated[
         int, Field(ge=1, le=170_000_000, description="Images of more pixels are refused before they are decoded.")
     ] = 50_000_000
-    max_files: Annotated[int, Field(ge=1, le=10_000_000, description="Most files a source may hold.")] = 20_000
+    max_files: Annotated[int, Field(ge=1, le=500_000, description="Most files a source may hold.")] = 20_000
     max_file_bytes: Annotated[int, Field(ge=1, description="Largest file that is read, in bytes.")] = 64 * _MB
     max_total_bytes: Annotated[int, Field(ge=1, description="Most bytes read from one source.")] = 8192 * _MB
     max_ratio: Annotated[int, Field(ge=2, description="Most a zipped file may grow when unpacked.")] = 100
@@ -54,50 +55,63 @@ class ImportImages(Step):
         """Every entry of the source, decoded on all cores, in the source's order."""
         workers = cpu_count()
         with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-            waiting: deque[_Arrival | concurrent.futures.Future[_Arrival]] = deque()
+            waiting: deque[concurrent.futures.Future[list[_Arrival]]] = deque()
             try:
-                for index, entry in enumerate(source):
-                    waiting.append(self._begin(index, entry, work, pool))
+                for batch in self._batches(source, work):
+                    waiting.append(pool.submit(self._store, batch, work))
                     if len(waiting) > 2 * workers:
-                        yield _finished(waiting.popleft())
+                        yield from waiting.popleft().result()
                 while waiting:
-                    yield _finished(waiting.popleft())
+                    yield from waiting.popleft().result()
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _begin(
-        self, index: int, entry: Entry | Rejected | None, work: Work, pool: concurrent.futures.Executor
-    ) -> "_Arrival | concurrent.futures.Future[_Arrival]":
-        if not isinstance(entry, Entry):
-            return _Arrival(index, entry, None)
-        earlier = work.done.get(index)
-        if earlier is not None and work.workspace.has(earlier.digest):
-            return _Arrival(index, entry, earlier)
-        try:
-            data = entry.read()
-        except Refusal as refusal:
-            return _Arrival(index, Rejected(entry.name, f"{refusal}."), None)
-        return pool.submit(self._store, index, entry, data, work)
+    def _batches(self, source: Source, work: Work) -> Iterator[list["_Arrival"]]:
+        """Entries with their bytes, a few at a time: a thread should have more to do than to be woken."""
+        batch: list[_Arrival] = []
+        room = _BATCH_BYTES
+        for index, entry in enumerate(source):
+            batch.append(_read(index, entry, work))
+            room -= len(batch[-1].data)
+            if len(batch) == _BATCH or room < 0:
+                yield batch
+                batch, room = [], _BATCH_BYTES
+        yield batch
 
-    def _store(self, index: int, entry: Entry, data: bytes, work: Work) -> "_Arrival":
+    def _store(self, batch: list["_Arrival"], work: Work) -> list["_Arrival"]:
+        return [self._decoded(arrival, work) if arrival.is_new else arrival for arrival in batch]
+
+    def _decoded(self, arrival: "_Arrival", work: Work) -> "_Arrival":
+        entry = arrival.entry
+        assert isinstance(entry, Entry)
         try:
-            decoded = decode(data, self.max_side, self.max_pixels)
+            decoded = decode(arrival.data, self.max_side, self.max_pixels)
         except Refusal as refusal:
-            return _Arrival(index, Rejected(entry.name, f"{refusal}."), None)
-        return _Arrival(index, entry, _image(entry, decoded, work.workspace.put(decoded.png)), is_new=True)
+            return _Arrival(arrival.place, Rejected(entry.name, f"{refusal}."))
+        image = _image(entry, decoded, work.workspace.put(decoded.png))
+        return _Arrival(arrival.place, entry, image, is_new=True)
 
 
 class _Arrival(NamedTuple):
-    """What became of one entry."""
+    """What became of one entry so far: refused, or known from an earlier attempt, or read, or decoded."""
 
     place: int
     entry: Entry | Rejected | None
-    image: Image | None
+    image: Image | None = None
+    data: bytes = b""
     is_new: bool = False
 
 
-def _finished(arrival: "_Arrival | concurrent.futures.Future[_Arrival]") -> _Arrival:
-    return arrival if isinstance(arrival, _Arrival) else arrival.result()
+def _read(index: int, entry: Entry | Rejected | None, work: Work) -> _Arrival:
+    if not isinstance(entry, Entry):
+        return _Arrival(index, entry)
+    earlier = work.done.get(index)
+    if earlier is not None and work.workspace.has(earlier.digest):
+        return _Arrival(index, entry, earlier)
+    try:
+        return _Arrival(index, entry, data=entry.read(), is_new=True)
+    except Refusal as refusal:
+        return _Arrival(index, Rejected(entry.name, f"{refusal}."))
 
 
 def _image(entry: Entry, decoded: Decoded, digest: str) -> Image:

@@ -57,7 +57,7 @@ def make_images(work: Work, step: Sampled, rows: Sequence[Row]) -> Iterator[Even
     missing = any(row.index not in made for row in rows)
     backbone = _backbone(work, step) if missing else None
     if backbone is not None:
-        devices.use_threads(work.resources.threads or diffusion.default_threads(backbone))
+        devices.use_threads(work.resources.threads)
         yield from _warnings(backbone, rows)
         size = work.resources.batch or diffusion.default_batch(backbone, step.resolution)
         for batch in chunks(rows, size):

@@ -48,12 +48,13 @@ class LabelAgreement(Step):
             raise BadInput(f"Some images show {unknown[0]!r}, which is not among the labels. Add it, or give none.")
         model = encoding.encoder(work, self.encoder)
         words = model.embed_labels(labels, self.prompts)
-        weight, bias = model.scale * words, 0.0
-        if self.references is not None:
+        vectors = yield from encoding.embeddings(work, self.encoder, [member.image for member in images])
+        if self.references is None:
+            chances = softmax(vectors @ (model.scale * words).T)
+        else:
             shots = work.workspace.image_set(self.references)
             weight, bias = yield from _fitted(work, self.encoder, shots, labels, words)
-        vectors = yield from encoding.embeddings(work, self.encoder, [member.image for member in images])
-        chances = softmax(vectors @ weight.T + bias)
+            chances = softmax(vectors @ weight.T + bias)
         own = encoding.label_places(labels, [member.label for member in images])
         values = [(m.image, float(chances[i, place])) for i, (m, place) in enumerate(zip(images, own, strict=True))]
         yield from say(work, "label_agreement", self.encoder, values)

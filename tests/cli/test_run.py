@@ -1,0 +1,79 @@
+"""The main road on the bundled model: a recipe from the command line to the answer, twice, and its export."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = {
+    "adapter.training_steps": 4, "adapter.warmup_steps": 1, "sample.images_per_class": 3, "sample.inference_steps": 3,
+    "keep.minimum_per_class": 2, "real_only.training_steps": 2, "synthetic_only.training_steps": 2,
+    "real_and_synthetic.training_steps": 2, "real_only.warmup_steps": 1, "synthetic_only.warmup_steps": 1,
+    "real_and_synthetic.warmup_steps": 1, "split.test_fraction": 0.1,
+}  # fmt: skip
+
+
+def synthstudio(*arguments):
+    command = [sys.executable, "-m", "synthstudio", *map(str, arguments)]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+
+
+def run_recipe(home, result):
+    settings = [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
+    ended = synthstudio(
+        "run", "datadream", "--data", "digits", "--shots", 2, "--folds", 2, "--home", home, "--json", result, *settings
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended, json.loads(result.read_text())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    ended, found = run_recipe(folder / "home", folder / "out.json")
+    return folder, ended, found
+
+
+def test_the_answer_is_printed_and_written(finished):
+    _, ended, found = finished
+    assert found["sentence"] in ended.stdout
+    assert {"recipe", "preset", "backbone", "data", "shots", "folds", "mean", "interval95", "versions"} <= set(found)
+    for fold in found["folds"]:
+        assert all(0 <= fold[arm] <= 1 for arm in ("zero_shot", "real_only", "synthetic_only", "real_and_synthetic"))
+        assert fold["test_images"] > 100
+
+
+def test_the_counts_and_costs_are_those_of_the_run(finished):
+    _, _, found = finished
+    assert found["counts"]["real"] == 2 * 10 * 2
+    assert found["counts"]["synthetic"] == 2 * 10 * 3
+    assert 0 < found["counts"]["kept"] <= 60
+    assert {"adapt", "sample", "score", "train", "evaluate", "total"} == set(found["seconds"])
+    assert found["peak_memory_mb"] > 100
+
+
+def test_the_same_request_again_reuses_everything(finished):
+    folder, _, found = finished
+    ended, again = run_recipe(folder / "home", folder / "again.json")
+    assert again["artifacts"] == found["artifacts"]
+    assert len(again["reused"]) == len(found["artifacts"])
+    assert "reused" in ended.stderr
+
+
+def test_the_export_loads_where_people_load_datasets(finished, monkeypatch):
+    folder, _, found = finished
+    target = folder / "export"
+    ended = synthstudio("export", target, "--home", folder / "home")
+    assert ended.returncode == 0, ended.stderr
+    from torchvision.datasets import ImageFolder
+
+    train = ImageFolder(target / "train")
+    assert len(train) == len(list((target / "train").rglob("*.png")))
+    assert sorted(train.classes) == [str(digit) for digit in range(10)]
+    assert list(target.glob("loras/*/pytorch_lora_weights.safetensors"))
+    assert found["sentence"] in (target / "README.md").read_text()

@@ -57,6 +57,7 @@ class Served:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(20)
             self.process.kill()
+            self.process.wait()
 
 
 @pytest.fixture(scope="module")

@@ -116,12 +116,15 @@ def standing(tab, place):
 
 
 def test_reject_two_undo_one_reload_keeps_and_a_second_tab_sees(page, server):
+    first, second = digest_at(server, 0), digest_at(server, 1)
+    page.keyboard.press("Home")
+    page.keyboard.press("u")
+    page.keyboard.press("u")
     page.keyboard.press("Home")
     page.keyboard.press("x")
     page.keyboard.press("x")
     page.keyboard.press("Control+z")
     saved(page)
-    first, second = digest_at(server, 0), digest_at(server, 1)
     assert (server.decided()[first], server.decided()[second]) == ("reject", "clear")
     page.reload(wait_until="commit")
     page.wait_for_selector("#ss-tile-0[data-standing]")

@@ -155,8 +155,10 @@ export class Grid {
     if (place === null) return;
     if (event.shiftKey) this.selection.add(this.current, place);
     else if (event.ctrlKey || event.metaKey) this.selection.toggle(place);
+    const again = place === this.current && event.pointerType === 'touch' && !event.shiftKey && !event.ctrlKey;
     this.on.select();
     if (event.shiftKey) this.draw(); else this.go(place);
     this.element.focus({ preventScroll: true });
+    if (again) this.on.open(); // a finger has no double click that browsers agree on
   }
 }

@@ -39,7 +39,7 @@ export class Review {
     const kept = recall(localStorage, this.key, {});
     this.advance = kept.advance ?? true;
     this.grid.size = kept.size ?? 128;
-    this.drawer.element.hidden = !(kept.details ?? innerWidth > 1100);
+    this.drawer.element.hidden = innerWidth <= 700 || !(kept.details ?? innerWidth > 1100);
     await this.show({ ...NOTHING, ...kept.filter }, kept.at ?? 0);
     this.queue.start();
     this.unlisten = listen(this.place, this.#gestures());

@@ -37,7 +37,11 @@ def build(session: StudioSession, page: gr.Blocks) -> None:
                 form |= {name: controls.control(Lora, name) for name in _MORE}
             go = gr.Button("Adapt", variant="primary", elem_id="ss-adapt-go")
         with gr.Column(min_width=320):
-            gr.HTML(f'<studio-latest kind="adapt.">{empty(_NOTHING)}</studio-latest>', elem_classes="ss-plainblock")
+            gr.HTML(
+                f'<studio-latest kind="adapt.">{empty(_NOTHING)}</studio-latest>',
+                elem_classes="ss-plainblock",
+                apply_default_css=False,
+            )
     fields = list(form.values())
 
     @spoken

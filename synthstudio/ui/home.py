@@ -22,7 +22,7 @@ _POKE = "() => { studio.leaveRun(); studio.poke(); }"
 
 def build(session: StudioSession, page: gr.Blocks) -> None:
     """Everything of the Start tab."""
-    gr.HTML("<studio-live></studio-live>", elem_classes="ss-plainblock")
+    gr.HTML("<studio-live></studio-live>", elem_classes="ss-plainblock", apply_default_css=False)
     with gr.Row(elem_classes="ss-cards"):
         digits = gr.Button("Try it on handwritten digits\nNo photos needed. Minutes on a laptop.", elem_id="ss-digits")
         photos = gr.Button("Start from my photos\nDrop folders, a zip or loose files.", elem_id="ss-photos")
@@ -33,7 +33,7 @@ def build(session: StudioSession, page: gr.Blocks) -> None:
         with gr.Column(min_width=320):
             form = _form(session)
         with gr.Column(min_width=320):
-            plan = gr.HTML(elem_id="ss-plan")
+            plan = gr.HTML(elem_id="ss-plan", apply_default_css=False)
             run = gr.Button("Run", variant="primary", elem_id="ss-run")
     _wire(session, page, form, plan, run)
     fields = list(form.values())

@@ -90,11 +90,15 @@ def build(session: StudioSession, page: gr.Blocks) -> list[Any]:
         with gr.Column(min_width=320):
             form = _Form(session)
         with gr.Column(min_width=320):
-            preview = gr.HTML(elem_id="ss-sample-preview")
+            preview = gr.HTML(elem_id="ss-sample-preview", apply_default_css=False)
             with gr.Row():
                 go = gr.Button("Make images", variant="primary", elem_id="ss-sample-go")
                 again = gr.Button("Same settings, new seed", elem_id="ss-sample-again")
-            gr.HTML(f'<studio-latest kind="sample.">{empty(_NOTHING)}</studio-latest>', elem_classes="ss-plainblock")
+            gr.HTML(
+                f'<studio-latest kind="sample.">{empty(_NOTHING)}</studio-latest>',
+                elem_classes="ss-plainblock",
+                apply_default_css=False,
+            )
     _wire(session, page, form, preview, go, again)
     return form.all
 

@@ -20,7 +20,7 @@ _HEADER = """
 def build(session: StudioSession, live: Live) -> gr.Blocks:
     """All tabs. Nothing is run by building it."""
     with gr.Blocks(title="SynthStudio", analytics_enabled=False, fill_width=True) as page:
-        gr.HTML(_HEADER, elem_classes="ss-plainblock")
+        gr.HTML(_HEADER, elem_classes="ss-plainblock", apply_default_css=False)
         with gr.Tabs(elem_id="ss-tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab("Start", id="start"):
                 home.build(session, page)
@@ -50,7 +50,7 @@ def build(session: StudioSession, live: Live) -> gr.Blocks:
 
 def _part(name: str) -> None:
     """A place for one of the page's own elements, see `assets/page`."""
-    gr.HTML(f"<{name}></{name}>", elem_classes="ss-plainblock")
+    gr.HTML(f"<{name}></{name}>", elem_classes="ss-plainblock", apply_default_css=False)
 
 
 def _endpoints(session: StudioSession, live: Live) -> None:

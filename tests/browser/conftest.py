@@ -82,6 +82,10 @@ def chromium():
         browser.close()
 
 
+# What gradio says of the streams of a page that is being left; nobody reads that console any more.
+_LEAVING = ("signal is aborted without reason", "Connection errored out")
+
+
 class Watched:
     """A page whose console and requests are remembered."""
 
@@ -89,9 +93,13 @@ class Watched:
         self.page = page
         self.complaints: list[str] = []
         self.foreign: list[str] = []
-        page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("console", self._heard)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else self.foreign.append(r.url))
+
+    def _heard(self, message) -> None:
+        if message.type in ("error", "warning") and not any(text in message.text for text in _LEAVING):
+            self.complaints.append(message.text)
 
     def check(self) -> None:
         """Nothing was said on the console and nothing was asked of other machines."""

@@ -36,8 +36,12 @@ def accelerators() -> dict[str, str]:
 
 
 def use_threads(count: int) -> int:
-    """Set torch's CPU threads; 0 takes every core this process may use. Returns the number set."""
-    threads = count or cpu_count()
+    """Set torch's CPU threads; 0 takes half the cores this process may use. Returns the number set.
+
+    Half, because the page, the owner and other programs want the rest: at this scale of models two threads on two busy
+    cores did 0.4 to 0.8 of the work of one, since every layer waits for the slower of them.
+    """
+    threads = count or max(1, cpu_count() // 2)
     torch.set_num_threads(threads)
     return threads
 

@@ -16,7 +16,7 @@ def backbones() -> list[tuple[str, str]]:
 
 def shots(session: StudioSession) -> list[tuple[str, str]]:
     """(title, set id) of the shots of every split, the newest first."""
-    found = {}
+    found: dict[str, str] = {}
     for run in _done(session, "collect.split"):
         outputs = session.studio.catalog.runs.outputs(run.id)
         fields = _fields(session, run)
@@ -29,7 +29,7 @@ def shots(session: StudioSession) -> list[tuple[str, str]]:
 
 def adapters(session: StudioSession) -> list[tuple[str, str]]:
     """(title, adapter id), the newest first; the first choice is none: the backbone as it is."""
-    found = {}
+    found: dict[str, str] = {}
     for run in _done(session, "adapt.lora"):
         fields = _fields(session, run)
         name = str(fields["backbone"]).partition("@")[0]

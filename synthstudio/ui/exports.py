@@ -5,7 +5,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from synthstudio.catalog.runs import Run
 from synthstudio.errors import BadInput, Missing
@@ -78,7 +78,7 @@ def folder_of(session: StudioSession, run_id: str) -> Path:
 def zipped(folder: Path) -> Iterator[bytes]:
     """The folder as a zip, made while it is sent: nothing is written, however large it is."""
     out = _Pipe()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+    with zipfile.ZipFile(cast(IO[bytes], out), "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for path in files(folder):
             with (
                 archive.open(

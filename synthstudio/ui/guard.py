@@ -114,8 +114,8 @@ class _Failures:
         self._seen.setdefault(address, collections.deque(maxlen=self.most)).append(time.monotonic())
 
     def too_many(self, address: str) -> bool:
-        seen = self._seen.get(address, ())
-        return len(seen) >= self.most and time.monotonic() - seen[0] < 60
+        seen = self._seen.get(address)
+        return seen is not None and len(seen) >= self.most and time.monotonic() - seen[0] < 60
 
 
 def _name(host: str) -> str:

@@ -15,7 +15,7 @@ def every(session: StudioSession) -> list[dict[str, Any]]:
     """Finished comparisons, the newest first, each with its gain and with what sets it apart from the others."""
     studio = session.studio
     by_run = _pipelines(studio)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for run in studio.catalog.runs.all(limit=500):
         if run.kind != "evaluate.compare" or run.state != "done":
             continue

@@ -3,6 +3,7 @@
 from typing import Any
 
 import gradio as gr
+from gradio.events import api
 
 from synthstudio.jobs.requests import Asked
 from synthstudio.ui import adapt, asking, home, review, sample
@@ -68,5 +69,5 @@ def _endpoints(session: StudioSession, live: Live) -> None:
         return {"pipeline": found.id, "state": found.state, "error": found.error,
                 "result": live.result(session.studio, found)}  # fmt: skip
 
-    gr.api(spoken(run_recipe), api_name="run_recipe")
-    gr.api(spoken(result), api_name="result")
+    api(spoken(run_recipe), api_name="run_recipe")
+    api(spoken(result), api_name="result")

@@ -19,9 +19,7 @@ from synthstudio.resources import cpu_count  # noqa: E402
 
 def arguments(about: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=about)
-    parser.add_argument(
-        "--backbone", type=Path, help="a diffusers folder; else pico, else a tiny one"
-    )
+    parser.add_argument("--backbone", type=Path, help="a diffusers folder; else pico, else a tiny one")
     parser.add_argument("--threads", type=int, default=0, help="torch threads, 0 for every core")
     parser.add_argument("--batch", type=int, default=0, help="images per step or batch, 0 for the default")
     parser.add_argument("--repetitions", type=int, default=5)

@@ -1,6 +1,6 @@
 """Images per second of the bundled backbone through the stock pipeline: 20 steps with guidance.
 
-    python tests/benchmarks/pico_speed.py [--threads 2] [--batch 16] [--rounds 5]
+python tests/benchmarks/pico_speed.py [--threads 2] [--batch 16] [--rounds 5]
 """
 
 from __future__ import annotations
@@ -41,7 +41,11 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     found = rates(given.pico, given.batch, given.rounds, given.guidance)
     load = round(os.getloadavg()[0], 2)
-    row = {"images_per_second": round(float(np.median(found)), 2), "worst": round(min(found), 2), "best": round(max(found), 2)}
+    row = {
+        "images_per_second": round(float(np.median(found)), 2),
+        "worst": round(min(found), 2),
+        "best": round(max(found), 2),
+    }
     print(json.dumps(row | {"rounds": given.rounds, "batch": given.batch, "threads": given.threads, "load": load}))
 
 

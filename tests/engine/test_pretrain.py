@@ -10,14 +10,14 @@ import open_clip
 import pytest
 import torch
 
-from synthstudio.engine.pretrain import strokes
+from synthstudio.engine.pretrain import evaluate, strokes
 from synthstudio.engine.pretrain.assemble import assemble
 from synthstudio.engine.pretrain.captions import Caption, caption, looks_of
 from synthstudio.engine.pretrain.clip import ClipShape, ClipStage, dump, encode_text, multi_positive
 from synthstudio.engine.pretrain.data import Mixture, Source, load_source
 from synthstudio.engine.pretrain.fonts import DIGITS
 from synthstudio.engine.pretrain.glyphs import draw
-from synthstudio.engine.pretrain.judge import JudgeStage
+from synthstudio.engine.pretrain.judge import Judge, JudgeStage
 from synthstudio.engine.pretrain.loop import Loop, Plan, Stage
 from synthstudio.engine.pretrain.unet import UnetShape, UnetStage, text_encoder_from
 from synthstudio.engine.pretrain.vae import VaeShape, VaeStage, latents
@@ -47,7 +47,9 @@ def stage(name: str, mixture: Mixture) -> Stage:
         return ClipStage(mixture, TINY_CLIP, 4, 2)
     if name == "judge":
         return JudgeStage(mixture, 4)
-    data = Mixture([Source(s.name, np.zeros((12, 4, 8, 8), np.float16), s.labels, s.looks) for s in mixture.sources], [1, 1])
+    data = Mixture(
+        [Source(s.name, np.zeros((12, 4, 8, 8), np.float16), s.labels, s.looks) for s in mixture.sources], [1, 1]
+    )
     return UnetStage(data, TINY_UNET.build(4, 8), text_encoder_from(TINY_CLIP.build()), 4)
 
 
@@ -150,7 +152,9 @@ def test_text_encoder_starts_as_the_clip_tower() -> None:
     model = TINY_CLIP.build().eval()
     tokens = open_clip.SimpleTokenizer(context_length=32)(["a photo of a horse"])
     hidden = text_encoder_from(model).eval()(tokens.masked_fill(tokens == 0, 49407)).last_hidden_state
-    assert torch.allclose(hidden[0, tokens[0].argmax()] @ model.text_projection, model.encode_text(tokens)[0], atol=1e-5)
+    assert torch.allclose(
+        hidden[0, tokens[0].argmax()] @ model.text_projection, model.encode_text(tokens)[0], atol=1e-5
+    )
 
 
 def test_folder_of_classes_is_read_once(tmp_path: Path) -> None:
@@ -181,3 +185,20 @@ def test_parts_become_a_pipeline(mixture: Mixture, tmp_path: Path) -> None:
     assemble(tmp_path / "vae", tmp_path / "clip", tmp_path / "final", tmp_path / "out")
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "out", local_files_only=True)
     assert pipe("a 3", num_inference_steps=2, output_type="np").images.shape == (1, 64, 64, 3)
+
+
+def test_intervals_and_probe_features() -> None:
+    low, high = evaluate.Share(8, 10).interval
+    assert (round(low, 3), round(high, 3)) == (0.490, 0.943)
+    hits = np.array([True, False, True, True])
+    assert evaluate.paired(hits, hits) == (0.0, 0.0, 0.0)
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3), dtype=np.uint8)
+    assert evaluate.plain_features(pixels).shape == (3, 16 * 16 * 3 + 8 * 8 * 8)
+
+
+def test_judge_answers_within_the_group(tmp_path: Path) -> None:
+    judge = Judge({"digits": ["0", "1"], "pets": ["cat"]}).eval()
+    judge.save(tmp_path)
+    pixels = np.zeros((2, 64, 64, 3), np.uint8)
+    assert Judge.load(tmp_path).answers(pixels, "digits") == judge.answers(pixels, "digits")
+    assert judge.answers(pixels, "pets") == ["cat", "cat"]

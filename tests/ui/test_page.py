@@ -30,7 +30,7 @@ def test_building_the_page_loads_no_torch(tmp_path):
 
 def test_the_preview_says_what_a_recipe_will_do_and_touches_nothing(session):
     text = asking.preview(session, "datadream", Asked(data="digits", shots=4))
-    assert "Adapt the model to the shots: 300 training steps" in text
+    assert "Adapt the model to the shots: 400 training steps" in text
     assert "about" in text
     assert session.studio.catalog.runs.all() == []
     assert list(session.studio.workspace.locations.iterdir()) == []

@@ -28,7 +28,10 @@ def shared(text: str) -> tuple[Path, float]:
 
 
 def training(parser: argparse.ArgumentParser, rate: float, batch: int) -> None:
-    parser.add_argument("--data", type=shared, action="append", default=[], help="parquet file or folder, =share; repeatable")
+    """The flags that every training stage has."""
+    parser.add_argument(
+        "--data", type=shared, action="append", default=[], help="parquet file or folder, =share; repeatable"
+    )
     parser.add_argument("--glyphs", type=shared, help="pool folder made by `glyphs`, =share")
     parser.add_argument("--split", default="train", help="the only split that is read from parquet files")
     parser.add_argument("--minutes", type=float)
@@ -42,11 +45,13 @@ def training(parser: argparse.ArgumentParser, rate: float, batch: int) -> None:
 
 
 def denoiser_shape(parser: argparse.ArgumentParser) -> None:
+    """The flags that give the size of the denoiser."""
     parser.add_argument("--channels", type=int, nargs="+", default=[64, 128])
     parser.add_argument("--layers", type=int, default=1)
 
 
 def parser() -> argparse.ArgumentParser:
+    """All stages and their flags."""
     top = argparse.ArgumentParser(prog="python -m synthstudio.engine.pretrain", description=__doc__.split("\n")[0])
     top.add_argument("--run", type=Path, default=Path("pretrain-run"), help="folder for caches, checkpoints and logs")
     stages = top.add_subparsers(dest="stage", required=True)
@@ -57,7 +62,9 @@ def parser() -> argparse.ArgumentParser:
         return added
 
     glyphs = stage("glyphs", commands.glyphs)
-    glyphs.add_argument("--fonts", type=Path, action="append", required=True, help="folder of .ttf and .otf files; repeatable")
+    glyphs.add_argument(
+        "--fonts", type=Path, action="append", required=True, help="folder of .ttf and .otf files; repeatable"
+    )
     glyphs.add_argument("--papers", type=Path, help="parquet or folder of photographs to write on")
     glyphs.add_argument("--split", default="train")
     glyphs.add_argument("--count", type=int, default=100_000)
@@ -67,7 +74,9 @@ def parser() -> argparse.ArgumentParser:
     training(vae, 1e-3, 32)
     vae.add_argument("--channels", type=int, nargs="+", default=[16, 32, 64, 128])
     vae.add_argument("--latent", type=int, default=12)
-    vae.add_argument("--decoder-only", action="store_true", help="train the decoder of the finished autoencoder further")
+    vae.add_argument(
+        "--decoder-only", action="store_true", help="train the decoder of the finished autoencoder further"
+    )
 
     clip = stage("clip", commands.clip)
     training(clip, 2e-3, 64)
@@ -85,6 +94,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
+    """Run one stage."""
     given = parser().parse_args()
     given.function(given)
 

@@ -30,13 +30,14 @@ PARTS = {
 
 
 def write_json(path: Path, value: object) -> None:
+    """Indented, with a newline at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value, indent=2) + "\n")
 
 
 def write_tokenizer(folder: Path) -> None:
     """A CLIPTokenizer from open_clip's vocabulary file: the same ids."""
-    lines = gzip.open(default_bpe(), "rt", encoding="utf-8").read().split("\n")
+    lines = gzip.decompress(Path(default_bpe()).read_bytes()).decode().split("\n")
     merges = lines[1 : 49152 - 256 - 2 + 1]
     folder.mkdir(parents=True, exist_ok=True)
     words = sorted(open_clip.SimpleTokenizer().encoder.items(), key=lambda item: item[1])[:-2]
@@ -53,7 +54,9 @@ def write_tokenizer(folder: Path) -> None:
 def write_clip(source: Path, folder: Path) -> None:
     """The open_clip folder."""
     shape = json.loads((source / "shape.json").read_text())
-    write_json(folder / "open_clip_config.json", folder_config(ClipShape(**{**shape, "layers": tuple(shape["layers"])})))
+    write_json(
+        folder / "open_clip_config.json", folder_config(ClipShape(**{**shape, "layers": tuple(shape["layers"])}))
+    )
     state = load_file(source / "model.safetensors")
     halved = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
     save_file(halved, folder / "open_clip_model.safetensors")
@@ -68,7 +71,9 @@ def write_pipeline(vae: Path, denoiser: Path, folder: Path) -> None:
     CLIPTextModel.from_pretrained(denoiser / "text_encoder").half().save_pretrained(folder / "text_encoder")
     config = folder / "text_encoder" / "config.json"  # transformers loads in the type named here
     write_json(config, json.loads(config.read_text()) | {"dtype": "float32"})
-    DPMSolverMultistepScheduler(**NOISE, steps_offset=1, timestep_spacing="leading").save_pretrained(folder / "scheduler")
+    DPMSolverMultistepScheduler(**NOISE, steps_offset=1, timestep_spacing="leading").save_pretrained(
+        folder / "scheduler"
+    )
     write_tokenizer(folder / "tokenizer")
     index = {"_class_name": "StableDiffusionPipeline", "_diffusers_version": "0.35.0", "requires_safety_checker": False}
     write_json(folder / "model_index.json", index | PARTS)

@@ -33,7 +33,16 @@ def looks_of(look: str | None) -> frozenset[str]:
 def glyph_names(name: str) -> tuple[str, ...]:
     """The bare name most often, as an app's class folders have it."""
     if name.isdigit():
-        return (name, name, name, name, DIGIT_WORDS[int(name)], f"digit {name}", f"number {name}", f"handwritten digit {name}")
+        return (
+            name,
+            name,
+            name,
+            name,
+            DIGIT_WORDS[int(name)],
+            f"digit {name}",
+            f"number {name}",
+            f"handwritten digit {name}",
+        )
     return (name, name, name, f"letter {name}", f"letter {name}")
 
 

@@ -66,7 +66,7 @@ def encode_text(model: CLIP, tokens: Tensor) -> Tensor:
 
 
 def augment(images: Tensor, mirror: Tensor, draw: Draw) -> Tensor:
-    """Small turn and shear, brightness, contrast, saturation; a crop and a mirror image where `mirror` (photographs)."""
+    """Small turn and shear, brightness, contrast, saturation; crop and mirror image where `mirror` (photographs)."""
     count = len(images)
 
     def uniform(low: float, high: float) -> Tensor:
@@ -107,7 +107,9 @@ class ClipStage:
         self.names = [(n, "" if s.is_glyphs else None) for s in data.sources for n in sorted(set(s.labels))]
         self.tokenizer = open_clip.SimpleTokenizer(context_length=CONTEXT)
         self.classes = {n: i for i, (n, _) in enumerate(self.names)}
-        self.modules = nn.ModuleDict({"clip": shape.build(), "head": nn.Linear(shape.embed_dim, len(self.names))})
+        self.clip = shape.build()
+        self.head = nn.Linear(shape.embed_dim, len(self.names))
+        self.modules = nn.ModuleDict({"clip": self.clip, "head": self.head})
 
     def captions(self, labels: list[str], looks: list[str | None], rng: np.random.Generator) -> list[Caption]:
         own = [caption(n, s, rng) for n, s in zip(labels, looks, strict=True)]
@@ -120,14 +122,13 @@ class ClipStage:
         photo = torch.tensor([s is None for s in drawn.looks], device=draw.device)
         images = augment(to_float(drawn.pixels).to(draw.device), photo, draw)
         tokens = self.tokenizer([c.text for c in captions]).to(draw.device)
-        model = self.modules["clip"]
-        features = model.encode_image(images).float()
+        features = self.clip.encode_image(images).float()
         classes = torch.tensor([self.classes[n] for n in drawn.labels], device=draw.device)
-        named = F.cross_entropy(self.modules["head"](features), classes)
+        named = F.cross_entropy(self.head(features), classes)
         pictures = F.normalize(features, dim=-1)
-        texts = F.normalize(encode_text(model, tokens).float(), dim=-1)
+        texts = F.normalize(encode_text(self.clip, tokens).float(), dim=-1)
         right = right_pairs(captions, drawn.labels, [looks_of(s) for s in drawn.looks]).to(draw.device)
-        logits = model.logit_scale.clamp(max=4.6).exp() * pictures @ texts.T
+        logits = self.clip.logit_scale.clamp(max=4.6).exp() * pictures @ texts.T
         loss = named + multi_positive(logits, right) + 0.5 * multi_positive(logits.T, right.T)
         hit = right.gather(1, logits.argmax(1, keepdim=True)).squeeze(1).float()
         parts = {"photo": hit[photo].mean().nan_to_num(), "glyph": hit[~photo].mean().nan_to_num()}
@@ -142,6 +143,7 @@ def folder_config(shape: ClipShape) -> dict[str, object]:
 
 
 def dump(shape: ClipShape) -> dict[str, object]:
+    """The sizes as JSON values; `load_clip` reads them."""
     return asdict(shape)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import torch
 from PIL import Image
 from torch import Tensor
@@ -62,8 +63,6 @@ def square(data: bytes | Path, size: int) -> np.ndarray:
 
 def read_parquet(path: Path, split: str) -> Iterator[tuple[bytes, str]]:
     """Rows of a parquet file with columns image (bytes, or a struct holding bytes), label, split."""
-    import pyarrow.parquet as pq
-
     for group in pq.ParquetFile(path).iter_batches(2048, columns=["image", "label", "split"]):
         for row in group.to_pylist():
             if row["split"] == split:
@@ -94,7 +93,9 @@ def load_source(path: Path, cache: Path, split: str = "train", size: int = 64) -
         cache.mkdir(parents=True, exist_ok=True)
         np.save(stem.with_suffix(".npy"), np.stack(images))
         stem.with_suffix(".json").write_text(json.dumps(labels))
-    return Source(path.stem, np.load(stem.with_suffix(".npy"), mmap_mode="r"), json.loads(stem.with_suffix(".json").read_text()))
+    return Source(
+        path.stem, np.load(stem.with_suffix(".npy"), mmap_mode="r"), json.loads(stem.with_suffix(".json").read_text())
+    )
 
 
 def load_glyphs(folder: Path) -> Source:

@@ -1,4 +1,4 @@
-"""The gates of the model card: what the autoencoder loses, whether the denoiser draws what it is asked, what the CLIP sees.
+"""The gates of the model card: what the autoencoder loses, what the denoiser draws, what the CLIP sees.
 
 Every number comes with its n and a 95 % interval; every random choice has a fixed seed.
 """
@@ -50,6 +50,7 @@ class Share:
 
 
 def share(hits: np.ndarray) -> Share:
+    """Count the hits."""
     return Share(int(hits.sum()), len(hits))
 
 
@@ -63,6 +64,7 @@ def digits_source(split: str) -> Source:
 
 
 def unseen(path: Path | None, split: str, cache: Path) -> Source:
+    """A data set pico never saw; without a path, the digits."""
     return load_source(path, cache, split) if path else digits_source(split)
 
 
@@ -79,7 +81,10 @@ def round_trip(pipe: StableDiffusionPipeline, pixels: np.ndarray, batch: int = 5
 
 @torch.no_grad()
 def clip_features(clip: CLIP, pixels: np.ndarray, batch: int = 100) -> np.ndarray:
-    parts = [clip.encode_image(to_float(np.ascontiguousarray(pixels[i : i + batch]))) for i in range(0, len(pixels), batch)]
+    """Image features of unit length."""
+    parts = [
+        clip.encode_image(to_float(np.ascontiguousarray(pixels[i : i + batch]))) for i in range(0, len(pixels), batch)
+    ]
     return F.normalize(torch.cat(parts), dim=-1).numpy()
 
 
@@ -100,7 +105,9 @@ def plain_features(pixels: np.ndarray, cells: int = 8, bins: int = 8) -> np.ndar
 def probe(train: np.ndarray, labels: list[str], tests: list[np.ndarray], truth: list[str]) -> list[np.ndarray]:
     """Hits of one logistic regression on several versions of the same test pictures."""
     scaler = StandardScaler().fit(train)
-    model = LogisticRegression(C=0.01 if train.shape[1] > 500 else 0.3, max_iter=500).fit(scaler.transform(train), labels)
+    model = LogisticRegression(C=0.01 if train.shape[1] > 500 else 0.3, max_iter=500).fit(
+        scaler.transform(train), labels
+    )
     return [model.predict(scaler.transform(test)) == np.array(truth) for test in tests]
 
 
@@ -146,7 +153,9 @@ def zero_shot(clip: CLIP, source: Source, template: str = PLAIN) -> Share:
     return share(np.array([names[i] for i in best]) == np.array(source.labels))
 
 
-def sample(pipe: StableDiffusionPipeline, prompts: list[str], guidance: float, seed: int, steps: int = 20) -> np.ndarray:
+def sample(
+    pipe: StableDiffusionPipeline, prompts: list[str], guidance: float, seed: int, steps: int = 20
+) -> np.ndarray:
     """One uint8 picture per prompt; the noise of each depends on its own seed only."""
     parts = []
     for start in range(0, len(prompts), 50):
@@ -158,7 +167,7 @@ def sample(pipe: StableDiffusionPipeline, prompts: list[str], guidance: float, s
 
 
 def base_gate(pipe: StableDiffusionPipeline, judge: Judge, guidance: float, budget: int, seed: int) -> dict[str, Share]:
-    """Agreement of the judge with the asked name, about `budget` pictures per group; and over all groups, each alike."""
+    """Agreement of the judge with the asked name, about `budget` pictures per group."""
     found = {}
     for group, names in judge.names.items():
         asked = names * max(1, round(budget / len(names)))
@@ -171,7 +180,9 @@ def ceiling(judge: Judge, source: Source, group: str, limit: int = 2000) -> Shar
     """The judge's own accuracy on held-out real pictures of a group."""
     rows = [i for i, name in enumerate(source.labels) if name in judge.names[group]]
     rows = sorted(np.random.default_rng(0).permutation(rows)[:limit].tolist())
-    return share(np.array(judge.answers(np.asarray(source.pixels[rows]), group)) == np.array([source.labels[i] for i in rows]))
+    return share(
+        np.array(judge.answers(np.asarray(source.pixels[rows]), group)) == np.array([source.labels[i] for i in rows])
+    )
 
 
 def sheet(pipe: StableDiffusionPipeline, names: list[str], guidance: float, path: Path, per_name: int = 4) -> None:
@@ -183,6 +194,7 @@ def sheet(pipe: StableDiffusionPipeline, names: list[str], guidance: float, path
 
 
 def load_pico(folder: Path) -> tuple[StableDiffusionPipeline, CLIP]:
+    """The pipeline and the CLIP of a pico folder."""
     pipe = StableDiffusionPipeline.from_pretrained(folder, local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
     clip, _, _ = open_clip.create_model_and_transforms(f"local-dir:{folder / 'clip'}")
@@ -190,4 +202,5 @@ def load_pico(folder: Path) -> tuple[StableDiffusionPipeline, CLIP]:
 
 
 def save_json(path: Path, value: object) -> None:
+    """Write results; shares become rows."""
     path.write_text(json.dumps(value, indent=1, default=lambda x: x.row() if isinstance(x, Share) else float(x)) + "\n")

@@ -26,7 +26,9 @@ def mask(font: ImageFont.FreeTypeFont, text: str, stroke: int = 0) -> Image.Imag
 def boxed(image: Image.Image, side: int) -> np.ndarray:
     """Fit into a square without changing the aspect; unit length."""
     scale = (side - 2) / max(image.size)
-    small = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.BOX)
+    small = image.resize(
+        (max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.BOX
+    )
     square = Image.new("L", (side, side))
     square.paste(small, ((side - small.width) // 2, (side - small.height) // 2))
     flat = np.asarray(square, np.float32).ravel()

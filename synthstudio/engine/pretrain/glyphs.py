@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +21,10 @@ from synthstudio.engine.pretrain.strokes import wobbled
 SIDE = 64
 CANVAS = 128
 COARSE = 0.55
-HAND = ("hand", "script", "comic", "humor", "kristi", "breip", "femke", "rufscript", "gochi", "pecita", "dkg", "ecolier",
-        "dancing", "purisa", "seto", "isabella", "domestic", "kanjistroke", "architect", "dyuthi", "jeff", "marker")  # fmt: skip
+HAND = (
+    *("hand", "script", "comic", "humor", "kristi", "breip", "femke", "rufscript", "gochi", "pecita", "dkg", "ecolier"),
+    *("dancing", "purisa", "seto", "isabella", "domestic", "kanjistroke", "architect", "dyuthi", "jeff", "marker"),
+)
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,8 @@ def colours(rng: np.random.Generator, papers: np.ndarray | None) -> tuple[np.nda
     """Ink and paper, each broadcastable to an image, and the words for them."""
     kind = rng.random()
     if kind < 0.40:  # light on dark
-        ink, paper = rng.uniform(0.55, 1.0), rng.uniform(0, 0.15) * (rng.random() < 0.6)
-        return np.full(3, ink), np.full(3, paper), ["white on black"]
+        light, dark = rng.uniform(0.55, 1.0), rng.uniform(0, 0.15) * (rng.random() < 0.6)
+        return np.full(3, light), np.full(3, dark), ["white on black"]
     if kind < 0.65:
         return np.full(3, rng.uniform(0, 0.3)), np.full(3, rng.uniform(0.75, 1.0)), ["black on white"]
     for _ in range(50):
@@ -149,10 +151,14 @@ def draw(name: str, fonts: list[str], seed: int, papers: np.ndarray | None = Non
     mixed = alpha * foreground + (1 - alpha) * paper
     image = Image.fromarray((np.clip(mixed, 0, 1) * 255).astype(np.uint8))
     image, loss_words = coarsen(image, kind, rng)
-    pixels = np.asarray(image, np.float32)
+    pixels = np.asarray(image, float)
     if rng.random() < 0.3:
         pixels = pixels + rng.normal(0, rng.uniform(2, 14), pixels.shape)
     return Glyph(name, (*looks, *words, *loss_words), np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def _save(rows: list[list[str]], path: Path) -> None:
+    path.write_text(json.dumps(rows))
 
 
 def draw_pool(folder: Path, fonts: list[str], count: int, papers: np.ndarray | None, seed: int = 0) -> None:
@@ -168,4 +174,4 @@ def draw_pool(folder: Path, fonts: list[str], count: int, papers: np.ndarray | N
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "glyphs.npy").open("wb") as handle:
         np.save(handle, pixels)
-    write_aside(folder / "glyphs.json", lambda path: path.write_text(json.dumps(rows)))
+    write_aside(folder / "glyphs.json", partial(_save, rows))

@@ -37,13 +37,14 @@ def groups(data: Mixture) -> dict[str, list[str]]:
 
 
 def block(before: int, after: int) -> nn.Sequential:
+    """Convolution, norm, rectifier."""
     return nn.Sequential(nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU())
 
 
 class Judge(nn.Module):
     """Seven convolutions; one output per (group, name)."""
 
-    def __init__(self, names: dict[str, list[str]], width: int = 32) -> None:
+    def __init__(self, names: dict[str, list[str]], width: int = 24) -> None:
         super().__init__()
         self.names = names
         self.keys = [(group, name) for group, members in names.items() for name in members]
@@ -62,7 +63,10 @@ class Judge(nn.Module):
     def answers(self, pixels: np.ndarray, group: str, batch: int = 250) -> list[str]:
         """The best name within `group` for each uint8 picture."""
         columns = [i for i, (g, _) in enumerate(self.keys) if g == group]
-        parts = [self(to_float(np.ascontiguousarray(pixels[i : i + batch])))[:, columns] for i in range(0, len(pixels), batch)]
+        parts = [
+            self(to_float(np.ascontiguousarray(pixels[i : i + batch])))[:, columns]
+            for i in range(0, len(pixels), batch)
+        ]
         return [self.keys[columns[i]][1] for i in torch.cat(parts).argmax(1).tolist()]
 
     def save(self, folder: Path) -> None:
@@ -82,7 +86,7 @@ class JudgeStage:
 
     def __init__(self, data: Mixture, batch: int = 64) -> None:
         self.data, self.batch = data, batch
-        judge = Judge(groups(data))
+        self.judge = judge = Judge(groups(data))
         self.modules = nn.ModuleDict({"judge": judge})
         self.index = {key: i for i, key in enumerate(judge.keys)}
         members = [group for group, _ in judge.keys]
@@ -93,7 +97,7 @@ class JudgeStage:
         keys = [(group_of(self.data.sources[s], n), n) for s, n in zip(drawn.source, drawn.labels, strict=True)]
         photo = torch.tensor([s is None for s in drawn.looks], device=draw.device)
         images = augment(to_float(drawn.pixels).to(draw.device), photo, draw)
-        logits = self.modules["judge"](images)
+        logits = self.judge(images)
         logits = logits.masked_fill(~torch.stack([self.same[g] for g, _ in keys]).to(draw.device), -30.0)
         target = torch.tensor([self.index[key] for key in keys], device=draw.device)
         hit = (logits.argmax(1) == target).float()

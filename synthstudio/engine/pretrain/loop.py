@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -79,6 +80,12 @@ def write_aside(path: Path, write: Callable[[Path], None]) -> None:
     aside.replace(path)
 
 
+def say(text: str) -> None:
+    """One line for whoever watches."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 class Loop:
     """Trains `stage` in `folder` until the plan is used up; `run()` again resumes."""
 
@@ -118,12 +125,12 @@ class Loop:
         }
         write_aside(self.checkpoint, lambda path: torch.save(state, path))
 
-    def averaged(self) -> nn.ModuleDict:
-        """The stage's modules with the averaged weights in place (the plain ones where no average is kept)."""
+    def _put_average(self) -> None:
+        """The averaged weights into the stage's modules, where an average is kept."""
         with torch.no_grad():
             for name, value in self.average.items():
                 self.named[name].copy_(value)
-        return self.stage.modules.eval()
+        self.stage.modules.eval().cpu()
 
     def _update(self, draw: Draw) -> dict[str, float]:
         for group in self.optimizer.param_groups:
@@ -146,7 +153,10 @@ class Loop:
                 torch._foreach_lerp_(list(self.average.values()), list(self.named.values()), 1 - decay)
 
     def run(self) -> None:
-        """Train to the end of the plan; one log line per `log_every` steps, a checkpoint per `save_every` seconds."""
+        """Train to the end of the plan, then leave the averaged weights in the stage's modules.
+
+        One log line per `log_every` steps, a checkpoint per `save_every` seconds.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         sums: dict[str, float] = defaultdict(float)
         saved = time.monotonic()
@@ -163,10 +173,11 @@ class Loop:
                 self.save()
                 saved = time.monotonic()
         self.save()
+        self._put_average()
 
     def _log(self, sums: dict[str, float], progress: float) -> None:
         numbers = {name: round(value / self.plan.log_every, 5) for name, value in sums.items()}
         row = {"step": self.step, "minutes": round(self.seconds / 60, 2), "progress": round(progress, 4), **numbers}
         with (self.folder / "log.jsonl").open("a") as handle:
             handle.write(json.dumps(row) + "\n")
-        print(json.dumps(row), flush=True)
+        say(json.dumps(row))

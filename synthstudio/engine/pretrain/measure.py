@@ -13,16 +13,22 @@ from synthstudio.engine.pretrain import evaluate as gates
 from synthstudio.engine.pretrain.data import Source, load_glyphs, load_source
 from synthstudio.engine.pretrain.fonts import DIGITS
 from synthstudio.engine.pretrain.judge import Judge
+from synthstudio.engine.pretrain.loop import say
 
 GATES = ("vae", "clip", "base", "sheet")
 SHEET = [*"0123456789abcdefgh", "airplane", "automobile", "horse", "ship", "goldfish", "school bus"]
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
+    """What to measure, on what."""
     parser.add_argument("--pico", type=Path, default=Path("assets/pico"))
     parser.add_argument("--gate", choices=GATES, action="append", help="repeatable; all when left out")
-    parser.add_argument("--unseen", type=Path, action="append", default=[], help="labelled parquet pico never saw; repeatable")
-    parser.add_argument("--held", type=Path, action="append", default=[], help="parquet whose test split is held out; repeatable")
+    parser.add_argument(
+        "--unseen", type=Path, action="append", default=[], help="labelled parquet pico never saw; repeatable"
+    )
+    parser.add_argument(
+        "--held", type=Path, action="append", default=[], help="parquet whose test split is held out; repeatable"
+    )
     parser.add_argument("--held-glyphs", type=Path, help="a glyph pool drawn with another seed")
     parser.add_argument("--guidance", type=float, nargs="+", default=[2.0, 3.0, 4.0])
     parser.add_argument("--budget", type=int, default=200, help="samples per group and guidance")
@@ -32,6 +38,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def of_group(pool: Source, digits: bool) -> Source:
+    """The digits or the letters of a pool."""
     rows = [i for i, name in enumerate(pool.labels) if (name in DIGITS) == digits]
     return Source("digits" if digits else "letters", pool.pixels[rows], [pool.labels[i] for i in rows])
 
@@ -47,6 +54,7 @@ def held_out(given: argparse.Namespace) -> Iterator[tuple[str, Source]]:
 
 
 def few(source: Source, limit: int = 4000) -> Source:
+    """A fixed random part of a source."""
     rows = np.sort(np.random.default_rng(0).permutation(len(source))[:limit])
     return Source(source.name, source.pixels[rows], [source.labels[i] for i in rows])
 
@@ -60,7 +68,7 @@ def run(given: argparse.Namespace) -> None:
 
     def note(name: str, value: object) -> None:
         found[name] = value
-        print(name, {k: str(v) for k, v in value.items()} if isinstance(value, dict) else value, flush=True)
+        say(f"{name}: { {k: str(v) for k, v in value.items()} if isinstance(value, dict) else value }")
         gates.save_json(given.json, found)
 
     cache = given.run / "cache"

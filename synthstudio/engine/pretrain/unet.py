@@ -70,6 +70,7 @@ def _zero(module: nn.Module) -> None:
 
 
 def text_config(width: int, heads: int, layers: int) -> CLIPTextConfig:
+    """A CLIP text encoder of this size, on the ids of the shipped tokenizer."""
     return CLIPTextConfig(
         vocab_size=VOCABULARY,
         hidden_size=width,
@@ -117,15 +118,20 @@ def text_encoder_from(clip: CLIP) -> CLIPTextModel:
 class UnetStage:
     """`data` holds scaled latents instead of pixels."""
 
-    def __init__(self, data: Mixture, unet: UNet2DConditionModel, text: CLIPTextModel, batch: int = 64, empty: float = 0.1) -> None:
+    def __init__(
+        self, data: Mixture, unet: UNet2DConditionModel, text: CLIPTextModel, batch: int = 64, empty: float = 0.1
+    ) -> None:
         self.data, self.batch, self.empty = data, batch, empty
         self.tokenizer = open_clip.SimpleTokenizer(context_length=CONTEXT)
         self.noise = DDPMScheduler(**NOISE)
+        self.unet, self.text = unet, text
         self.modules = nn.ModuleDict({"unet": unet, "text_encoder": text})
 
     def tokens(self, labels: list[str], looks: list[str | None], rng: np.random.Generator) -> Tensor:
         """Captions padded with the end token, as the pipeline's tokenizer pads."""
-        texts = [caption(n, s, rng).text if rng.random() >= self.empty else "" for n, s in zip(labels, looks, strict=True)]
+        texts = [
+            caption(n, s, rng).text if rng.random() >= self.empty else "" for n, s in zip(labels, looks, strict=True)
+        ]
         ids = self.tokenizer(texts)
         return ids.masked_fill(ids == 0, END)
 
@@ -134,11 +140,13 @@ class UnetStage:
         latent = torch.from_numpy(drawn.pixels).to(draw.device).float()
         ids = self.tokens(drawn.labels, drawn.looks, draw.rng).to(draw.device)
         noise = draw.normal(*latent.shape)
-        t = torch.randint(0, self.noise.config.num_train_timesteps, (len(latent),), generator=draw.torch).to(draw.device)
+        t = torch.randint(0, self.noise.config.num_train_timesteps, (len(latent),), generator=draw.torch).to(
+            draw.device
+        )
         noisy = self.noise.add_noise(latent, noise, t)
         target = self.noise.get_velocity(latent, noise, t)
-        context = self.modules["text_encoder"](ids).last_hidden_state
-        made = self.modules["unet"](noisy, t, context).sample
+        context = self.text(ids).last_hidden_state
+        made = self.unet(noisy, t, context).sample
         signal = self.noise.alphas_cumprod.to(t.device)[t]
         snr = signal / (1 - signal)
         error = (made.float() - target).pow(2).mean((1, 2, 3))

@@ -58,7 +58,9 @@ def edge_loss(made: Tensor, real: Tensor, scales: int = 3) -> Tensor:
     """Mean L1 between image gradients, averaged over a pyramid."""
     total = made.new_zeros(())
     for _ in range(scales):
-        total = total + sum((F.l1_loss(a, b) for a, b in zip(edges(made), edges(real), strict=True)), total.new_zeros(()))
+        total = total + sum(
+            (F.l1_loss(a, b) for a, b in zip(edges(made), edges(real), strict=True)), total.new_zeros(())
+        )
         made, real = F.avg_pool2d(made, 2), F.avg_pool2d(real, 2)
     return total / scales
 
@@ -74,6 +76,7 @@ class VaeStage:
 
     def __init__(self, data: Mixture, vae: AutoencoderKL, batch: int = 32, decoder_only: bool = False) -> None:
         self.data, self.batch, self.decoder_only = data, batch, decoder_only
+        self.vae = vae
         self.modules = nn.ModuleDict({"vae": vae})
         if decoder_only:
             vae.encoder.requires_grad_(False)
@@ -92,11 +95,10 @@ class VaeStage:
 
     def loss(self, draw: Draw) -> tuple[Tensor, dict[str, float]]:
         image = self.images(draw)
-        vae = self.modules["vae"]
         with torch.set_grad_enabled(not self.decoder_only):
-            posterior = vae.encode(image).latent_dist
+            posterior = self.vae.encode(image).latent_dist
         latent = posterior.mean + posterior.std * draw.normal(*posterior.mean.shape)
-        made = vae.decode(latent).sample
+        made = self.vae.decode(latent).sample
         pixel, edge, kl = F.l1_loss(made, image), edge_loss(made, image), posterior.kl().mean()
         numbers = {"l1": pixel.item(), "edge": edge.item(), "kl": kl.item(), "mse": F.mse_loss(made, image).item()}
         return pixel + edge + self.kl * kl, numbers
@@ -135,7 +137,9 @@ def latents(data: Mixture, vae: AutoencoderKL, folder: Path, limit: int, device:
         factors.append(parts[-1][2].astype(np.float32).var())
     scale = float(1 / np.sqrt(np.average(factors, weights=data.shares)))
     sources = [
-        Source(s.name, values * np.float16(scale), [s.labels[i] for i in chosen], s.looks and [s.looks[i] for i in chosen])
+        Source(
+            s.name, values * np.float16(scale), [s.labels[i] for i in chosen], s.looks and [s.looks[i] for i in chosen]
+        )
         for s, chosen, values in parts
     ]
     return Mixture(sources, list(data.shares)), scale

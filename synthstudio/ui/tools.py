@@ -15,7 +15,8 @@ _SECRET = "synthstudio"  # noqa: S105  a fixed key keeps the browser's copy read
 
 
 # Keyword arguments of an event that is no part of the public API and shows no spinner.
-QUIET: Any = {"api_visibility": "private", "show_progress": "hidden"}
+# Not queued: a short request and its answer, where a queued event needs a stream that a busy moment can break.
+QUIET: Any = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 
 
 def spoken(function: Callable[P, R]) -> Callable[P, R]:
@@ -40,7 +41,7 @@ def remembered(page: gr.Blocks, key: str, form: Sequence[Any]) -> Any:
             return [gr.skip() for _ in form]
         return values
 
-    back = page.load(put_back, kept, list(form), queue=False, **QUIET)
+    back = page.load(put_back, kept, list(form), **QUIET)
     gr.on([one.change for one in form], None, list(form), kept, js="(...values) => [values]", **QUIET)
     return back
 

@@ -151,6 +151,7 @@
 
   class Panel extends Part {
     build() {
+      this.hidden = true;  // until the first state says that there is something to show
       this.head = el("div", { class: "ss-live-head" });
       this.name = el("h2");
       this.about = el("span", { class: "ss-muted" });

@@ -13,6 +13,8 @@ from synthstudio.workspace import Workspace, folder_digest
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
+_WHAT_A_MODEL_IS = frozenset({".safetensors", ".json", ".txt", ".model"})  # a better card is not another model
+
 Purpose = Literal["backbone", "encoder"]
 
 
@@ -74,7 +76,7 @@ def reference(name: str, purpose: Purpose, workspace: Workspace) -> str:
     folder = known.folder if known else Path(name).expanduser()
     if folder is not None and folder.is_dir():
         refuse_pickles(folder)
-        digest = folder_digest(folder)
+        digest = folder_digest(folder, _WHAT_A_MODEL_IS)
         workspace.locate(digest, str(folder.resolve()))
         return f"{name if known else slug_of(folder)}@{digest}"
     if known is None and name.count("/") != 1:

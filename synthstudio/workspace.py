@@ -68,12 +68,17 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def folder_digest(folder: Path) -> str:
-    """A digest over the relative names and contents of every file below a folder; hidden files do not count."""
+def folder_digest(folder: Path, suffixes: frozenset[str] | None = None) -> str:
+    """A digest over the relative names and contents of the files below a folder; hidden files do not count.
+
+    `suffixes` limits it to files with these endings.
+    """
     rows = [
         [path.relative_to(folder).as_posix(), file_digest(path)]
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file()
+        and (suffixes is None or path.suffix in suffixes)
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
     return digest_of(canonical(rows))
 

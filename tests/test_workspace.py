@@ -88,3 +88,10 @@ def test_a_folder_digest_follows_names_and_contents(tmp_path):
     assert folder_digest(tmp_path) == before
     (tmp_path / "a").rename(tmp_path / "b")
     assert folder_digest(tmp_path) != before
+
+
+def test_a_digest_of_a_model_does_not_follow_its_card(tmp_path):
+    (tmp_path / "model.safetensors").write_text("1")
+    before = folder_digest(tmp_path, frozenset({".safetensors"}))
+    (tmp_path / "README.md").write_text("a better card")
+    assert folder_digest(tmp_path, frozenset({".safetensors"})) == before

@@ -33,7 +33,9 @@ def go(page, name):
 def test_the_quick_recipe_on_digits_from_the_first_screen_to_the_export(watched, served, tmp_path):
     shown = watched()
     page = shown.page
+    page.wait_for_selector("#ss-plan >> text=What it will do")
     page.click("#ss-digits")
+    page.wait_for_timeout(2000)  # its answer sets every field, also the one typed into next
     page.get_by_role("button", name="More").first.click()
     page.get_by_label("Settings").fill(_SETTINGS)
     page.wait_for_selector("#ss-plan >> text=40 training steps")

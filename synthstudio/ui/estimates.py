@@ -15,7 +15,7 @@ from synthstudio.catalog.runs import Run
 from synthstudio.resources import cpu_count
 from synthstudio.step import step_class
 
-# Seconds per unit with the bundled model on two laptop cores; start-up of a run apart.
+# Estimated seconds per unit with the bundled model on two free cores; earlier runs replace them.
 _SECONDS_PER_UNIT = {
     "collect.import_images": 0.002,
     "adapt.": 0.02,
@@ -68,7 +68,7 @@ def _basis(measured: int, nodes: int, bundled: bool) -> str:
         return "nobody has run this model here yet: the first run will tell"
     if measured:
         return "partly from earlier runs in this project"
-    return f"measured on two laptop cores; this machine has {cpu_count()}"
+    return f"estimated for two free cores; this machine has {cpu_count()}"
 
 
 def _earlier(catalog: Catalog) -> dict[str, tuple[float, float]]:

@@ -10,7 +10,6 @@ Measured 2026-11-21 with `python tests/benchmarks/near_duplicates.py eurosat.par
 
     pairs called copies: digits 2 of 1,613,706 (ones, written alike); EuroSAT 2 of 179,700 (featureless water);
     trashnet 0 of 64,620; flowers17 20 of 179,700, all of them true repeats; the largest group is 2 everywhere.
-    Tiny ImageNet and CIFAR-10, 4,000 images each: 0 of about 8 million pairs each.
     altered copies found        digits  EuroSAT  flowers17  trashnet
     JPEG 40                      1.000    0.915      1.000     1.000
     WebP 50                      1.000    0.910      1.000     1.000

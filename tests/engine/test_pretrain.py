@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from synthstudio.engine.pretrain import evaluate, strokes
-from synthstudio.engine.pretrain.assemble import assemble
+from synthstudio.engine.pretrain.assemble import assemble, unpack
 from synthstudio.engine.pretrain.captions import Caption, caption, looks_of
 from synthstudio.engine.pretrain.clip import ClipShape, ClipStage, dump, encode_text, multi_positive
 from synthstudio.engine.pretrain.data import Mixture, Source, load_source
@@ -185,6 +185,13 @@ def test_parts_become_a_pipeline(mixture: Mixture, tmp_path: Path) -> None:
     assemble(tmp_path / "vae", tmp_path / "clip", tmp_path / "final", tmp_path / "out")
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "out", local_files_only=True)
     assert pipe("a 3", num_inference_steps=2, output_type="np").images.shape == (1, 64, 64, 3)
+
+    unpack(tmp_path / "out", tmp_path / "run")
+    run = tmp_path / "run"
+    assemble(run / "vae" / "final", run / "clip" / "final", run / "unet" / "final", tmp_path / "again")
+    for file in sorted((tmp_path / "out").rglob("*.safetensors")):
+        again = tmp_path / "again" / file.relative_to(tmp_path / "out")
+        assert again.read_bytes() == file.read_bytes(), file.name
 
 
 def test_intervals_and_probe_features() -> None:

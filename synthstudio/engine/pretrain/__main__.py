@@ -4,6 +4,7 @@
     vae        train the autoencoder
     clip       train the open_clip model
     unet       train denoiser and text encoder on cached latents
+    unpack     take a finished folder apart, to train its parts further
     peek       export the denoiser of the last checkpoint while `unet` trains on
     assemble   write the diffusers folder and the open_clip folder
     judge      train the independent classifier that the base gate asks
@@ -86,6 +87,8 @@ def parser() -> argparse.ArgumentParser:
     training(unet, 1e-3, 64)
     denoiser_shape(unet)
     unet.add_argument("--limit", type=int, default=1_000_000, help="images per source that are encoded")
+    unet.add_argument("--further", action="store_true", help="train the finished denoiser and text encoder further")
+    stage("unpack", commands.unpack).add_argument("--source", type=Path, default=Path("assets/pico"))
     training(stage("judge", commands.judge), 3e-3, 64)
     denoiser_shape(stage("peek", commands.peek))
     stage("assemble", commands.assemble).add_argument("--out", type=Path, default=Path("assets/pico"))

@@ -1,4 +1,4 @@
-"""Stage 4: the trained parts as one diffusers folder with one open_clip folder inside, float16 safetensors."""
+"""Stage 4: the trained parts as one diffusers folder with one open_clip folder inside, float16 safetensors; and back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from open_clip.tokenizer import default_bpe
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel
 
-from synthstudio.engine.pretrain.clip import CONTEXT, ClipShape, folder_config
+from synthstudio.engine.pretrain.clip import CONTEXT, ClipShape, dump, folder_config
 from synthstudio.engine.pretrain.unet import NOISE
 
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -85,3 +85,23 @@ def assemble(vae: Path, clip: Path, denoiser: Path, folder: Path) -> float:
         write_pipeline(vae, denoiser, folder)
         write_clip(clip, folder / "clip")
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+
+
+def unpack(folder: Path, run: Path) -> None:
+    """The parts of a finished folder where the stages leave theirs, so that each can be trained further.
+
+    Only weights come back; optimizer state is not part of a finished folder.
+    """
+    coder = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32)
+    coder.save_pretrained(run / "vae" / "final")
+    final = run / "unet" / "final"
+    UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32).save_pretrained(final / "unet")
+    CLIPTextModel.from_pretrained(folder / "text_encoder").float().save_pretrained(final / "text_encoder")
+    (final / "scale.json").write_text(json.dumps(coder.config.scaling_factor))
+    config = json.loads((folder / "clip" / "open_clip_config.json").read_text())["model_cfg"]
+    state = load_file(folder / "clip" / "open_clip_model.safetensors")
+    clip = run / "clip" / "final"
+    clip.mkdir(parents=True, exist_ok=True)
+    save_file({name: value.float() if value.is_floating_point() else value for name, value in state.items()},
+              clip / "model.safetensors")  # fmt: skip
+    (clip / "shape.json").write_text(json.dumps(dump(ClipShape.of(config))))

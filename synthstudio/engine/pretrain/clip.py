@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -37,6 +38,14 @@ class ClipShape:
     text_width: int = 64
     text_heads: int = 2
     text_layers: int = 3
+
+    @classmethod
+    def of(cls, config: dict[str, Any]) -> ClipShape:
+        """The sizes that `config()` wrote down."""
+        vision, text = config["vision_cfg"], config["text_cfg"]
+        return cls(
+            config["embed_dim"], vision["width"], tuple(vision["layers"]), text["width"], text["heads"], text["layers"]
+        )
 
     def config(self) -> dict[str, object]:
         """The `model_cfg` of an open_clip folder."""

@@ -6,10 +6,12 @@ import argparse
 import json
 
 import torch
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import save_file
+from transformers import CLIPTextModel
 
 from synthstudio.engine.pretrain.assemble import assemble as write_folder
+from synthstudio.engine.pretrain.assemble import unpack as unpack_folder
 from synthstudio.engine.pretrain.clip import ClipShape, ClipStage, dump, load_clip
 from synthstudio.engine.pretrain.data import Mixture, load_glyphs, load_source
 from synthstudio.engine.pretrain.fonts import readable
@@ -71,19 +73,30 @@ def clip(given: argparse.Namespace) -> None:
 
 
 def unet(given: argparse.Namespace) -> None:
-    """Train denoiser and text encoder on latents."""
+    """Train denoiser and text encoder on latents, or the finished ones further."""
     run, budget = given.run, plan(given)
     vae = AutoencoderKL.from_pretrained(run / "vae" / "final").eval()
-    shape = UnetShape(tuple(given.channels), given.layers)
-    text = text_encoder_from(load_clip(run / "clip" / "final"))
-    denoiser = shape.build(vae.config.latent_channels, text.config.hidden_size)
-    data, scale = latents(mixture(given), vae, run / "latents", given.limit, given.device)
     final = run / "unet" / "final"
+    known = json.loads((final / "scale.json").read_text()) if given.further else None
+    data, scale = latents(mixture(given), vae, run / "latents", given.limit, given.device, known)
+    if given.further:
+        text = CLIPTextModel.from_pretrained(final / "text_encoder")
+        denoiser = UNet2DConditionModel.from_pretrained(final / "unet")
+    else:
+        text = text_encoder_from(load_clip(run / "clip" / "final"))
+        shape = UnetShape(tuple(given.channels), given.layers)
+        denoiser = shape.build(vae.config.latent_channels, text.config.hidden_size)
     final.mkdir(parents=True, exist_ok=True)
     (final / "scale.json").write_text(json.dumps(scale))
-    Loop(UnetStage(data, denoiser, text, given.batch), run / "unet", budget, given.device).run()
+    folder = run / ("further" if given.further else "unet")
+    Loop(UnetStage(data, denoiser, text, given.batch), folder, budget, given.device).run()
     denoiser.save_pretrained(final / "unet")
     text.save_pretrained(final / "text_encoder")
+
+
+def unpack(given: argparse.Namespace) -> None:
+    """Take a finished folder apart, so that its parts can be trained further."""
+    unpack_folder(given.source, given.run)
 
 
 def assemble(given: argparse.Namespace) -> None:

@@ -20,7 +20,7 @@ from synthstudio.engine.pretrain.glyphs import draw
 from synthstudio.engine.pretrain.judge import Judge, JudgeStage
 from synthstudio.engine.pretrain.loop import Loop, Plan, Stage
 from synthstudio.engine.pretrain.unet import UnetShape, UnetStage, text_encoder_from
-from synthstudio.engine.pretrain.vae import VaeShape, VaeStage, latents
+from synthstudio.engine.pretrain.vae import Perception, VaeShape, VaeStage, latents
 
 TINY_CLIP = ClipShape(16, 8, (1, 1, 1, 1), 8, 2, 1)
 TINY_VAE = VaeShape((8, 8, 8, 8), 4, 1, 4)
@@ -41,6 +41,8 @@ def stage(name: str, mixture: Mixture) -> Stage:
     torch.manual_seed(0)
     if name == "vae":
         return VaeStage(mixture, TINY_VAE.build(), 4)
+    if name == "perceptual":
+        return VaeStage(mixture, TINY_VAE.build(), 4, perception=(Perception(TINY_CLIP.build()), 0.1))
     if name == "decoder":
         return VaeStage(mixture, TINY_VAE.build(), 4, decoder_only=True)
     if name == "clip":
@@ -53,7 +55,7 @@ def stage(name: str, mixture: Mixture) -> Stage:
     return UnetStage(data, TINY_UNET.build(4, 8), text_encoder_from(TINY_CLIP.build()), 4)
 
 
-@pytest.mark.parametrize("name", ["vae", "decoder", "clip", "judge", "unet"])
+@pytest.mark.parametrize("name", ["vae", "perceptual", "decoder", "clip", "judge", "unet"])
 def test_resumed_training_equals_unbroken_training(name: str, mixture: Mixture, tmp_path: Path) -> None:
     plan = Plan(steps=4, ema=0.9, log_every=2)
     unbroken = Loop(stage(name, mixture), tmp_path / "unbroken", plan)
@@ -88,6 +90,17 @@ def stop_after(loop: Loop, steps: int) -> None:
     loop.stage.loss = loss  # type: ignore[method-assign, assignment]
     with pytest.raises(Stopped):
         loop.run()
+
+
+def test_perception_tells_equal_from_blurred_and_leaves_its_clip_alone() -> None:
+    clip = TINY_CLIP.build()
+    before = {name: value.clone() for name, value in clip.state_dict().items()}
+    perceive, image = Perception(clip), torch.rand(2, 3, 32, 32) * 2 - 1
+    blurred = torch.nn.functional.avg_pool2d(image, 3, 1, 1).requires_grad_()
+    assert perceive(image, image).item() == pytest.approx(0, abs=1e-6)
+    perceive(blurred, image).backward()
+    assert blurred.grad is not None and blurred.grad.abs().sum() > 0
+    assert all(torch.equal(value, before[name]) for name, value in clip.state_dict().items())
 
 
 def test_decoder_only_leaves_the_latents(mixture: Mixture, tmp_path: Path) -> None:

@@ -78,6 +78,10 @@ def parser() -> argparse.ArgumentParser:
     vae.add_argument(
         "--decoder-only", action="store_true", help="train the decoder of the finished autoencoder further"
     )
+    vae.add_argument("--further", action="store_true", help="train the finished autoencoder further")
+    vae.add_argument(
+        "--perceptual", type=float, default=0.0, help="weight of the perceptual loss; needs the finished CLIP"
+    )
 
     clip = stage("clip", commands.clip)
     training(clip, 2e-3, 64)

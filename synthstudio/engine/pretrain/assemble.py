@@ -1,4 +1,4 @@
-"""Stage 4: the trained parts as one diffusers folder with one open_clip folder inside, float16 safetensors; and back."""
+"""Stage 4: the trained parts as one diffusers folder with an open_clip folder inside, float16 safetensors; and back."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from synthstudio.engine.pretrain.glyphs import draw_pool
 from synthstudio.engine.pretrain.judge import JudgeStage
 from synthstudio.engine.pretrain.loop import Loop, Plan, say
 from synthstudio.engine.pretrain.unet import UnetShape, UnetStage, text_encoder_from
-from synthstudio.engine.pretrain.vae import VaeShape, VaeStage, latents
+from synthstudio.engine.pretrain.vae import Perception, VaeShape, VaeStage, latents
 
 
 def best_device() -> str:
@@ -53,12 +53,18 @@ def glyphs(given: argparse.Namespace) -> None:
 
 
 def vae(given: argparse.Namespace) -> None:
-    """Train the autoencoder, or only its decoder further."""
-    folder = given.run / ("decoder" if given.decoder_only else "vae")
+    """Train the autoencoder, or the finished one further, or only its decoder."""
+    folder = given.run / ("decoder" if given.decoder_only else "vae-further" if given.further else "vae")
     budget, shape = plan(given), VaeShape(tuple(given.channels), given.latent)
-    model = AutoencoderKL.from_pretrained(given.run / "vae" / "final") if given.decoder_only else shape.build()
-    Loop(VaeStage(mixture(given), model, given.batch, given.decoder_only), folder, budget, given.device).run()
-    model.save_pretrained(folder / "final")
+    finished = given.run / "vae" / "final"
+    model = AutoencoderKL.from_pretrained(finished) if given.decoder_only or given.further else shape.build()
+    perception = None
+    if given.perceptual:
+        tower = Perception(load_clip(given.run / "clip" / "final").to(given.device))
+        perception = (tower, given.perceptual)
+    stage = VaeStage(mixture(given), model, given.batch, given.decoder_only, perception)
+    Loop(stage, folder, budget, given.device).run()
+    model.save_pretrained(finished if given.further else folder / "final")
 
 
 def clip(given: argparse.Namespace) -> None:
@@ -88,7 +94,7 @@ def unet(given: argparse.Namespace) -> None:
         denoiser = shape.build(vae.config.latent_channels, text.config.hidden_size)
     final.mkdir(parents=True, exist_ok=True)
     (final / "scale.json").write_text(json.dumps(scale))
-    folder = run / ("further" if given.further else "unet")
+    folder = run / ("unet-further" if given.further else "unet")
     Loop(UnetStage(data, denoiser, text, given.batch), folder, budget, given.device).run()
     denoiser.save_pretrained(final / "unet")
     text.save_pretrained(final / "text_encoder")

@@ -1,7 +1,9 @@
 """Stage 1: the autoencoder. 64 px to 8x8 latents, no attention, so that crops train it as well as whole images.
 
 Loss: L1 on pixels, L1 on image gradients at three scales (it keeps edges, which is what a plain L1 blurs first), and a
-very small KL term as in latent diffusion (Rombach et al. 2022, https://arxiv.org/abs/2112.10752, section 3.1).
+very small KL term as in latent diffusion (Rombach et al. 2022, https://arxiv.org/abs/2112.10752, section 3.1). Where
+texture counts, a perceptual term (Zhang et al. 2018, https://arxiv.org/abs/1801.03924, equation 1) on the convolutional
+stages of the CLIP that stage 2 trained: no other network's weights enter.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from diffusers.models.resnet import ResnetBlock2D
+from open_clip.model import CLIP
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -65,6 +68,28 @@ def edge_loss(made: Tensor, real: Tensor, scales: int = 3) -> Tensor:
     return total / scales
 
 
+class Perception:
+    """How far two images are apart in the convolutional stages of a CLIP's ResNet, at any size from 32 px."""
+
+    def __init__(self, clip: CLIP) -> None:
+        self.tower = clip.visual.requires_grad_(False).eval()
+
+    def stages(self, image: Tensor) -> list[Tensor]:
+        """Features after the stem and each stage, every position scaled to unit length."""
+        found, value = [], self.tower.stem(image)
+        for stage in (None, self.tower.layer1, self.tower.layer2, self.tower.layer3):
+            value = stage(value) if stage is not None else value
+            found.append(F.normalize(value, dim=1, eps=1e-3))
+        return found
+
+    def __call__(self, made: Tensor, real: Tensor) -> Tensor:
+        """Mean squared distance of unit features, averaged over positions, summed over stages."""
+        with torch.no_grad():
+            wanted = self.stages(real)
+        distances = [(a - b).pow(2).sum(1).mean() for a, b in zip(self.stages(made), wanted, strict=True)]
+        return torch.stack(distances).sum()
+
+
 class VaeStage:
     """Crops of 32 px until `whole_from` of the budget is used, whole images afterwards.
 
@@ -74,8 +99,16 @@ class VaeStage:
     whole_from = 0.75
     kl = 1e-5
 
-    def __init__(self, data: Mixture, vae: AutoencoderKL, batch: int = 32, decoder_only: bool = False) -> None:
+    def __init__(
+        self,
+        data: Mixture,
+        vae: AutoencoderKL,
+        batch: int = 32,
+        decoder_only: bool = False,
+        perception: tuple[Perception, float] | None = None,
+    ) -> None:
         self.data, self.batch, self.decoder_only = data, batch, decoder_only
+        self.perception = perception
         self.vae = vae
         self.modules = nn.ModuleDict({"vae": vae})
         if decoder_only:
@@ -101,7 +134,13 @@ class VaeStage:
         made = self.vae.decode(latent).sample
         pixel, edge, kl = F.l1_loss(made, image), edge_loss(made, image), posterior.kl().mean()
         numbers = {"l1": pixel.item(), "edge": edge.item(), "kl": kl.item(), "mse": F.mse_loss(made, image).item()}
-        return pixel + edge + self.kl * kl, numbers
+        loss = pixel + edge + self.kl * kl
+        if self.perception is not None:
+            perceive, weight = self.perception
+            distance = perceive(made, image)
+            numbers["perceived"] = distance.item()
+            loss = loss + weight * distance
+        return loss, numbers
 
 
 def _save(values: np.ndarray, path: Path) -> None:

@@ -16,6 +16,7 @@ from synthstudio.resources import Resources
 from synthstudio.workspace import Workspace
 
 COLOURS = {"blue": (30, 40, 200), "green": (30, 190, 60), "red": (210, 40, 30)}
+LABELS = tuple(COLOURS)
 
 
 @dataclass

@@ -10,19 +10,7 @@ from synthstudio.step import build
 from synthstudio.steps.evaluate.report import FoldAnswers, difference, sentence
 from synthstudio.steps.evaluate.report import build as report_of
 from tests.engine.tiny_clip import make_clip
-from tests.steps.kit import coloured, encoder_ref, outputs, stored, work_in
-
-LABELS = ("blue", "green", "red")
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory):
-    return make_clip(tmp_path_factory.mktemp("clip") / "vit", "vit")
-
-
-@pytest.fixture
-def work(tmp_path):
-    return work_in(tmp_path)
+from tests.steps.kit import LABELS, coloured, encoder_ref, outputs, stored
 
 
 def probe(work, clip, **fields):

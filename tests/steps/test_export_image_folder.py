@@ -11,15 +11,10 @@ from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import BadInput, Leak
 from synthstudio.step import build
 from synthstudio.steps.export.image_folder import ExportImageFolder, class_folders
-from tests.steps.kit import coloured, outputs, stored, work_in
+from tests.steps.kit import coloured, outputs, stored
 
 LABELS = ("red", "green", "blue")
 NASTY = ("a/b", "test", 'say "hi"', "<b>🐱</b>", "Cat", "cat", "...")
-
-
-@pytest.fixture
-def work(tmp_path):
-    return work_in(tmp_path)
 
 
 @pytest.fixture

@@ -8,20 +8,7 @@ from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import BadInput
 from synthstudio.events import Measured, Scored
 from synthstudio.step import build
-from tests.engine.tiny_clip import make_clip
-from tests.steps.kit import coloured, encoder_ref, outputs, png, stored, work_in
-
-LABELS = ("blue", "green", "red")
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory):
-    return make_clip(tmp_path_factory.mktemp("clip") / "vit", "vit")
-
-
-@pytest.fixture
-def work(tmp_path):
-    return work_in(tmp_path)
+from tests.steps.kit import LABELS, coloured, encoder_ref, outputs, png, stored
 
 
 def values(work, kind, **fields):

@@ -17,11 +17,6 @@ from tests.steps.kit import coloured, outputs, work_in
 LABELS = ("red", "green", "blue")
 
 
-@pytest.fixture
-def work(tmp_path):
-    return work_in(tmp_path)
-
-
 def pool(work, counts, given=""):
     """Members of a pool: so many different pictures of each label."""
     return [

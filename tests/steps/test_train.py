@@ -4,20 +4,7 @@ from safetensors.torch import load_file
 from synthstudio.errors import BadInput
 from synthstudio.events import Measured, Note, Progress
 from synthstudio.step import build
-from tests.engine.tiny_clip import make_clip
-from tests.steps.kit import encoder_ref, outputs, stored, work_in
-
-LABELS = ("blue", "green", "red")
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory):
-    return make_clip(tmp_path_factory.mktemp("clip") / "vit", "vit")
-
-
-@pytest.fixture
-def work(tmp_path):
-    return work_in(tmp_path)
+from tests.steps.kit import LABELS, encoder_ref, outputs, stored
 
 
 def classifier(work, clip, **fields):

@@ -83,8 +83,7 @@ def unet(given: argparse.Namespace) -> None:
     run, budget = given.run, plan(given)
     vae = AutoencoderKL.from_pretrained(run / "vae" / "final").eval()
     final = run / "unet" / "final"
-    known = json.loads((final / "scale.json").read_text()) if given.further else None
-    data, scale = latents(mixture(given), vae, run / "latents", given.limit, given.device, known)
+    data, scale = latents(mixture(given), vae, run / "latents", given.limit, given.device)
     if given.further:
         text = CLIPTextModel.from_pretrained(final / "text_encoder")
         denoiser = UNet2DConditionModel.from_pretrained(final / "unet")

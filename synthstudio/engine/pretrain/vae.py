@@ -158,10 +158,8 @@ def encode_all(vae: AutoencoderKL, pixels: np.ndarray, index: np.ndarray, device
     return np.concatenate(parts)
 
 
-def latents(
-    data: Mixture, vae: AutoencoderKL, folder: Path, limit: int, device: str, scale: float | None = None
-) -> tuple[Mixture, float]:
-    """The mixture as latents of unit variance, and the factor that made it so; `scale` gives the factor instead.
+def latents(data: Mixture, vae: AutoencoderKL, folder: Path, limit: int, device: str) -> tuple[Mixture, float]:
+    """The mixture as latents of unit variance, and the factor that made it so.
 
     `limit` bounds the images of the source with the largest share; the others are kept in proportion.
     """
@@ -176,7 +174,7 @@ def latents(
             write_aside(file, partial(_save, values))
         parts.append((source, chosen, np.load(file)))
         factors.append(parts[-1][2].astype(np.float32).var())
-    scale = scale or float(1 / np.sqrt(np.average(factors, weights=data.shares)))
+    scale = float(1 / np.sqrt(np.average(factors, weights=data.shares)))
     sources = [
         Source(
             s.name, values * np.float16(scale), [s.labels[i] for i in chosen], s.looks and [s.looks[i] for i in chosen]

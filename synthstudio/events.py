@@ -85,25 +85,30 @@ class Started(_Event):
     environment: dict[str, str]
 
 
-class Stopped(_Event):
+class _LastWord(_Event):
+    """What an attempt cost: wall-clock seconds and the largest resident size. A killed attempt cannot say it."""
+
+    seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+
+
+class Stopped(_LastWord):
     """The worker stopped because it was asked to; the run can be resumed."""
 
     event: Literal["stopped"] = "stopped"
 
 
-class Failed(_Event):
+class Failed(_LastWord):
     """The worker gave up; `error` is for people, the traceback is in the run's log."""
 
     event: Literal["failed"] = "failed"
     error: str
 
 
-class Finished(_Event):
-    """Everything was said. `seconds` and `peak_memory_mb` are those of the last attempt."""
+class Finished(_LastWord):
+    """Everything was said."""
 
     event: Literal["finished"] = "finished"
-    seconds: float
-    peak_memory_mb: float
 
 
 Said = Made | Scored | Measured | Progress | Refused | Note | Output

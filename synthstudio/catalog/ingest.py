@@ -87,21 +87,30 @@ def _started(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tup
 
 
 def _stopped(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Stopped]]) -> None:
-    cursor.execute("update runs set state = 'stopped', finished = ? where id = ?", [lines[-1][0], run_id])
+    cursor.execute("update runs set state = 'stopped' where id = ?", [run_id])
+    _cost(cursor, run_id, lines)
 
 
 def _failed(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Failed]]) -> None:
-    at, last = lines[-1]
-    cursor.execute("update runs set state = 'failed', error = ?, finished = ? where id = ?", [last.error, at, run_id])
+    cursor.execute("update runs set state = 'failed', error = ? where id = ?", [lines[-1][1].error, run_id])
+    _cost(cursor, run_id, lines)
 
 
 def _finished(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Finished]]) -> None:
     """The cost is stored; the state waits until the owner has seen the outputs and their digests."""
-    at, last = lines[-1]
+    _cost(cursor, run_id, lines)
+
+
+def _cost(
+    cursor: duckdb.DuckDBPyConnection,
+    run_id: str,
+    lines: Sequence[tuple[float, events.Stopped | events.Failed | events.Finished]],
+) -> None:
+    """Seconds of all attempts add up; of memory the largest attempt counts."""
     cursor.execute(
         "update runs set seconds = seconds + ?, peak_memory_mb = greatest(peak_memory_mb, ?), finished = ?"
         " where id = ?",
-        [last.seconds, last.peak_memory_mb, at, run_id],
+        [sum(e.seconds for _, e in lines), max(e.peak_memory_mb for _, e in lines), lines[-1][0], run_id],
     )
 
 

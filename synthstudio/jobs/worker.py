@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import filelock
 
@@ -82,35 +83,38 @@ def _attempt(folder: Path) -> int:
     attempt = 1 + sum(isinstance(event, Started) for event in earlier)
     stop = _StopRequest(folder / STOP)
     started = time.monotonic()
+
+    def cost() -> dict[str, Any]:
+        return {"seconds": time.monotonic() - started, "peak_memory_mb": peak_memory_mb()}
+
     scratch = folder / "scratch"
     try:
         with storage_errors(scratch):
             scratch.mkdir(exist_ok=True)
         with _beating(folder / HEARTBEAT), _device(workspace, request.resources, events, stop) as ready:
             if not ready:
-                events.append(Stopped())
+                events.append(Stopped(**cost()))
                 return 0
             load_extensions()
             step = from_json(request.step)
             events.append(Started(attempt=attempt, pid=os.getpid(), environment=environment()))
             work = WorkerWork(workspace, request.resources, scratch, _images_made(earlier, workspace))
             if not _carry_out(step, work, events, stop):
-                events.append(Stopped())
+                events.append(Stopped(**cost()))
                 return 0
-        events.append(Finished(seconds=time.monotonic() - started, peak_memory_mb=peak_memory_mb()))
+        events.append(Finished(**cost()))
         return 0
     except StudioError as error:
         log.exception("the run failed")
-        events.append(Failed(error=str(error)))
+        sentence = str(error)
     except MemoryError:
         log.exception("out of memory")
-        events.append(
-            Failed(error="Memory ran out. Use a smaller batch, smaller images or a smaller model, and resume.")
-        )
+        sentence = "Memory ran out. Use a smaller batch, smaller images or a smaller model, and resume."
     except Exception as error:
         # The last line of defence of a process: whatever it is, the owner must hear of it.
         log.exception("unexpected")
-        events.append(Failed(error=f"Unexpected {type(error).__name__}: {error}. The traceback is in {folder / LOG}."))
+        sentence = f"Unexpected {type(error).__name__}: {error}. The traceback is in {folder / LOG}."
+    events.append(Failed(error=sentence, **cost()))
     return 1
 
 

@@ -50,8 +50,11 @@ def test_a_stopped_run_keeps_what_it_made_and_resumes_to_the_same_result(studio)
     assert studio.wait(run_id).state == "stopped"
     kept = made(studio, run_id)
     assert 3 <= len(kept) < 12
+    so_far = studio.catalog.runs.get(run_id).seconds
+    assert so_far > 0
     studio.resume(run_id)
     assert studio.wait(run_id).state == "done"
+    assert studio.catalog.runs.get(run_id).seconds > so_far, "the cost of both attempts"
     assert made(studio, run_id) == made(studio, unbroken)
     assert made(studio, run_id)[: len(kept)] == kept
 

@@ -18,6 +18,10 @@ class Images:
         """How many images a run made."""
         return int(self._database.rows("select count(*) from images where run_id = ?", [run_id])[0][0])
 
+    def total(self) -> int:
+        """How many images all runs of the project made."""
+        return int(self._database.rows("select count(*) from images")[0][0])
+
     def made_by(self, run_id: str, limit: int = 100, offset: int = 0) -> list[dict[str, Any]]:
         """Images of a run in plan order, with how each was made."""
         rows = self._database.records(

@@ -20,10 +20,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from synthstudio.ui import visitors
 
 _MB = 1 << 20
-_CLOSED = ("/monitoring", "/gradio_api/deep_link", "/gradio_api/vibe", "/gradio_api/dev/", "/gradio_api/upload")
-_CLOSED_ANYWHERE = ("/file=", "/proxy=", "/stream/")
+# Everything the page and gradio_client ask for. Gradio has many more routes (files by path, proxies, recordings, live
+# editing of the app, monitoring) and every version adds some: what is not listed here is not reached.
+_PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json", "/login", "/logout")
+_BELOW = ("/studio/", "/assets/", "/static/", "/svelte/", "/pwa_icon", "/login/")
+_GRADIO = "/gradio_api/"
+_EVENTS = (
+    "info", "startup-events", "heartbeat", "queue", "call", "run", "api", "cancel", "reset", "user", "token",
+    "login_check", "app_id", "theme.css",
+)  # fmt: skip
 _TOO_LARGE = "The body is too large."
-_OPEN = ("/gradio_api/startup-events", "/startup-events")  # gradio asks itself for it while it starts
+_OPEN = ("/gradio_api/startup-events",)  # gradio asks itself for it while it starts
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
@@ -76,12 +83,14 @@ class Guard:
         name = visitors.signed_in(scope) if self._rules.public else self._rules.password and self._rules.user
         scope[visitors.SCOPE_KEY] = name
         refusal = self._refusal(scope, headers) or self._length_refusal(scope["path"], headers)
+        # A body that we do not read is thrown away by the server, which is fine as long as it ends soon.
+        endless = "transfer-encoding" in headers or _length(headers) > self._rules.body_bytes
         if refusal is not None:
-            await _answer(send, scope["path"], *refusal)
+            await _answer(send, scope["path"], *refusal, close=endless)
             return
         token = visitors.enter(name or None)
         try:
-            body = _Body(receive, send, self._limit(scope["path"]), self._rules)
+            body = _Body(receive, send, endless, self._limit(scope["path"]), self._rules)
             await body.handled_by(self._app, scope)
         finally:
             visitors.leave(token)
@@ -95,7 +104,7 @@ class Guard:
             return 403, "Requests from other sites are refused."
         if headers.get("sec-fetch-site") == "cross-site" and not looks:
             return 403, "Requests from other sites are refused."
-        if "\0" in path or path.startswith(_CLOSED) or any(part in path for part in _CLOSED_ANYWHERE):
+        if not _used(path):
             return 404, "Not here."
         if self._rules.public and path.startswith("/studio/") and not looks and not scope[visitors.SCOPE_KEY]:
             return _stranger(scope)
@@ -125,11 +134,12 @@ class Guard:
 class _Body:
     """A request's body, counted as it comes: one that is too large or never ends is cut off and refused."""
 
-    def __init__(self, receive: Receive, send: Send, limit: int, rules: Rules) -> None:
+    def __init__(self, receive: Receive, send: Send, endless: bool, limit: int, rules: Rules) -> None:
         self._receive, self._send = receive, send
         self._limit, self._silence = limit, rules.silence_seconds
         self._until = time.monotonic() + rules.body_seconds
         self._got = 0
+        self._endless = endless
         self._whole = self._started = False
         self._refused: tuple[int, str] | None = None
 
@@ -168,6 +178,8 @@ class _Body:
         if message["type"] == "http.response.start":
             self._started = True
             message["headers"] = [*message.get("headers", []), *_HEADERS]
+            if self._endless and not self._whole:
+                message["headers"].append((b"connection", b"close"))
         await self._send(message)
 
 
@@ -205,6 +217,15 @@ def _basic(header: str) -> str | None:
         return base64.b64decode(value, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         return ""
+
+
+def _used(path: str) -> bool:
+    """Whether the page uses this address. Steps upwards, NUL and backslashes are in none of them."""
+    if "\0" in path or "\\" in path or ".." in path.split("/"):
+        return False
+    if path.startswith(_GRADIO):
+        return path[len(_GRADIO) :].partition("/")[0] in _EVENTS
+    return path in _PAGES or path.rstrip("/") in _PAGES or path.startswith(_BELOW)
 
 
 def _stranger(scope: Scope) -> tuple[int, str]:

@@ -23,7 +23,7 @@ _TRAINS = ("ss-run", "ss-adapt-go")
 def head(where: Place) -> None:
     """The place of the banner and of the sign-in, at the top of the page being built."""
     if where.public and where.sign_in:
-        gr.LoginButton(size="sm", elem_id="ss-sign-in")
+        gr.LoginButton(size="sm", elem_id="ss-sign-in", icon=None)  # its picture would come by path
     if where.public or where.forgets:
         gr.HTML(banner(where, None), elem_id="ss-notice", elem_classes="ss-plainblock", apply_default_css=False)
 

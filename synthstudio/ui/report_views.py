@@ -3,6 +3,7 @@
 from typing import Any
 
 from synthstudio.catalog.pipelines import Pipeline
+from synthstudio.errors import Missing
 from synthstudio.jobs import Studio
 from synthstudio.ui import words
 from synthstudio.ui.session import StudioSession
@@ -35,7 +36,10 @@ def detail(session: StudioSession, run_id: str) -> dict[str, Any]:
     """One comparison in full."""
     studio = session.studio
     run = studio.catalog.runs.get(run_id)
-    report = studio.workspace.document(studio.catalog.runs.outputs(run.id)["report"])
+    outputs = studio.catalog.runs.outputs(run.id)
+    if run.kind != "evaluate.compare" or "report" not in outputs:
+        raise Missing(f"Run {run.id} has no report. Open a finished comparison.")
+    report = studio.workspace.document(outputs["report"])
     arms = [arm for arm in words.ARMS if report["mean"].get(arm) is not None]
     return {
         "run": run.id,

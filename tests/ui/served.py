@@ -59,7 +59,7 @@ class Page:
         deadline = time.monotonic() + 300
         while True:
             with contextlib.suppress(httpx.TransportError):
-                self.client.get("/startup-events")
+                self.client.get("/gradio_api/startup-events")
                 return
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, "the page did not start in time"

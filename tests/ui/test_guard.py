@@ -49,9 +49,9 @@ def test_what_the_page_does_not_use_is_closed(path):
 
 
 def test_large_bodies_are_refused_with_and_without_a_declared_length():
-    assert client(body_bytes=100).post("/x", content=b"a" * 101).status_code == 413
+    assert client(body_bytes=100).post("/studio/x", content=b"a" * 101).status_code == 413
     chunks = (b"a" * 60 for _ in range(3))
-    assert client(body_bytes=100).post("/x", content=chunks).status_code == 413
+    assert client(body_bytes=100).post("/studio/x", content=chunks).status_code == 413
 
 
 def test_every_answer_forbids_sniffing_and_foreign_scripts():

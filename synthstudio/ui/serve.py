@@ -93,6 +93,7 @@ def launch(
     """Start listening and return at once, with the page and its address."""
     live = Live(session)
     page = build(session, live)
+    page.space_id = None  # told its name, a page on a Space asks huggingface.co and font servers by itself
     page.queue(max_size=64, default_concurrency_limit=4, api_open=False)
     others = [
         review.router(session),

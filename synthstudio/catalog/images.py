@@ -6,6 +6,7 @@ from typing import Any
 
 from synthstudio.artifacts import ImageSet
 from synthstudio.catalog.database import Database, insert
+from synthstudio.catalog.review_tables import held_back
 
 
 class Images:
@@ -49,6 +50,8 @@ class Images:
                 cursor, "members", ("set_id", "image", "label", "given"),
                 [(image_set.id, m.image, m.label, m.given) for m in image_set],
             )  # fmt: skip
+            if image_set.role == "test":
+                held_back(cursor, image_set.id)
             cursor.execute(
                 "insert into image_sets (id, role, size, run_id, created) values (?, ?, ?, ?, ?)",
                 [image_set.id, image_set.role, len(image_set), run_id, time.time()],

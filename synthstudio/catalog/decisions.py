@@ -13,10 +13,15 @@ from typing import Any, Literal
 import duckdb
 
 from synthstudio.catalog.database import Database
-from synthstudio.catalog.review_tables import decide
+from synthstudio.catalog.review_tables import decide, keys
 
 Verdict = Literal["keep", "reject", "relabel", "clear"]
 _CHANGES_AT_ONCE = 1000
+# The first list is read from a column of numbers, so that the names of a million pictures stay on the disk.
+_NAMED = """
+    with likely as materialized (select * from review where key in (select unnest(?::bigint[])))
+    select * from likely where digest in (select unnest(?::text[]))
+"""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Chosen:
     @classmethod
     def images(cls, digests: Sequence[str]) -> "Chosen":
         """Images by name; names that are not on the review table are passed over."""
-        return cls("select number from review where digest in (select unnest(?::text[]))", [list(digests)])
+        return cls(f"select number from ({_NAMED})", [keys(digests), list(digests)])  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -91,9 +96,8 @@ class Decisions:
     def states(self, digests: Sequence[str]) -> list[dict[str, Any]]:
         """The standing decision of each of these images that has one."""
         return self._database.records(
-            "select digest as image, seq, verdict, given as label from review"
-            " where seq > 0 and digest in (select unnest(?::text[]))",
-            [list(digests)],
+            f"select digest as image, seq, verdict, given as label from ({_NAMED}) where seq > 0",  # noqa: S608
+            [keys(digests), list(digests)],
         )
 
     def targets(self) -> dict[str, int]:

@@ -115,14 +115,15 @@ def m005_review(cursor: duckdb.DuckDBPyConnection) -> None:
     `read_to` says how many rows of the growing tables they hold.
     """
     cursor.execute(
-        "create table review (number bigint not null, digest text not null, label text not null, origin text not null,"
-        " width integer not null, height integer not null, run bigint not null, verdict text not null,"
-        " given text not null, seq bigint not null, held boolean not null)"
+        "create table review (number bigint not null, key bigint not null, digest text not null, label text not null,"
+        " origin text not null, width integer not null, height integer not null, run bigint not null,"
+        " verdict text not null, given text not null, seq bigint not null, held boolean not null)"
     )
     cursor.execute(
         """
         insert into review
-        select t.number, t.digest, t.label, t.origin, t.width, t.height, i.run, coalesce(d.verdict, ''),
+        select t.number, coalesce(try_cast('0x' || left(t.digest, 15) as bigint), 0), t.digest, t.label, t.origin,
+               t.width, t.height, i.run, coalesce(d.verdict, ''),
                coalesce(d.label, ''), coalesce(d.seq, 0),
                t.digest in (select m.image from members m join image_sets i on i.id = m.set_id where i.role = 'test')
         from tiles t join (

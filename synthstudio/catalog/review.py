@@ -186,9 +186,10 @@ class Review:
                 return self._views[key]
         listed, values = _listing(query, f"number, {_KEYS[query.sort]} as key")
         if query.sort == "class":
+            places = "select key, row_number() over (order by key) as place from (select distinct key from listed)"
             listed = (
-                f"with listed as ({listed}), places as (select key, row_number() over (order by key) as place from"  # noqa: S608
-                " (select distinct key from listed)) select number, place::usmallint from listed join places using (key)"
+                f"with listed as ({listed}), places as ({places})"  # noqa: S608 - all of it stands here
+                " select number, place::usmallint from listed join places using (key)"
             )
         numbers, keys = self._database.columns(listed, values)
         numbers = _sorted(numbers.astype(np.int64), keys)

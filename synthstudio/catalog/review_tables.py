@@ -4,12 +4,15 @@ Decisions change a row in their own transaction. New images and scores are taken
 only ever grow, so the number of rows taken in so far says where to go on.
 """
 
+import re
 import threading
+from collections.abc import Sequence
 
 import duckdb
 
 from synthstudio.catalog.database import Database
 
+_HEX = re.compile("[0-9a-f]+")
 _TEST = "select m.image from members m join image_sets i on i.id = m.set_id where i.role = 'test'"
 _STANDS = (
     "select image, arg_max(verdict, seq) as verdict, arg_max(label, seq) as label, max(seq) as seq from decisions"
@@ -28,8 +31,9 @@ _NEW_PICTURES = """
 """
 _ADD_PICTURES = f"""
     insert into review
-    select f.number, f.digest, f.label, f.origin, f.width, f.height, f.run, coalesce(s.verdict, ''),
-           coalesce(s.label, ''), coalesce(s.seq, 0), f.digest in ({_TEST})
+    select f.number, coalesce(try_cast('0x' || left(f.digest, 15) as bigint), 0), f.digest, f.label, f.origin,
+           f.width, f.height, f.run, coalesce(s.verdict, ''), coalesce(s.label, ''), coalesce(s.seq, 0),
+           f.digest in ({_TEST})
     from fresh f left join ({_STANDS}) s on s.image = f.digest order by f.number
 """  # noqa: S608 - both parts stand above
 _ADD_MAKERS = """
@@ -78,6 +82,11 @@ class ReviewTables:
             cursor.execute("update read_to set rows = 0")
             _take_in(cursor)
             self._seen = None
+
+
+def keys(digests: Sequence[str]) -> list[int]:
+    """What finds rows of a million quickly: the beginning of each digest as a number. The digest itself decides."""
+    return [int(digest[:15], 16) if _HEX.fullmatch(digest[:15]) else 0 for digest in digests]
 
 
 def decide(cursor: duckdb.DuckDBPyConnection, act: str, start: int) -> None:

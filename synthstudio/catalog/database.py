@@ -53,12 +53,11 @@ class Database:
         finally:
             cursor.close()
 
-    def column(self, sql: str, values: Sequence[Any] = ()) -> NDArray[np.int64]:
-        """The only column of a query as whole numbers: a million of them cost eight megabytes."""
+    def columns(self, sql: str, values: Sequence[Any] = ()) -> list[NDArray[Any]]:
+        """The columns of a query as arrays, without missing values: a million whole numbers cost eight megabytes."""
         cursor = self._connection.cursor()
         try:
-            (found,) = cursor.execute(sql, list(values)).fetchnumpy().values()
-            return np.asarray(found, dtype=np.int64)
+            return [np.asarray(column) for column in cursor.execute(sql, list(values)).fetchnumpy().values()]
         finally:
             cursor.close()
 

@@ -13,14 +13,20 @@ from typing import Any, Literal
 import duckdb
 
 from synthstudio.catalog.database import Database
+from synthstudio.catalog.review_tables import decide, keys
 
 Verdict = Literal["keep", "reject", "relabel", "clear"]
 _CHANGES_AT_ONCE = 1000
+# The first list is read from a column of numbers, so that the names of a million pictures stay on the disk.
+_NAMED = """
+    with likely as materialized (select * from review where key in (select unnest(?::bigint[])))
+    select * from likely where digest in (select unnest(?::text[]))
+"""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which images an act is about: a query whose only column is `image`, with its bound values."""
+    """Which images an act is about: a query whose only column is `number`, with its bound values."""
 
     sql: str
     values: list[Any]
@@ -28,7 +34,7 @@ class Chosen:
     @classmethod
     def images(cls, digests: Sequence[str]) -> "Chosen":
         """Images by name; names that are not on the review table are passed over."""
-        return cls("select digest as image from tiles where digest in (select unnest(?::text[]))", [list(digests)])
+        return cls(f"select number from ({_NAMED})", [keys(digests), list(digests)])  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -90,9 +96,8 @@ class Decisions:
     def states(self, digests: Sequence[str]) -> list[dict[str, Any]]:
         """The standing decision of each of these images that has one."""
         return self._database.records(
-            "select image, max(seq) as seq, arg_max(verdict, seq) as verdict, arg_max(label, seq) as label"
-            " from decisions where image in (select unnest(?::text[])) group by image",
-            [list(digests)],
+            f"select digest as image, seq, verdict, given as label from ({_NAMED}) where seq > 0",  # noqa: S608
+            [keys(digests), list(digests)],
         )
 
     def targets(self) -> dict[str, int]:
@@ -115,57 +120,53 @@ def _known(cursor: duckdb.DuckDBPyConnection, act_id: str) -> Outcome | None:
 
 def _store(cursor: duckdb.DuckDBPyConnection, act: Act, who: str) -> Outcome:
     (start,) = cursor.execute("select coalesce(max(seq), 0) from decisions").fetchall()[0]
-    kept = 0
-    if act.undoes is None:
-        _add(cursor, act, start)
-    else:
-        kept = _take_back(cursor, act, start)
-    (last,) = cursor.execute("select coalesce(max(seq), 0) from decisions").fetchall()[0]
+    named = _add(cursor, act) if act.undoes is None else _take_back(cursor, act)
+    (changed,) = cursor.execute("select count(*) from change").fetchall()[0]
+    decide(cursor, act.id, start)
+    cursor.execute("drop table change")
+    last = start + changed
     cursor.execute(
         "insert into acts (id, first_seq, last_seq, who, tab, decided_at, why, context, undoes)"
         " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [act.id, start + 1, last, who, act.tab, time.time(), act.why,
          json.dumps(act.context, ensure_ascii=False), act.undoes],
     )  # fmt: skip
-    return Outcome(act.id, last, last - start, kept)
+    return Outcome(act.id, last, changed, max(0, named - changed))
 
 
-def _add(cursor: duckdb.DuckDBPyConnection, act: Act, start: int) -> None:
+def _add(cursor: duckdb.DuckDBPyConnection, act: Act) -> int:
     """A class given earlier stays when an image is kept or rejected; clearing gives back the maker's own class."""
-    label = {"relabel": "?::text", "clear": "?::text"}.get(act.verdict, "coalesce(nullif(?::text, ''), s.label, '')")
+    label = {"relabel": "?::text", "clear": "?::text"}.get(act.verdict, "coalesce(nullif(?::text, ''), r.given)")
     cursor.execute(
         f"""
-        with chosen as ({act.chosen.sql})
-        insert into decisions (seq, act, image, verdict, label)
-        select ? + row_number() over (order by c.image), ?, c.image, ?, {label}
-        from (select distinct image from chosen) c left join (
-            select image, arg_max(label, seq) as label from decisions
-            where image in (select image from chosen) group by image
-        ) s using (image)
+        create temp table change as
+        select r.number, r.digest as image, ?::text as verdict, {label} as label
+        from review r where r.number in ({act.chosen.sql})
         """,  # noqa: S608
-        [*act.chosen.values, start, act.id, act.verdict, act.label],
+        [act.verdict, act.label, *act.chosen.values],
     )
+    return 0
 
 
-def _take_back(cursor: duckdb.DuckDBPyConnection, act: Act, start: int) -> int:
-    """Restore what stood before the undone act, except where another tab has decided since."""
+def _take_back(cursor: duckdb.DuckDBPyConnection, act: Act) -> int:
+    """Restore what stood before the undone act, except where another tab has decided since; returns how many images
+    the undone act had changed.
+    """
     found = cursor.execute("select first_seq, last_seq from acts where id = ?", [act.undoes]).fetchall()
-    if not found:
-        return 0
-    first, last = found[0]
+    first, last = found[0] if found else (1, 0)
     cursor.execute(
         """
-        insert into decisions (seq, act, image, verdict, label)
-        select ? + row_number() over (order by u.image), ?, u.image, coalesce(b.verdict, 'clear'), coalesce(b.label, '')
-        from decisions u left join (
+        create temp table change as
+        with undone as (select image from decisions where seq between ? and ?),
+        before as (
             select image, arg_max(verdict, seq) as verdict, arg_max(label, seq) as label from decisions
-            where seq < ? group by image
-        ) b using (image)
-        where u.seq between ? and ? and u.image not in (
-            select o.image from decisions o join acts a on a.id = o.act where o.seq > ? and a.tab <> ?
-        )
+            where seq < ? and image in (select image from undone) group by image
+        ),
+        elsewhere as (select o.image from decisions o join acts a on a.id = o.act where o.seq > ? and a.tab <> ?)
+        select r.number, r.digest as image, coalesce(b.verdict, 'clear') as verdict, coalesce(b.label, '') as label
+        from review r left join before b on b.image = r.digest
+        where r.digest in (select image from undone) and r.digest not in (select image from elsewhere)
         """,
-        [start, act.id, first, first, last, last, act.tab],
+        [first, last, first, last, act.tab],
     )
-    (restored,) = cursor.execute("select count(*) from decisions where seq > ?", [start]).fetchall()[0]
-    return int(last - first + 1 - restored)
+    return int(last - first + 1)

@@ -6,6 +6,7 @@ from typing import Any
 
 from synthstudio.artifacts import ImageSet
 from synthstudio.catalog.database import Database, insert
+from synthstudio.catalog.review_tables import held_back
 
 
 class Images:
@@ -17,6 +18,10 @@ class Images:
     def count(self, run_id: str) -> int:
         """How many images a run made."""
         return int(self._database.rows("select count(*) from images where run_id = ?", [run_id])[0][0])
+
+    def total(self) -> int:
+        """How many images all runs of the project made."""
+        return int(self._database.rows("select count(*) from images")[0][0])
 
     def made_by(self, run_id: str, limit: int = 100, offset: int = 0) -> list[dict[str, Any]]:
         """Images of a run in plan order, with how each was made."""
@@ -45,6 +50,8 @@ class Images:
                 cursor, "members", ("set_id", "image", "label", "given"),
                 [(image_set.id, m.image, m.label, m.given) for m in image_set],
             )  # fmt: skip
+            if image_set.role == "test":
+                held_back(cursor, image_set.id)
             cursor.execute(
                 "insert into image_sets (id, role, size, run_id, created) values (?, ?, ?, ?, ?)",
                 [image_set.id, image_set.role, len(image_set), run_id, time.time()],

@@ -107,6 +107,45 @@ def m004_decisions(cursor: duckdb.DuckDBPyConnection) -> None:
     cursor.execute("create table targets (label text primary key, wanted bigint not null)")
 
 
+@migration
+def m005_review(cursor: duckdb.DuckDBPyConnection) -> None:
+    """One row per picture with the decision that stands: counts and pages no longer read the log of decisions.
+
+    The log stays the truth; `ReviewTables.rebuild` makes these tables again from it and from images and scores.
+    `read_to` says how many rows of the growing tables they hold.
+    """
+    cursor.execute(
+        "create table review (number bigint not null, key bigint not null, digest text not null, label text not null,"
+        " origin text not null, width integer not null, height integer not null, run bigint not null,"
+        " verdict text not null, given text not null, seq bigint not null, held boolean not null)"
+    )
+    cursor.execute(
+        """
+        insert into review
+        select t.number, coalesce(try_cast('0x' || left(t.digest, 15) as bigint), 0), t.digest, t.label, t.origin,
+               t.width, t.height, i.run, coalesce(d.verdict, ''),
+               coalesce(d.label, ''), coalesce(d.seq, 0),
+               t.digest in (select m.image from members m join image_sets i on i.id = m.set_id where i.role = 'test')
+        from tiles t join (
+            select i.digest, min(r.position) as run from images i join runs r on r.id = i.run_id group by i.digest
+        ) i on i.digest = t.digest left join (
+            select image, arg_max(verdict, seq) as verdict, arg_max(label, seq) as label, max(seq) as seq
+            from decisions group by image
+        ) d on d.image = t.digest
+        order by t.number
+        """
+    )
+    cursor.execute("drop table tiles")
+    # Runs that made a picture again, and what scorers say of it, by its number: joining numbers is quick.
+    cursor.execute("create table makers (run bigint not null, number bigint not null)")
+    cursor.execute(
+        "create table latest_scores (scorer text not null, number bigint not null, value double not null,"
+        " run bigint not null)"
+    )
+    cursor.execute("create table read_to (source text primary key, rows bigint not null)")
+    cursor.execute("insert into read_to values ('images', 0), ('scores', 0)")
+
+
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:
     """Apply what has not been applied, each change in a transaction of its own."""
     cursor = connection.cursor()

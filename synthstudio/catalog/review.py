@@ -16,26 +16,24 @@ from pydantic import BaseModel, ConfigDict, Field
 from synthstudio.artifacts import Origin
 from synthstudio.catalog.database import Database
 from synthstudio.catalog.decisions import Chosen
+from synthstudio.catalog.review_tables import ReviewTables
 
 Standing = Literal["pending", "accepted", "rejected"]
 Sort = Literal["arrival", "newest", "class", "score_high", "score_low", "decided", "shuffled"]
 
 _VIEWS_KEPT = 8
 _BINS = 24
-_ORDERS: dict[str, str] = {
-    "arrival": "number",
-    "newest": "number desc",
-    "class": "label, number",
-    "score_high": "score desc nulls last, number",
-    "score_low": "score nulls last, number",
-    "decided": "seq desc, number",
-    "shuffled": "hash(digest), number",
+# What a view is ordered by, ascending; then by number. A database sorts a million names slowly, so `_view` sorts keys.
+_KEYS: dict[str, str] = {
+    "arrival": "0::utinyint",
+    "newest": "-number",
+    "class": "label",
+    "score_high": "coalesce(-score, 'inf'::double)",
+    "score_low": "coalesce(score, 'inf'::double)",
+    "decided": "-seq",
+    "shuffled": "hash(digest)",
 }
-_STANDING = "case when s.verdict in ('keep', 'relabel') then 'accepted' when s.verdict = 'reject' then 'rejected' else 'pending' end"  # noqa: E501 - one expression
-_SCORES = """
-    select s.image, arg_max(s.value, r.position) as score from scores s join runs r on r.id = s.run_id
-    where s.scorer = ? and s.value is not null and not isnan(s.value) group by s.image
-"""
+_STANDING = "case when verdict in ('keep', 'relabel') then 'accepted' when verdict = 'reject' then 'rejected' else 'pending' end"  # noqa: E501 - one expression
 
 
 class Query(BaseModel):
@@ -64,11 +62,11 @@ class Review:
         self._database = database
         self._views: OrderedDict[str, NDArray[np.int64]] = OrderedDict()
         self._lock = threading.Lock()
-        self._indexed = -1
+        self.tables = ReviewTables(database)
 
     def settle(self, query: Query) -> Query:
         """The query with `as_of` and `upto` made definite."""
-        newest = self._index()
+        newest = self.tables.upto()
         (last,) = self._database.rows("select coalesce(max(seq), 0) from decisions")[0]
         changes = {"as_of": int(last)} if query.as_of < 0 else {}
         return query.model_copy(update=changes | ({"upto": newest} if query.upto < 0 else {}))
@@ -78,10 +76,17 @@ class Review:
         return len(self._view(query))
 
     def page(self, query: Query, start: int, count: int) -> list[dict[str, Any]]:
-        """Some images of a settled query in its order, each with its decision as it stands now."""
+        """Some images of a settled query in its order: digest, the maker's class and origin."""
+        return self._page(query, start, count, "digest, label, origin")
+
+    def decided_page(self, query: Query, start: int, count: int) -> list[dict[str, Any]]:
+        """As `page`, each with its decision as it stands now: verdict, class by hand, number of the decision."""
+        return self._page(query, start, count, "digest, label, origin, verdict, given, seq")
+
+    def _page(self, query: Query, start: int, count: int, columns: str) -> list[dict[str, Any]]:
         numbers = self._view(query)[start : start + count]
         found = self._database.records(
-            "select t.number, t.digest, t.label, t.origin from tiles t join"
+            f"select t.number, {columns} from review t join"  # noqa: S608 - columns from above
             " (select unnest(?::bigint[]) as number) n on n.number = t.number",
             [numbers.tolist()],
         )
@@ -91,31 +96,37 @@ class Review:
     def chosen(self, query: Query, spans: Iterable[tuple[int, int]]) -> Chosen:
         """The images at some places of a settled query: `spans` are first and last place, both counted in."""
         firsts, lasts = (list(column) for column in zip(*spans, strict=True))
-        listed, values = _listing(query, f"digest, row_number() over (order by {_ORDERS[query.sort]}) - 1 as place")
+        listed, values = _listing(
+            query, f"number, row_number() over (order by {_KEYS[query.sort]}, number) - 1 as place"
+        )
         return Chosen(
-            f"select l.digest as image from ({listed}) l join (select unnest(?::bigint[]) as first,"  # noqa: S608
+            f"select l.number from ({listed}) l join (select unnest(?::bigint[]) as first,"  # noqa: S608
             " unnest(?::bigint[]) as last) p on l.place between p.first and p.last",
             [*values, firsts, lasts],
         )
 
     def members(self, chosen: Chosen, as_of: int) -> list[tuple[str, str, str]]:
         """(class, image, verdict) of chosen images as decided up to `as_of`; never images of a test set."""
+        as_it_stood, values = _as_it_stood(as_of)
         return [
             (str(label), str(image), str(verdict))
             for label, image, verdict in self._database.rows(
-                f"with chosen as ({chosen.sql}), {_STATE}, {_HELD}"  # noqa: S608
-                " select coalesce(nullif(s.label, ''), t.label) as label, t.digest, coalesce(s.verdict, '')"
-                " from tiles t join (select distinct image from chosen) c on c.image = t.digest"
-                " left join state s on s.image = t.digest"
-                " where t.digest not in (select image from held) order by label, t.digest",
-                [*chosen.values, as_of],
+                f"with {as_it_stood}, chosen as ({chosen.sql})"  # noqa: S608
+                " select coalesce(nullif(given, ''), label) as shown, digest, verdict from stood"
+                " where number in (select number from chosen) order by shown, digest",
+                [*values, *chosen.values],
             )
         ]
 
     def tally(self, query: Query) -> list[tuple[str, str, str, bool, int]]:
         """Counts by (label, origin, standing, relabelled) under the run, set and score filters of a query."""
-        base, values = _base(query)
-        counted = f"{base} select label, origin, standing, relabelled, count(*) from base group by all"  # noqa: S608
+        # Counted by the columns as they are stored, a few hundred groups at most; what they mean is worked out after.
+        rows, values = _rows(query)
+        counted = (
+            f"with {rows}, counts as (select label, given, origin, verdict, count(*) as count from rows group by all)"  # noqa: S608
+            f" select coalesce(nullif(given, ''), label), origin, {_STANDING}, given not in ('', label), sum(count)"
+            " from counts group by all"
+        )
         return [
             (str(label), str(origin), str(standing), bool(relabelled), int(count))
             for label, origin, standing, relabelled, count in self._database.rows(counted, values)
@@ -124,8 +135,10 @@ class Review:
     def runs(self) -> list[dict[str, Any]]:
         """Runs that made images, newest first."""
         return self._database.records(
-            "select i.run_id as id, r.kind, r.created, count(distinct i.digest) as images from images i"
-            " join runs r on r.id = i.run_id group by all order by max(r.position) desc limit 500"
+            "select r.id, r.kind, r.created, m.images from (select run, sum(images)::bigint as images from"
+            " (select run, count(*) as images from review group by run union all"
+            " select run, count(*) from makers group by run) group by run) m join runs r on r.position = m.run"
+            " order by r.position desc limit 500"
         )
 
     def sets(self) -> list[dict[str, Any]]:
@@ -136,7 +149,9 @@ class Review:
 
     def scorers(self) -> list[str]:
         """The names of all scorers that have said something."""
-        return [str(name) for (name,) in self._database.rows("select distinct scorer from scores order by scorer")]
+        return [
+            str(name) for (name,) in self._database.rows("select distinct scorer from latest_scores order by scorer")
+        ]
 
     def histogram(self, query: Query) -> dict[str, Any]:
         """How the chosen scorer's values are spread under the query's other filters."""
@@ -161,7 +176,7 @@ class Review:
 
     def newest(self) -> int:
         """The number of the newest image."""
-        return self._index()
+        return self.tables.upto()
 
     def _view(self, query: Query) -> NDArray[np.int64]:
         key = query.model_dump_json()
@@ -169,77 +184,81 @@ class Review:
             if key in self._views:
                 self._views.move_to_end(key)
                 return self._views[key]
-        listed, values = _listing(query, "number")
-        order = f" order by {_ORDERS[query.sort]}"
-        numbers = self._database.column(f"{listed}{order}", values)
+        listed, values = _listing(query, f"number, {_KEYS[query.sort]} as key")
+        if query.sort == "class":
+            places = "select key, row_number() over (order by key) as place from (select distinct key from listed)"
+            listed = (
+                f"with listed as ({listed}), places as ({places})"  # noqa: S608 - all of it stands here
+                " select number, place::usmallint from listed join places using (key)"
+            )
+        numbers, keys = self._database.columns(listed, values)
+        numbers = _sorted(numbers.astype(np.int64), keys)
         with self._lock:
             self._views[key] = numbers
             while len(self._views) > _VIEWS_KEPT:
                 self._views.popitem(last=False)
         return numbers
 
-    def _index(self) -> int:
-        """Give numbers to pictures that have none yet; returns the highest number."""
-        with self._lock:
-            (images,) = self._database.rows("select count(*) from images")[0]
-            if images != self._indexed:
-                with self._database.transaction() as cursor:
-                    cursor.execute(_NUMBER_NEW_IMAGES)
-                self._indexed = images
-        return int(self._database.rows("select coalesce(max(number), 0) from tiles")[0][0])
+
+def _sorted(numbers: NDArray[np.int64], keys: NDArray[Any]) -> NDArray[np.int64]:
+    """Numbers by key, equal keys by number. They mostly come in order, as they are stored."""
+    if np.any(numbers[1:] < numbers[:-1]):
+        order = np.argsort(numbers, kind="stable")
+        numbers, keys = numbers[order], keys[order]
+    return numbers[np.argsort(keys, kind="stable")] if keys.dtype != np.uint8 else numbers
 
 
-_NUMBER_NEW_IMAGES = """
-    insert into tiles (number, digest, label, origin, width, height)
-    select (select coalesce(max(number), 0) from tiles) + row_number() over (order by n.position, n.plan_index),
-           n.digest, n.label, n.origin, n.width, n.height
-    from (
-        select i.digest, i.label, i.origin, i.width, i.height, i.plan_index, r.position
-        from images i join runs r on r.id = i.run_id anti join tiles t on t.digest = i.digest
-        qualify row_number() over (partition by i.digest order by r.position, i.plan_index) = 1
-    ) n
-"""
-_STATE = (
-    "state as (select image, arg_max(verdict, seq) as verdict, arg_max(label, seq) as label, max(seq) as seq"
-    " from decisions where seq <= ? group by image)"
-)
-# Test images stay unseen while people choose: whoever looks at them while deciding has tested on them.
-_HELD = "held as (select m.image from members m join image_sets i on i.id = m.set_id where i.role = 'test')"
+def _as_it_stood(as_of: int) -> tuple[str, list[Any]]:
+    """Tables of a WITH clause that ends in `stood`: every picture that may be seen, as decided up to `as_of`.
+
+    Only what was decided since is looked up in the log, so a view of now reads none of it.
+    """
+    sql = (
+        "since as (select t.number, arg_max(d.verdict, d.seq) as verdict, arg_max(d.label, d.seq) as given,"
+        " max(d.seq) as seq from review t join decisions d on d.image = t.digest"
+        " where t.seq > ? and d.seq <= ? group by t.number),"
+        " stood as (select t.number, t.digest, t.label, t.origin, t.run, t.verdict, t.given, t.seq"
+        " from review t where not t.held and t.seq <= ? union all"
+        " select t.number, t.digest, t.label, t.origin, t.run, coalesce(s.verdict, ''), coalesce(s.given, ''),"
+        " coalesce(s.seq, 0) from review t left join since s on s.number = t.number where not t.held and t.seq > ?)"
+    )
+    return sql, [as_of, as_of, as_of, as_of]
 
 
-def _base(query: Query) -> tuple[str, list[Any]]:
-    """A WITH clause that ends in `base`: every image under the run, set and score filters, with how it stands."""
-    tables = [_STATE, _HELD]
-    values: list[Any] = [query.as_of]
+def _rows(query: Query) -> tuple[str, list[Any]]:
+    """Tables of a WITH clause that ends in `rows`: what is stored of every picture under the run, set and score
+    filters.
+    """
+    sql, values = _as_it_stood(query.as_of)
     joins, score = "", "null::double"
-    conditions = ["t.number <= ?", "t.digest not in (select image from held)"]
+    conditions = ["t.number <= ?"]
     bound: list[Any] = [query.upto]
     if query.scorer:
-        tables.append(f"scored as ({_SCORES})")
-        values.append(query.scorer)
-        joins, score = " left join scored c on c.image = t.digest", "c.score"
-        for comparison, limit in ((">=", query.low), ("<=", query.high)):
-            if limit is not None:
-                conditions.append(f"c.score {comparison} ?")
-                bound.append(limit)
+        limits = [("value >= ?", query.low), ("value <= ?", query.high)]
+        within = [(text, limit) for text, limit in limits if limit is not None]
+        inside = " and ".join(["scorer = ?", *(text for text, _ in within)])
+        kind = "join" if within else "left join"
+        joins, score = f" {kind} (select number, value from latest_scores where {inside}) c using (number)", "value"  # noqa: S608
+        values += [query.scorer, *(limit for _, limit in within)]
     if query.run:
-        conditions.append("t.digest in (select digest from images where run_id = ?)")
+        conditions.append(
+            "t.number in (select number from makers where run = (select position from runs where id = ?))"
+        )
         bound.append(query.run)
     if query.image_set:
         conditions.append("t.digest in (select image from members where set_id = ?)")
         bound.append(query.image_set)
-    tables.append(
-        f"base as (select t.number, t.digest, coalesce(nullif(s.label, ''), t.label) as label, t.origin,"  # noqa: S608
-        f" {_STANDING} as standing, coalesce(s.label, '') not in ('', t.label) as relabelled,"
-        f" coalesce(s.seq, 0) as seq, {score} as score"
-        f" from tiles t left join state s on s.image = t.digest{joins} where {' and '.join(conditions)})"
-    )
-    return f"with {', '.join(tables)}", [*values, *bound]
+    where = " and ".join(conditions)
+    return f"{sql}, rows as (select t.*, {score} as score from stood t{joins} where {where})", [*values, *bound]  # noqa: S608
 
 
 def _listing(query: Query, columns: str) -> tuple[str, list[Any]]:
     """The images of a query, not yet in order."""
-    base, values = _base(query)
+    rows, values = _rows(query)
+    base = (
+        f"with {rows}, base as (select number, digest, coalesce(nullif(given, ''), label) as label, origin, seq, score,"  # noqa: S608
+        f" {_STANDING} as standing, given not in ('', label) as relabelled from rows)"
+    )
     conditions: list[str] = []
     lists: Sequence[tuple[str, Sequence[str]]] = (
         ("label", query.labels), ("origin", query.origins), ("standing", query.standings),

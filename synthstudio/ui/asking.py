@@ -18,6 +18,7 @@ _UNKNOWN = "0" * 64
 def start(session: StudioSession, recipe: str, asked: Asked) -> str:
     """Start a recipe, or join the running one that was asked for with the same words. Returns the pipeline's id."""
     session.check_writable()
+    session.check_sources(asked.data, asked.backbone, *filter(None, [asked.encoder]))
     loaded = load_recipe(recipe)
     request = prepare(session.studio.workspace, asked)
     nodes = loaded.nodes(request)

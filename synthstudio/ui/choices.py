@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from synthstudio.catalog.runs import Run
+from synthstudio.intake.sources import DIGITS
 from synthstudio.models import MODELS, reference
 from synthstudio.step import from_json
 from synthstudio.ui.session import StudioSession
@@ -53,6 +54,8 @@ def backbone_reference(session: StudioSession, name: str, adapter: str = "") -> 
     """`name@digest` of a backbone; an adapter brings its own."""
     if adapter:
         return str(session.studio.workspace.document(adapter)["backbone"])
+    session.check_writable()
+    session.check_sources(DIGITS, name or "pico")
     return reference(name or "pico", "backbone", session.studio.workspace)
 
 

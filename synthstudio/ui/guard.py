@@ -3,24 +3,38 @@
 Plain ASGI, because Starlette's BaseHTTPMiddleware would break gradio's event streams.
 """
 
+import asyncio
 import base64
 import binascii
 import collections
 import hmac
+import json
 import time
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from synthstudio.ui import visitors
+
 _MB = 1 << 20
-_CLOSED = ("/monitoring", "/gradio_api/deep_link", "/gradio_api/vibe", "/gradio_api/dev/", "/gradio_api/upload")
-_CLOSED_ANYWHERE = ("/file=", "/proxy=", "/stream/")
-_OPEN = ("/gradio_api/startup-events", "/startup-events")  # gradio asks itself for it while it starts
+# Everything the page and gradio_client ask for. Gradio has many more routes (files by path, proxies, recordings, live
+# editing of the app, monitoring) and every version adds some: what is not listed here is not reached.
+_PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json", "/login", "/logout")
+_BELOW = ("/studio/", "/assets/", "/static/", "/svelte/", "/pwa_icon", "/login/")
+_GRADIO = "/gradio_api/"
+_EVENTS = (
+    "info", "startup-events", "heartbeat", "queue", "call", "run", "api", "cancel", "reset", "user", "token",
+    "login_check", "app_id", "theme.css",
+)  # fmt: skip
+_TOO_LARGE = "The body is too large."
+_OPEN = ("/gradio_api/startup-events",)  # gradio asks itself for it while it starts
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
     (
         b"content-security-policy",
@@ -33,7 +47,9 @@ _HEADERS = [
 
 @dataclass(frozen=True)
 class Rules:
-    """What the guard lets through. No hosts: any; no password: everyone who reaches the port."""
+    """What the guard lets through. No hosts: any; no password: everyone who reaches the port. `public`: strangers may
+    look, who is signed in may work.
+    """
 
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
     origins: tuple[str, ...] = ()
@@ -41,8 +57,10 @@ class Rules:
     password: str | None = None
     body_bytes: int = 2 * _MB
     upload_bytes: int = 4096 * _MB
+    body_seconds: float = 3600.0
+    silence_seconds: float = 60.0
     tries_per_minute: int = 20
-    read_only: bool = False
+    public: bool = False
 
 
 class Guard:
@@ -54,33 +72,42 @@ class Guard:
         self._failures = _Failures(rules.tries_per_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse with one sentence, or pass on with safe headers and a counted body."""
+        """Refuse with one sentence, or pass on with a name, safe headers and a counted body."""
+        if scope["type"] == "websocket":  # the page uses none, and the checks below would not hold for one
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = {key.decode().lower(): value.decode("latin1") for key, value in scope["headers"]}
-        refusal = self._refusal(scope, headers)
+        headers = {key.decode("latin1").lower(): value.decode("latin1") for key, value in scope["headers"]}
+        name = visitors.signed_in(scope) if self._rules.public else self._rules.password and self._rules.user
+        scope[visitors.SCOPE_KEY] = name
+        refusal = self._refusal(scope, headers) or self._length_refusal(scope["path"], headers)
+        # A body that we do not read is thrown away by the server, which is fine as long as it ends soon.
+        endless = "transfer-encoding" in headers or _length(headers) > self._rules.body_bytes
         if refusal is not None:
-            await _answer(send, *refusal)
+            await _answer(send, scope["path"], *refusal, close=endless)
             return
-        limit = self._limit(scope["path"])
-        if _length(headers) > limit:
-            await _answer(send, 413, "The body is too large.")
-            return
-        await self._app(scope, _counted(receive, limit), _with_headers(send))
+        token = visitors.enter(name or None)
+        try:
+            body = _Body(receive, send, endless, self._limit(scope["path"]), self._rules)
+            await body.handled_by(self._app, scope)
+        finally:
+            visitors.leave(token)
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
         host, origin, path = headers.get("host", ""), headers.get("origin"), scope["path"]
+        looks = scope["method"] in ("GET", "HEAD")
         if self._rules.hosts and _name(host) not in self._rules.hosts:
             return 400, "Unknown host."
         if origin is not None and origin.partition("://")[2] != host and origin not in self._rules.origins:
             return 403, "Requests from other sites are refused."
-        if headers.get("sec-fetch-site") == "cross-site" and scope["method"] not in ("GET", "HEAD"):
+        if headers.get("sec-fetch-site") == "cross-site" and not looks:
             return 403, "Requests from other sites are refused."
-        if self._rules.read_only and path.startswith("/studio/") and scope["method"] not in ("GET", "HEAD"):
-            return 403, "This public copy can only be looked at."
-        if path.startswith(_CLOSED) or any(part in path for part in _CLOSED_ANYWHERE):
+        if not _used(path):
             return 404, "Not here."
+        if self._rules.public and path.startswith("/studio/") and not looks and not scope[visitors.SCOPE_KEY]:
+            return _stranger(scope)
         return self._password_refusal(scope, headers, path)
 
     def _password_refusal(self, scope: Scope, headers: dict[str, str], path: str) -> tuple[int, str] | None:
@@ -97,8 +124,63 @@ class Guard:
             self._failures.note(address)
         return 401, "A name and a password are needed."
 
+    def _length_refusal(self, path: str, headers: dict[str, str]) -> tuple[int, str] | None:
+        return (413, _TOO_LARGE) if _length(headers) > self._limit(path) else None
+
     def _limit(self, path: str) -> int:
         return self._rules.upload_bytes if path.startswith("/studio/uploads/") else self._rules.body_bytes
+
+
+class _Body:
+    """A request's body, counted as it comes: one that is too large or never ends is cut off and refused."""
+
+    def __init__(self, receive: Receive, send: Send, endless: bool, limit: int, rules: Rules) -> None:
+        self._receive, self._send = receive, send
+        self._limit, self._silence = limit, rules.silence_seconds
+        self._until = time.monotonic() + rules.body_seconds
+        self._got = 0
+        self._endless = endless
+        self._whole = self._started = False
+        self._refused: tuple[int, str] | None = None
+
+    async def handled_by(self, app: ASGIApp, scope: Scope) -> None:
+        """Let the application answer, unless the body has to be refused before it did."""
+        try:
+            await app(scope, self._counted, self._sending)
+        except ClientDisconnect:
+            if self._refused is None:
+                raise
+        if self._refused is not None and not self._started:
+            await _answer(self._send, scope["path"], *self._refused, close=True)
+
+    async def _counted(self) -> Message:
+        if self._whole:
+            return await self._receive()
+        if self._refused is not None:
+            return {"type": "http.disconnect"}
+        try:
+            patience = min(self._silence, self._until - time.monotonic())
+            message = await asyncio.wait_for(self._receive(), max(0.0, patience))
+        except TimeoutError:
+            self._refused = 408, "The request took too long to arrive."
+            return {"type": "http.disconnect"}
+        if message["type"] == "http.request":
+            self._got += len(message.get("body", b""))
+            self._whole = not message.get("more_body", False)
+            if self._got > self._limit:
+                self._refused = 413, _TOO_LARGE
+                return {"type": "http.disconnect"}
+        return message
+
+    async def _sending(self, message: MutableMapping[str, Any]) -> None:
+        if self._refused is not None and not self._started:
+            return  # what the application says of a body that it did not get
+        if message["type"] == "http.response.start":
+            self._started = True
+            message["headers"] = [*message.get("headers", []), *_HEADERS]
+            if self._endless and not self._whole:
+                message["headers"].append((b"connection", b"close"))
+        await self._send(message)
 
 
 @dataclass
@@ -137,34 +219,30 @@ def _basic(header: str) -> str | None:
         return ""
 
 
-def _counted(receive: Receive, limit: int) -> Receive:
-    """A body without a declared length is cut off where the limit is."""
-    got = 0
-
-    async def counted() -> Message:
-        nonlocal got
-        message = await receive()
-        if message["type"] == "http.request":
-            got += len(message.get("body", b""))
-            if got > limit:
-                return {"type": "http.disconnect"}
-        return message
-
-    return counted
+def _used(path: str) -> bool:
+    """Whether the page uses this address. Steps upwards, NUL and backslashes are in none of them."""
+    if "\0" in path or "\\" in path or ".." in path.split("/"):
+        return False
+    if path.startswith(_GRADIO):
+        return path[len(_GRADIO) :].partition("/")[0] in _EVENTS
+    return path in _PAGES or path.rstrip("/") in _PAGES or path.startswith(_BELOW)
 
 
-def _with_headers(send: Send) -> Send:
-    async def sending(message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", []), *_HEADERS]
-        await send(message)
-
-    return sending
+def _stranger(scope: Scope) -> tuple[int, str]:
+    if visitors.was_signed_in(scope):
+        return 401, "Your sign-in has ended. Sign in again; everything that was saved is there."
+    return 403, "This public copy can only be looked at until you sign in."
 
 
-async def _answer(send: Send, status: int, text: str) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), *_HEADERS]
-    if status == 401:
+async def _answer(send: Send, path: str, status: int, text: str, close: bool = False) -> None:
+    """Our own routes are asked by scripts, which read JSON; everything else gets the bare sentence."""
+    ours = path.startswith("/studio/")
+    body = json.dumps({"detail": text, "error": text}) if ours else text
+    kind = b"application/json" if ours else b"text/plain; charset=utf-8"
+    headers = [(b"content-type", kind), *_HEADERS]
+    if status == 401 and "password" in text:
         headers.append((b"www-authenticate", b'Basic realm="SynthStudio", charset="UTF-8"'))
+    if close:
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": text.encode()})
+    await send({"type": "http.response.body", "body": body.encode()})

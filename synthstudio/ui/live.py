@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from synthstudio.catalog.pipelines import Node, Pipeline
@@ -26,19 +27,20 @@ class Live:
     def __init__(self, session: StudioSession) -> None:
         self._session = session
         self._lock = threading.Lock()
-        self._made: dict[str | None, tuple[float, dict[str, Any]]] = {}
+        self._made: dict[tuple[Path, str | None], tuple[float, dict[str, Any]]] = {}
         self._results: dict[str, dict[str, Any]] = {}
 
     def state(self, pipeline_id: str | None = None) -> dict[str, Any]:
         """The project, the queue and one pipeline: the named one or the newest."""
+        key = (self._session.home, pipeline_id)  # visitors of a public copy have houses of their own
         with self._lock:
-            at, found = self._made.get(pipeline_id, (0.0, {}))
+            at, found = self._made.get(key, (0.0, {}))
             if time.monotonic() - at < _FRESH_SECONDS and found.get("project") == self._session.project:
                 return found
             found = self._state(pipeline_id)
             if len(self._made) > 32:
                 self._made.clear()
-            self._made[pipeline_id] = (time.monotonic(), found)
+            self._made[key] = (time.monotonic(), found)
             return found
 
     def result(self, studio: Studio, pipeline: Pipeline) -> dict[str, Any] | None:

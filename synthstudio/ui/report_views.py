@@ -37,7 +37,10 @@ def detail(session: StudioSession, run_id: str) -> dict[str, Any]:
     """One comparison in full."""
     studio = session.studio
     run = studio.catalog.runs.get(run_id)
-    report = studio.workspace.document(studio.catalog.runs.outputs(run.id)["report"])
+    outputs = studio.catalog.runs.outputs(run.id)
+    if run.kind != "evaluate.compare" or "report" not in outputs:
+        raise Missing(f"Run {run.id} has no report. Open a finished comparison.")
+    report = studio.workspace.document(outputs["report"])
     arms = [arm for arm in words.ARMS if report["mean"].get(arm) is not None]
     return {
         "run": run.id,

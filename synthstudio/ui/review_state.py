@@ -58,9 +58,10 @@ def view(studio: Studio, query: Query) -> dict[str, Any]:
 
 def page(studio: Studio, query: Query, start: int, count: int) -> list[list[Any]]:
     """Tiles as short rows: digest, the maker's class, origin, verdict, class by hand, number of the decision."""
-    found = studio.catalog.review.page(query, start, count)
-    states = states_of(studio, [row["digest"] for row in found])
-    return [[row["digest"], row["label"], row["origin"], *states.get(row["digest"], ("", "", 0))] for row in found]
+    return [
+        [row[name] for name in ("digest", "label", "origin", "verdict", "given", "seq")]
+        for row in studio.catalog.review.decided_page(query, start, count)
+    ]
 
 
 def states_of(studio: Studio, digests: list[str]) -> dict[str, tuple[str, str, int]]:

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from synthstudio.errors import BadInput, StudioError
 from synthstudio.ui import review, routes, theme, upload_routes, views_routes
 from synthstudio.ui.guard import Guard, Rules
 from synthstudio.ui.live import Live
+from synthstudio.ui.place import place
+from synthstudio.ui.quotas import Quota
 from synthstudio.ui.session import StudioSession
 from synthstudio.ui.shell import build
+from synthstudio.ui.space import SpaceSession
 from synthstudio.ui.uploads import Uploads
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -25,14 +29,17 @@ _SESSIONS = 200
 def serve(home: Path, project: str, host: str, port: int | None) -> int:
     """Serve until interrupted; returns the exit code. A problem a person can mend is one sentence."""
     try:
-        rules = rules_for(host, dict(os.environ))
-        session = StudioSession(home, project, rules.read_only)
+        rules = rules_for(host, os.environ)
+        session = session_for(home, project, os.environ)
     except StudioError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     session.start()
     try:
+        if isinstance(session, SpaceSession) and os.environ.get("SYNTHSTUDIO_DEMO", "on") != "off":
+            session.fill_demo()
         launch(session, rules, host, port)
+        _forget_secrets()
         sys.stderr.write("Ctrl-C ends the page; runs go on and are found again.\n")
         threading.Event().wait()
     except KeyboardInterrupt:
@@ -42,9 +49,9 @@ def serve(home: Path, project: str, host: str, port: int | None) -> int:
     return 0
 
 
-def rules_for(host: str, environment: dict[str, str]) -> Rules:
+def rules_for(host: str, environment: Mapping[str, str]) -> Rules:
     """Who may reach the page. Listening beyond this machine asks for SYNTHSTUDIO_PASSWORD; a Space without one is
-    for looking only.
+    public: strangers look, people who sign in work.
     """
     password = environment.get("SYNTHSTUDIO_PASSWORD") or None
     on_space = "SPACE_ID" in environment
@@ -54,8 +61,30 @@ def rules_for(host: str, environment: dict[str, str]) -> Rules:
         raise BadInput(
             "Others could reach this page. Set SYNTHSTUDIO_PASSWORD (the user name is studio), or listen on 127.0.0.1."
         )
-    spaces = tuple(f"https://{name}" for name in environment.get("SPACE_HOST", "").split(",") if name)
-    return Rules(hosts=(), origins=spaces, password=password, read_only=password is None)
+    names = [name.strip() for name in environment.get("SPACE_HOST", "").split(",")]
+    origins = tuple(f"https://{name}" for name in names if name)
+    if password is not None:
+        return Rules(hosts=(), origins=origins, password=password)
+    return Rules(hosts=(), origins=origins, public=True, upload_bytes=Quota.read(environment).bytes)
+
+
+def session_for(home: Path, project: str, environment: Mapping[str, str]) -> StudioSession:
+    """One house for everybody, or on a public Space one for each visitor."""
+    where = place(environment, home)
+    if not where.public:
+        return StudioSession(home, project, where)
+    session = SpaceSession(home, project, where, Quota.read(environment))
+    if where.zero_gpu:
+        from synthstudio.ui.zerogpu import ZeroLauncher  # noqa: PLC0415 - it asks for the `spaces` package
+
+        session.launcher = ZeroLauncher()
+    return session
+
+
+def _forget_secrets() -> None:
+    """Gradio and the guard have read them; workers and their logs never need them."""
+    for name in ("SYNTHSTUDIO_PASSWORD", "OAUTH_CLIENT_SECRET"):
+        os.environ.pop(name, None)
 
 
 def launch(
@@ -64,6 +93,7 @@ def launch(
     """Start listening and return at once, with the page and its address."""
     live = Live(session)
     page = build(session, live)
+    page.space_id = None  # told its name, a page on a Space asks huggingface.co and font servers by itself
     page.queue(max_size=64, default_concurrency_limit=4, api_open=False)
     others = [
         review.router(session),

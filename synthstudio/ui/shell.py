@@ -6,7 +6,7 @@ import gradio as gr
 from gradio.events import api
 
 from synthstudio.jobs.requests import Asked
-from synthstudio.ui import adapt, asking, home, review, sample
+from synthstudio.ui import adapt, asking, home, notices, review, sample
 from synthstudio.ui.live import Live
 from synthstudio.ui.session import StudioSession
 from synthstudio.ui.tools import QUIET, spoken
@@ -22,6 +22,7 @@ def build(session: StudioSession, live: Live) -> gr.Blocks:
     """All tabs. Nothing is run by building it."""
     with gr.Blocks(title="SynthStudio", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(_HEADER, elem_classes="ss-plainblock", apply_default_css=False)
+        notices.head(session.where)
         with gr.Tabs(elem_id="ss-tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab("Start", id="start"):
                 home.build(session, page)
@@ -46,6 +47,7 @@ def build(session: StudioSession, live: Live) -> gr.Blocks:
 
         place = "() => studio.remember('sample')"
         grid.use_settings(use_settings, None, [tabs, *form], **QUIET).then(None, js=place, **QUIET)
+    notices.wire(session, page)
     return page
 
 

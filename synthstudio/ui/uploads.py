@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ _FREE_BYTES = 1 << 30
 _MOST_DEPTH = 12
 _OLD_SECONDS = 24 * 3600
 _MOST_OPEN = 8
+_LOOK_BYTES = 8 << 20
 
 
 class Uploads:
@@ -38,12 +40,16 @@ class Uploads:
 
     def __init__(self, session: StudioSession) -> None:
         self._session = session
-        self._root = session.home / "tmp" / "uploads"
         self._looking: dict[str, subprocess.Popen[bytes]] = {}
-        self._sizes: dict[str, tuple[int, int]] = {}
+        self._sizes: dict[str, _Size] = {}
+
+    @property
+    def _root(self) -> Path:
+        return self._session.home / "tmp" / "uploads"
 
     def begin(self) -> str:
         """A place for new files. Uploads nobody confirmed within a day are removed."""
+        self._session.check_writable()
         with storage_errors(self._root):
             self._root.mkdir(parents=True, exist_ok=True)
             for old in self._root.iterdir():
@@ -60,8 +66,8 @@ class Uploads:
         target = self._folder(token) / dryrun.FILES
         for part in clean_parts(name):
             target = target / part
-        files, total = self._sizes.get(token, (0, 0))
-        if files >= _MOST_FILES:
+        held = self._sizes.setdefault(token, _Size())
+        if held.files >= _MOST_FILES:
             raise BadInput(f"More than {_MOST_FILES:,} files. Bring them in by parts, or as a parquet file.")
         aside = target.with_name(f".{uuid.uuid4().hex}.part")
         size = 0
@@ -71,13 +77,16 @@ class Uploads:
                 with aside.open("xb") as out:
                     async for chunk in body:
                         size += len(chunk)
-                        self._check_room(total + size)
+                        held.bytes += len(chunk)  # counted at once: files come side by side
+                        self._check_room(held)
                         out.write(chunk)
                 os.replace(aside, target)
+                held.files += 1
+            except BaseException:
+                held.bytes -= size
+                raise
             finally:
                 aside.unlink(missing_ok=True)
-        files, total = self._sizes.get(token, (0, 0))
-        self._sizes[token] = (files + 1, total + size)
         return size
 
     def check(self, token: str, label: str) -> None:
@@ -158,11 +167,23 @@ class Uploads:
             raise Missing("This upload is not here any more. Drop the files again.")
         return folder
 
-    def _check_room(self, size: int) -> None:
-        if size > _MOST_BYTES:
+    def _check_room(self, held: "_Size") -> None:
+        if held.bytes > _MOST_BYTES:
             raise BadInput(f"More than {_MOST_BYTES >> 30} GB in one upload. Bring the files in by parts.")
-        if shutil.disk_usage(self._root).free < _FREE_BYTES:
-            raise StorageFull("Less than 1 GB is free on the disk of this project. Free some space first.")
+        if held.bytes >= held.looked or held.looked == 0:
+            held.looked = held.bytes + _LOOK_BYTES
+            self._session.check_room(_LOOK_BYTES)
+            if shutil.disk_usage(self._root).free < _FREE_BYTES:
+                raise StorageFull("Less than 1 GB is free on the disk of this project. Free some space first.")
+
+
+@dataclass
+class _Size:
+    """What one upload holds, and at how many bytes to look at the disk again."""
+
+    files: int = 0
+    bytes: int = 0
+    looked: int = 0
 
 
 def clean_parts(name: str) -> list[str]:

@@ -2,11 +2,13 @@
 
 import uuid
 
+import duckdb
 import pytest
 
 from synthstudio.artifacts import Image, ImageSet, Member
 from synthstudio.catalog import Catalog
 from synthstudio.catalog.decisions import Act, Chosen
+from synthstudio.catalog.migrations import MIGRATIONS
 from synthstudio.catalog.review import Query
 from synthstudio.events import Made, Scored
 from synthstudio.resources import Resources
@@ -184,3 +186,58 @@ def test_what_changed_since_is_told_with_the_tab_it_came_from(catalog):
     assert [(row["image"], row["verdict"], row["tab"]) for row in catalog.decisions.since(mark)] == [
         (B, "reject", "two")
     ]
+
+
+def tables(catalog):
+    """Everything a review reads, in no particular order."""
+    columns = "number, key, digest, label, origin, run, verdict, given, seq, held"
+    review = catalog.database.rows(f"select {columns} from review order by number")  # noqa: S608
+    makers = catalog.database.rows("select * from makers order by all")
+    scores = catalog.database.rows("select * from latest_scores order by all")
+    return review, makers, scores
+
+
+def test_what_stands_is_what_the_log_says(catalog):
+    act = decide(catalog, "reject", A, B, C)
+    decide(catalog, "relabel", B, label="dog")
+    decide(catalog, "clear", undoes=act.id)
+    decide(catalog, "keep", D, tab="two")
+    catalog.ingest("r2", [(5.0, Scored(scorer="s", values=((B, 0.9), (C, float("nan")))))], 20)
+    catalog.images.add_set(ImageSet.of("test", [Member("cat", A)]), "r1")
+    found(catalog)
+    kept = tables(catalog)
+    assert [row[6] for row in kept[0]] == ["clear", "clear", "clear", "keep"]
+    catalog.review.tables.rebuild()
+    found(catalog)
+    assert tables(catalog) == kept
+
+
+def test_the_scores_of_the_newest_run_count_wherever_they_come_first(catalog):
+    catalog.ingest("r2", [(5.0, Scored(scorer="s", values=((B, 0.9), (E, 0.5))))], 20)
+    assert found(catalog, scorer="s", low=0.85) == [B]
+    catalog.ingest("r1", [(6.0, Scored(scorer="t", values=((B, 0.1),)))], 30)
+    catalog.ingest("r2", [(7.0, Made(index=5, image=Image(E, "cat", "synthetic", 8, 8)))], 40)
+    assert found(catalog, scorer="s", low=0.45, high=0.55) == [E]
+    assert found(catalog, scorer="s", low=0.5) == [B, C, E]
+
+
+def test_a_catalog_with_decisions_from_before_is_migrated(tmp_path):
+    path = tmp_path / "old.duckdb"
+    connection = duckdb.connect(str(path))
+    connection.execute("create table migrations (name text primary key, applied timestamp default now())")
+    for change in MIGRATIONS[:4]:
+        change(connection)
+        connection.execute("insert into migrations (name) values (?)", [change.__name__])
+    connection.execute(
+        "insert into runs (id, step_id, kind, state, resources, created) values ('r1', 's', 'k', 'done', '{}', 1)"
+    )
+    for number, digest in enumerate((A, B, C)):
+        connection.execute("insert into images values ('r1', ?, ?, 'cat', 'real', 8, 8, '{}', 0)", [number, digest])
+        connection.execute("insert into tiles values (?, ?, 'cat', 'real', 8, 8)", [number + 1, digest])
+    connection.execute("insert into decisions values (1, 'a', ?, 'keep', ''), (2, 'b', ?, 'reject', 'dog')", [A, A])
+    connection.execute("insert into acts values ('a', 1, 1, 'me', 'one', 1, '', '{}', null)")
+    connection.close()
+    with Catalog(path) as opened:
+        assert found(opened) == [A, B, C]
+        assert found(opened, standings=["rejected"]) == found(opened, labels=["dog"]) == [A]
+        assert decide(opened, "keep", A).last == 3

@@ -1,0 +1,174 @@
+"""What one visitor of a public copy may use, and a studio that keeps to it.
+
+Asking is refused with a sentence before anything starts. What runs is watched as well: a run that goes over is
+stopped where it can be resumed, because a plan made of numbers that a visitor typed is only a promise.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synthstudio.catalog.pipelines import Node
+from synthstudio.catalog.runs import ACTIVE
+from synthstudio.errors import BadInput
+from synthstudio.jobs import Studio
+from synthstudio.resources import Resources
+from synthstudio.step import Step
+
+_MB = 1 << 20
+_WATCH_SECONDS = 5.0
+_TRAINS = ("adapt.", "train.")
+
+
+@dataclass(frozen=True)
+class Quota:
+    """For one visitor: bytes on disk, images in a project, recipes and runs at the same time, projects."""
+
+    bytes: int = 2048 * _MB
+    images: int = 5000
+    jobs: int = 2
+    projects: int = 5
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Quota":
+        """The limits of this copy: SYNTHSTUDIO_QUOTA_MB, SYNTHSTUDIO_QUOTA_IMAGES, SYNTHSTUDIO_QUOTA_JOBS.
+
+        Raises BadInput for what is no positive whole number.
+        """
+        usual = cls()
+        return cls(
+            bytes=_number(environment, "SYNTHSTUDIO_QUOTA_MB", usual.bytes // _MB) * _MB,
+            images=_number(environment, "SYNTHSTUDIO_QUOTA_IMAGES", usual.images),
+            jobs=_number(environment, "SYNTHSTUDIO_QUOTA_JOBS", usual.jobs),
+        )
+
+
+def used_bytes(folder: Path) -> int:
+    """Bytes of all plain files below a folder; links are not followed."""
+    total, open_folders = 0, [folder]
+    while open_folders:
+        try:
+            with os.scandir(open_folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        open_folders.append(Path(entry.path))
+                    elif entry.is_file(follow_symlinks=False):
+                        total += entry.stat(follow_symlinks=False).st_size
+        except FileNotFoundError:  # a file that a worker has renamed meanwhile is counted by the next look
+            continue
+    return total
+
+
+class BoundedStudio(Studio):
+    """A visitor's studio. `may_launch` says whether the machine has room for one more worker."""
+
+    def __init__(
+        self, home: Path, project: str, quota: Quota, no_training: str, may_launch: Callable[[], bool]
+    ) -> None:
+        super().__init__(home, project)
+        self.quota = quota
+        self.home = Path(home)
+        self._no_training = no_training
+        self._may_launch = may_launch
+        self._ticking = False
+        self._watched = 0.0
+
+    def submit(self, step: Step, resources: Resources | None = None) -> tuple[str, bool]:
+        """As `Studio.submit`; BadInput where the visitor's quota or the place forbids it."""
+        if not self._ticking:  # what a pipeline submits was admitted when the pipeline was asked for
+            self._admit([step.kind], _planned([(step.kind, step.fields)]))
+        return super().submit(step, resources)
+
+    def start(self, recipe: str, request: dict[str, Any], nodes: list[Node]) -> str:
+        """As `Studio.start`; BadInput where the visitor's quota or the place forbids it."""
+        self._admit([node.kind for node in nodes], _planned((node.kind, node.template) for node in nodes))
+        return super().start(recipe, request, nodes)
+
+    def resume(self, run_id: str) -> str:
+        """As `Studio.resume`, within the quota."""
+        if not self._ticking:
+            self._admit([self.catalog.runs.get(run_id).kind], 0)
+        return super().resume(run_id)
+
+    def resume_pipeline(self, pipeline_id: str) -> None:
+        """As `Studio.resume_pipeline`, within the quota."""
+        self._admit([node.kind for node in self.catalog.pipelines.nodes(pipeline_id)], 0)
+        was, self._ticking = self._ticking, True
+        try:
+            super().resume_pipeline(pipeline_id)
+        finally:
+            self._ticking = was
+
+    def tick(self) -> None:
+        """As `Studio.tick`, and now and then a look at what is used."""
+        self._ticking = True
+        try:
+            super().tick()
+            if time.monotonic() - self._watched > _WATCH_SECONDS:
+                self._watched = time.monotonic()
+                self._watch()
+        finally:
+            self._ticking = False
+
+    def working(self) -> int:
+        """Recipes in progress, and runs that are queued or running outside of them."""
+        recipes = [one.id for one in self.catalog.pipelines.running()]
+        inside = {run_id for one in recipes for run_id in self.catalog.runs.of_pipeline(one)}
+        runs = self.catalog.runs.in_state("queued", *ACTIVE)
+        return len(recipes) + sum(run.id not in inside for run in runs)
+
+    def refuse_over(self, coming_bytes: int = 0, coming_images: int = 0) -> None:
+        """BadInput if the visitor uses more than the quota, counting what is about to come."""
+        if used_bytes(self.home) + coming_bytes > self.quota.bytes:
+            raise BadInput(
+                f"Your projects here may hold {self.quota.bytes // _MB:,} MB. Export what you want to keep and run"
+                " SynthStudio at home for more."
+            )
+        if self.catalog.images.total() + coming_images > self.quota.images:
+            raise BadInput(f"This would make more than {self.quota.images:,} images, the limit here. Ask for fewer.")
+
+    def _admit(self, kinds: Iterable[str], images: int) -> None:
+        if self._no_training and any(kind.startswith(_TRAINS) for kind in kinds):
+            raise BadInput(self._no_training)
+        if self.working() >= self.quota.jobs:
+            raise BadInput(f"In progress at once here: {self.quota.jobs} at most per person. Stop one, or wait for it.")
+        self.refuse_over(coming_images=images)
+
+    def _watch(self) -> None:
+        active = self.catalog.runs.in_state("queued", *ACTIVE)
+        if not active:
+            return
+        try:
+            self.refuse_over()
+        except BadInput:
+            for one in self.catalog.pipelines.running():
+                self.stop_pipeline(one.id)
+            for run in self.catalog.runs.in_state("queued", "running"):
+                self.stop(run.id)
+
+    def _launch(self) -> None:
+        if self._may_launch():
+            super()._launch()
+
+
+def _planned(steps: Iterable[tuple[str, Mapping[str, Any]]]) -> int:
+    """How many images steps will make, as far as their fields say; classes that are not known yet count as two."""
+    total = 0
+    for kind, fields in steps:
+        if kind.startswith("sample."):
+            labels = fields.get("labels")
+            classes = len(labels) if isinstance(labels, list | tuple) else 2
+            total += int(fields.get("images_per_class", 0)) * classes
+    return total
+
+
+def _number(environment: Mapping[str, str], name: str, usual: int) -> int:
+    text = environment.get(name, "").strip()
+    if not text:
+        return usual
+    if not text.isdigit() or int(text) < 1:
+        raise BadInput(f"{name} is {text!r}; give a whole number above zero, or leave it out for {usual}.")
+    return int(text)

@@ -1,0 +1,281 @@
+"""Attacks on every route there is. The routes are read off the running application: a new one is attacked by itself."""
+
+import base64
+import contextlib
+import http.client
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CANARY = "canary-3f9a1c-nobody-may-read-this"
+PASSWORD = "the password of this test"  # noqa: S105
+BASIC = {"authorization": "Basic " + base64.b64encode(f"studio:{PASSWORD}".encode()).decode()}
+
+
+class Attacked:
+    """The page in a process of its own, asked with addresses exactly as they are written here."""
+
+    def __init__(self, home, *password):
+        home.mkdir()
+        (home.parent / "canary.txt").write_text(CANARY)
+        (home / "inside.txt").write_text(CANARY)
+        self.home, self.log, self.kept = home, home.parent / "log.txt", None
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.ui.attacked", str(home), *password], cwd=ROOT, stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=out,
+            )  # fmt: skip
+        for line in self.process.stdout:
+            if line.startswith(b"{"):
+                said = json.loads(line)
+                break
+        else:
+            raise AssertionError(self.log.read_text())
+        self.routes = [(path, method) for path, methods in said["routes"] for method in methods]
+        self.host = urlsplit(said["url"]).netloc
+
+    def ask(self, method, path, body=None, **headers):
+        """(status, beginning of the body). A stream is left after its headers."""
+        kept, self.kept = self.kept, None
+        connection = kept or http.client.HTTPConnection(self.host, timeout=20)
+        try:
+            connection.putrequest(method, path, skip_accept_encoding=True)
+            data = body or b""
+            headers = {"content-length": str(len(data)), **headers} if method == "POST" else headers
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            connection.endheaders(data or None)
+            answer = connection.getresponse()
+            if "event-stream" in (answer.getheader("content-type") or ""):
+                connection.close()
+                return answer.status, b""
+            found = answer.status, answer.read()
+            self.kept = connection if not answer.will_close else None
+        except ConnectionError:
+            connection.close()
+            if kept is not None:  # the server may end a line that was idle
+                return self.ask(method, path, body, **headers)
+            raise
+        if self.kept is None:
+            connection.close()
+        return found
+
+    def pour(self, path, pieces, **headers):
+        """POST chunks without saying how many: (status, bytes sent); the status is 0 where the line was just cut."""
+        name, port = self.host.split(":")
+        sent = 0
+        with socket.create_connection((name, int(port)), timeout=20) as line:
+            asked = {"host": self.host, "transfer-encoding": "chunked", "content-type": "application/json", **headers}
+            head = "".join(f"{key}: {value}\r\n" for key, value in asked.items())
+            line.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode())
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                for piece in pieces:
+                    line.sendall(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+                    sent += len(piece)
+            try:
+                found = re.match(rb"HTTP/1.1 (\d+)", line.recv(1000))
+            except ConnectionResetError:
+                found = None
+        return int(found.group(1)) if found else 0, sent
+
+    def token(self):
+        return json.loads(self.ask("POST", "/studio/uploads/new")[1])["token"]
+
+    def stop(self):
+        if self.kept is not None:
+            self.kept.close()
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    opened = Attacked(tmp_path_factory.mktemp("open") / "home")
+    yield opened
+    opened.stop()
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory):
+    opened = Attacked(tmp_path_factory.mktemp("locked") / "home", PASSWORD)
+    yield opened
+    opened.stop()
+
+
+def names(target):
+    """One file outside, spelled in every way that has ever worked somewhere."""
+    up, plain = "../" * 12, str(target).lstrip("/")
+    return [
+        f"{up}{plain}", f"/{plain}", f"//{plain}", quote(f"{up}{plain}", safe=""), quote(f"/{plain}", safe=""),
+        f"{up}{plain}".replace("../", "%2e%2e/"), f"{up}{plain}".replace("../", "%252e%252e%252f"),
+        f"{up}{plain}".replace("../", "..%5c"), f"{up}{plain}".replace("../", "....//"), f"/{plain}%00.png",
+        f"file:%2f%2f/{plain}", f"C:%5c{plain}", "inside.txt", "..%2f..%2finside.txt", "f" * 64, "..",
+    ]  # fmt: skip
+
+
+def addresses(path, name):
+    """A route's address with the attack in all of its places, in its last place, and in its question."""
+    places = re.findall(r"{[^}]*}", path)
+    ask = "?" + "&".join(f"{key}={name}" for key in ("name", "q", "path", "file", "session_hash", "pipeline"))
+    if not places:
+        return [path + ask]
+    every, last = path, path
+    for place in places:
+        every = every.replace(place, name)
+        last = last.replace(place, name if place == places[-1] else "r1")
+    return [every, last, re.sub(r"{[^}]*}", "r1", path) + ask]
+
+
+def test_no_route_gives_a_file_that_it_was_not_made_for(page):
+    attacks = [*names(page.home.parent / "canary.txt"), *names(Path("/etc/passwd"))[:4]]
+    asked = 0
+    assert len(page.routes) > 60
+    for path, method in page.routes:
+        for name in attacks if method != "HEAD" else ():
+            for address in dict.fromkeys(addresses(path, name)):
+                status, body = page.ask(method, address)
+                assert status < 500, (method, address, status)
+                assert CANARY.encode() not in body, (method, address)
+                assert b"root:" not in body, (method, address)
+                asked += 1
+    assert asked > 2000
+
+
+def test_a_path_in_place_of_an_uploaded_file_is_not_read(page):
+    file = {"path": str(page.home / "inside.txt"), "meta": {"_type": "gradio.FileData"}}
+    for path, method in page.routes:
+        if method == "POST" and path.startswith("/gradio_api/"):
+            for number in (0, 5, 20):
+                body = json.dumps({"data": [file] * 7, "fn_index": number, "session_hash": "x"}).encode()
+                address = re.sub(r"{[^}]*}", "run_recipe", path)
+                status, answer = page.ask("POST", address, body, **{"content-type": "application/json"})
+                assert status != 200 or CANARY.encode() not in answer
+    assert not [one for one in (page.home / "tmp").rglob("*") if one.is_file() and CANARY in one.read_text("latin1")]
+
+
+def test_nothing_that_the_page_does_not_use_is_reached(page):
+    for path in ("/gradio_api/upload", "/gradio_api/upload_progress", "/gradio_api/file/etc/passwd", "/openapi.json",
+                 "/gradio_api/proxy=http://127.0.0.1/", "/gradio_api/process_recording", "/gradio_api/component_server",
+                 "/gradio_api/vibe-edit", "/gradio_api/undo-vibe-edit", "/monitoring", "/gradio_api/deep_link",
+                 "/gradio_api/dev/reload", "/gradio_api/a-route-of-a-later-version"):  # fmt: skip
+        assert page.ask("GET", path)[0] == page.ask("POST", path)[0] == 404, path
+
+
+def test_another_site_can_change_nothing_on_any_route(page):
+    for path, method in page.routes:
+        address = re.sub(r"{[^}]*}", "r1", path)
+        for origin in ("https://evil.example", "null", "http://127.0.0.1:1", f"http://{page.host}.evil.example"):
+            assert page.ask(method, address, origin=origin)[0] == 403, (method, address, origin)
+        if method not in ("GET", "HEAD"):
+            assert page.ask(method, address, **{"sec-fetch-site": "cross-site"})[0] == 403, (method, address)
+
+
+def test_another_name_for_this_machine_is_refused(page):
+    name, port = page.host.split(":")
+    for host in ("evil.example", f"evil.example:{port}", f"{name}.evil.example"):
+        with socket.create_connection((name, int(port)), timeout=20) as line:
+            line.sendall(f"GET /studio/state HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            assert line.recv(100).startswith(b"HTTP/1.1 400")
+
+
+def test_bodies_that_are_too_large_are_refused_on_every_route(page):
+    for path, method in page.routes:
+        if method == "POST":
+            address = re.sub(r"{[^}]*}", "r1", path)
+            # Announced, not sent: the answer must not wait for it.
+            status, _ = page.ask(method, address, **{"content-length": "400000", "content-type": "application/json"})
+            assert status in (413, 404), (address, status)
+
+
+@pytest.mark.parametrize("route", ["/studio/review/decide", "/studio/uploads/{token}/files?name=a.png", "/login",
+                                   "/gradio_api/queue/join", "/gradio_api/run/run_recipe"])  # fmt: skip
+def test_bodies_without_an_end_are_cut_off(page, route):
+    address = route.replace("{token}", page.token())
+    kind = "application/x-www-form-urlencoded" if route == "/login" else "application/json"
+    status, sent = page.pour(address, (b"x" * 20_000 for _ in range(10_000)), **{"content-type": kind})
+    assert status in (413, 0), status
+    assert sent < 30_000_000  # what the buffers of two sockets hold, not what we were ready to send
+    assert page.ask("GET", "/studio/state")[0] == 200
+    assert [one for one in (page.home / "tmp").rglob("*") if one.suffix in (".part", ".png")] == []
+
+
+def test_a_body_that_nobody_reads_ends_with_the_answer(page):
+    for route in ("/login", "/studio/review/decide", "/monitoring", "/studio/state"):
+        status, sent = page.pour(route, (b"x" * 20_000 for _ in range(10_000)), **{"content-type": "text/plain"})
+        assert status in (0, 404, 405, 413, 415, 422), (route, status)
+        assert sent < 30_000_000, route
+
+
+@pytest.mark.parametrize("route", ["/studio/review/decide", "/studio/uploads/{token}/files?name=a.png", "/login"])
+def test_bodies_that_stop_coming_are_cut_off(page, route):
+    address = route.replace("{token}", page.token())
+    kind = "application/x-www-form-urlencoded" if route == "/login" else "application/json"
+    assert page.pour(address, [b'{"a":'], **{"content-type": kind})[0] == 408
+    assert [one for one in (page.home / "tmp").rglob("*") if one.suffix in (".part", ".png")] == []
+
+
+@pytest.mark.parametrize("name", names(Path("/tmp/evil.png")))  # noqa: S108
+def test_an_upload_stays_in_its_own_folder(page, name):
+    before = {one for one in page.home.parent.rglob("*") if one.name != "events.jsonl"}
+    token = page.token()
+    page.ask("POST", f"/studio/uploads/{token}/files?name={name}", b"data")
+    new = {one for one in page.home.parent.rglob("*") if one.name != "events.jsonl"} - before
+    inside = page.home / "tmp" / "uploads" / token
+    assert all(one.is_relative_to(inside) or one == inside.parent for one in new if "catalog" not in one.name)
+    assert not Path("/tmp/evil.png").exists()  # noqa: S108
+
+
+def test_without_the_password_no_route_says_anything(locked):
+    for path, method in locked.routes:
+        address = re.sub(r"{[^}]*}", "r1", path)
+        for headers in ({}, {"authorization": "Bearer x"}, {"cookie": "session=x; access-token=x"}):
+            status, body = locked.ask(method, address, **headers)
+            expected = (200, 405) if path.startswith("/gradio_api/startup-events") else (401, 404)
+            assert status in expected, (method, address, status)
+            assert len(body) < 200, (method, address)
+    assert locked.ask("GET", "/studio/state", **BASIC)[0] == 200
+
+
+def test_pages_configuration_and_logs_hold_no_secret_and_no_path(locked):
+    locked.ask("GET", "/", authorization="Basic " + base64.b64encode(b"studio:a wrong one").decode())
+    shown = b"".join(
+        locked.ask("GET", path, **BASIC)[1] for path in ("/", "/config", "/gradio_api/info", "/studio/state")
+    )
+    for secret in (PASSWORD, BASIC["authorization"].partition(" ")[2], str(locked.home)):
+        assert secret.encode() not in shown
+    log = locked.log.read_text()
+    assert PASSWORD not in log
+    assert "a wrong one" not in log
+
+
+def test_an_error_inside_says_nothing_of_the_inside(page):
+    status, body = page.ask("POST", "/gradio_api/run/run_recipe", b'{"data": [{"a": [1]}, 2, {}, [], null]}',
+                            **{"content-type": "application/json"})  # fmt: skip
+    assert status >= 400
+    assert b"Traceback" not in body
+    assert str(ROOT).encode() not in body
+
+
+def test_the_page_listens_on_this_machine_only(page):
+    import psutil
+
+    listening = [one.laddr.ip for one in psutil.Process(page.process.pid).net_connections() if one.status == "LISTEN"]
+    assert set(listening) == {"127.0.0.1"}
+
+
+def test_beyond_this_machine_it_does_not_listen_without_a_password(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "SYNTHSTUDIO_PASSWORD"}
+    done = subprocess.run([sys.executable, "app.py", "--home", str(tmp_path / "home"), "--host", "0.0.0.0"],  # noqa: S104
+                          cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)  # fmt: skip
+    assert done.returncode == 2
+    assert "SYNTHSTUDIO_PASSWORD" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -138,11 +138,11 @@ def _resnet18(channels: int, size: int, width: int) -> tuple[nn.Module, int]:
 
 
 def _vit(channels: int, size: int, width: int) -> tuple[nn.Module, int]:
-    """Vision transformer (Dosovitskiy et al. 2021) in a small-image form: 8x8 patches, depth 6, mean of the tokens."""
+    """Vision transformer (Dosovitskiy et al. 2021), small: depth 6, patches of 4 px or an eighth of the side."""
     dimension = 8 * max(1, width // 2)
     heads = 8
     blocks = [_Block(dimension, heads) for _ in range(6)]
-    patches = _Patches(channels, max(1, size // 8), dimension, size)
+    patches = _Patches(channels, max(4, size // 8), dimension, size)
     return nn.Sequential(patches, *blocks, nn.LayerNorm(dimension), _TokenMean()), dimension
 
 

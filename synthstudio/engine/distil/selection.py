@@ -56,8 +56,7 @@ def cluster_means(values: Tensor, features: Tensor, labels: Tensor, per_class: i
         sizes = torch.bincount(owner, minlength=per_class)
         for one in sizes.argsort(descending=True, stable=True):
             means.append(values[places[owner == one]].double().mean(0))
-    stacked = torch.stack(means).to(values.dtype)
-    return stacked.unflatten(0, (-1, per_class))
+    return torch.stack(means).float().unflatten(0, (-1, per_class))
 
 
 def clusters(features: Tensor, count: int, chance: torch.Generator) -> Tensor:

@@ -31,7 +31,7 @@ def origins(workspace: Workspace, digests: Collection[str]) -> dict[str, Origin]
         if not wanted:
             break
         environment: dict[str, str] = {}
-        for body in _bodies(log):
+        for body in _bodies(log, b'"made"', b'"started"'):
             if body.get("event") == "started":
                 environment = dict(body.get("environment") or {})
             elif body.get("event") == "made" and body["image"]["digest"] in wanted:
@@ -47,11 +47,38 @@ def names(workspace: Workspace, digests: Collection[str]) -> dict[str, str]:
     return {digest: (known[digest].name if digest in known else "") or digest[:12] for digest in digests}
 
 
-def _bodies(log: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a log that matter here, parsed."""
+@dataclass(frozen=True)
+class Maker:
+    """A run that made an artifact: the kind and the fields of its Step, and what all its attempts took."""
+
+    kind: str
+    fields: dict[str, Any]
+    seconds: float
+
+
+def makers(workspace: Workspace, artifact_id: str) -> list[Maker]:
+    """The runs that said this artifact as an output, the oldest first. A torn or foreign file is skipped."""
+    found = []
+    for log in sorted(workspace.runs.glob("*/events.jsonl")):
+        if artifact_id.encode() not in log.read_bytes():
+            continue
+        bodies = list(_bodies(log, b'"output"', b'"finished"'))
+        if not any(body.get("event") == "output" and body.get("value") == artifact_id for body in bodies):
+            continue
+        try:
+            step = json.loads(json.loads(log.with_name("request.json").read_bytes())["step"])
+            maker = Maker(step["kind"], step["fields"], sum(float(body.get("seconds", 0)) for body in bodies))
+        except (OSError, ValueError, KeyError):
+            continue
+        found.append(maker)
+    return found
+
+
+def _bodies(log: Path, *events: bytes) -> Iterator[dict[str, Any]]:
+    """The lines of a log about these events, parsed."""
     with log.open("rb") as lines:
         for line in lines:
-            if b'"made"' not in line and b'"started"' not in line:
+            if not any(event in line for event in events):
                 continue
             try:
                 body = json.loads(line)

@@ -48,12 +48,12 @@ def mean_over_folds(values: Sequence[float]) -> Interval:
 
 
 def paired_bootstrap(
-    images: Sequence[str], after: Sequence[bool], before: Sequence[bool], *, draws: int = 10_000, seed: int = 0
+    images: Sequence[str], after: Sequence[float], before: Sequence[float], *, draws: int = 10_000, seed: int = 0
 ) -> Interval:
     """Difference of two accuracies on the same images, resampling images (percentile bootstrap; Efron 1979).
 
-    One entry per (fold, image). Entries of one image are drawn together, because the same test photo answered in three
-    folds is not three photos.
+    One entry per (fold, image): whether it was right, or the share of trainings that had it right. Entries of one image
+    are drawn together, because the same test photo answered in three folds is not three photos.
     """
     _, place = np.unique(np.asarray(images), return_inverse=True)
     gain = np.asarray(after, dtype=float) - np.asarray(before, dtype=float)

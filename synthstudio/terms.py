@@ -167,3 +167,27 @@ TrainingUpdates = Annotated[
     Field(ge=1, le=1_000_000, description="Optimiser updates; the same for every arm of a comparison."),
     Slider(50, 2000, 50),
 ]
+
+PerClass = Annotated[int, Field(ge=1, le=10_000, description="Images kept or made per class."), Slider(1, 50, 1)]
+Rule = Annotated[
+    Literal["random", "herding", "k_center", "k_means", "class_mean", "mean_latent"],
+    Field(description="How a few images stand for a class: four ways to choose, and two kinds of mean."),
+]
+Architecture = Annotated[
+    Literal["convnet", "alexnet", "resnet18", "vgg11", "vit"],
+    Field(description="A small network trained from scratch; the depth of convnet follows the image size."),
+]
+ImageSize = Annotated[
+    int, Field(ge=8, le=256, description="Side in pixels at which small networks see the images."), Slider(16, 64, 16)
+]
+Width = Annotated[
+    int, Field(ge=4, le=512, description="Channels of convnet; every network is scaled alike, 128 as published."),
+    Slider(16, 128, 16),
+]  # fmt: skip
+ExpertsId = Annotated[
+    str, Field(pattern=f"^experts:{_DIGEST}$", description="Networks trained on real images, epoch by epoch.")
+]
+Operations = Annotated[
+    tuple[Literal["color", "crop", "cutout", "flip", "scale", "rotate"], ...],
+    Field(description="Augmentations, one drawn per step; flip only where a mirror image keeps its class."),
+]

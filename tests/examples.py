@@ -25,6 +25,13 @@ EXAMPLES: dict[str, dict[str, object]] = {
         "synthetic_only": [f"classifier:{_B}"],
         "real_and_synthetic": [f"classifier:{_C}"],
     },
+    "evaluate.small_set": {"images": SET, "real": SET, "test": TEST, "backbone": BACKBONE, "encoder": ENCODER},
+    "evaluate.shrink": {"images": SET, "validation": SET, "backbone": BACKBONE},
+    "distil.select": {"images": SET, "backbone": BACKBONE, "rule": "herding"},
+    "distil.mosaic": {"images": SET, "seed": 1},
+    "distil.prototypes": {"backbone": BACKBONE, "images": SET, "seed": 1},
+    "distil.match": {"images": SET, "method": "dc", "parameterisation": "latents", "backbone": BACKBONE, "seed": 1},
+    "distil.experts": {"images": SET, "seed": 1},
     "export.image_folder": {"synthetic": SET, "test": TEST, "name": "my cats"},
     "export.adapter": {"adapter": f"adapter:{_A}", "name": "my cats"},
 }

@@ -58,7 +58,7 @@ def test_only_evaluation_split_and_export_can_name_a_test_set():
         kind for kind, cls in STEPS.items()
         if not kind.startswith("test.") and "test:" in json.dumps(cls.model_json_schema())
     }  # fmt: skip
-    assert accepting == {"evaluate.compare", "export.image_folder"}
+    assert accepting == {"evaluate.compare", "evaluate.small_set", "export.image_folder"}
 
 
 def test_a_test_set_cannot_be_a_source():

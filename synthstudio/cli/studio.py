@@ -28,7 +28,10 @@ def register(app: typer.Typer) -> None:
 def run(
     recipe: Annotated[str, typer.Argument(help="A recipe; see `recipes`.")],
     data: Annotated[str, typer.Option(help="digits, a folder, a zip or a parquet file.")],
-    shots: Annotated[int, typer.Option(min=1, help="Real images per class the method may see.")] = 16,
+    shots: Annotated[
+        int | None,
+        typer.Option(min=1, help="Real images per class the method may see; default: the recipe's, 16 or all."),
+    ] = None,
     folds: Annotated[int, typer.Option(min=1, max=100, help="Few-shot draws; results are means over them.")] = 1,
     preset: Annotated[str, typer.Option(help="quick, standard or paper.")] = "quick",
     backbone: Annotated[str, typer.Option(help="pico, a known name, a folder or a Hub repository.")] = "pico",
@@ -44,7 +47,7 @@ def run(
     batch: Batch = 0,
     result: Json = None,
 ) -> None:
-    """Run a recipe from images to the answer: did synthetic images help?"""
+    """Run a recipe from images to the answer: did synthetic images help, or what does a small set teach?"""
     from synthstudio.jobs import Studio, summary
     from synthstudio.jobs.recipes import load_recipe
     from synthstudio.jobs.requests import Asked, prepare
@@ -53,7 +56,7 @@ def run(
     loaded = load_recipe(recipe)
     with Studio(home, project) as studio:
         asked = Asked(
-            data=data, shots=shots, folds=folds, preset=preset, backbone=backbone, encoder=encoder,
+            data=data, shots=shots or loaded.shots, folds=folds, preset=preset, backbone=backbone, encoder=encoder,
             settings=settings or [], seed=seed, resources=Resources(device=device, threads=threads, batch=batch),
         )  # fmt: skip
         request = prepare(studio.workspace, asked)

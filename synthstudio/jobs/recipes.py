@@ -2,7 +2,8 @@
 
 A value that begins with `$` is a hole. `$source $shots $fold $seed $backbone $encoder` come from the request;
 `$name` is the first output of the step called `name`, `$name.output` a certain one. A step with `each = "fold"`
-is repeated per fold; a step without it sees the outputs of such a step as a list over the folds.
+is repeated per fold; a step without it sees the outputs of such a step as a list over the folds. `shots = "all"` at the
+top means that, unless somebody says how many, a method may see every image that is not held out.
 """
 
 import json
@@ -44,6 +45,7 @@ class Recipe:
     paper: str
     steps: tuple[RecipeStep, ...]
     presets: dict[str, dict[str, dict[str, Any]]]
+    shots: int | None = 16  # per class, where nobody says; none: every image that is not held out
 
     def step(self, name: str) -> RecipeStep:
         """The step of this name."""
@@ -76,7 +78,11 @@ def read_recipe(path: Path) -> Recipe:
     steps = tuple(
         RecipeStep(row.pop("as"), row.pop("kind"), row.pop("each", "") == "fold", row) for row in body.pop("step")
     )
-    recipe = Recipe(path.stem, body["title"], body["summary"], body.get("paper", ""), steps, body.get("presets", {}))
+    shots = body.get("shots", 16)
+    recipe = Recipe(
+        path.stem, body["title"], body["summary"], body.get("paper", ""), steps, body.get("presets", {}),
+        None if shots == "all" else int(shots),
+    )  # fmt: skip
     for step in steps:
         _check_fields(recipe, step, step.fields)
     for preset in recipe.presets.values():

@@ -21,7 +21,7 @@ class Asked(BaseModel):
     """What a person asks of a recipe, in their words."""
 
     data: str
-    shots: int = 16
+    shots: int | None = 16  # none: all that are not held out
     folds: int = 1
     preset: str = "quick"
     backbone: str = "pico"

@@ -6,10 +6,11 @@ from typing import Any
 from synthstudio.artifacts import split_id
 from synthstudio.catalog.pipelines import Node
 from synthstudio.catalog.runs import Run
+from synthstudio.jobs import small_sets
 from synthstudio.jobs.studio import Studio
 
 ARMS = ("zero_shot", "real_only", "synthetic_only", "real_and_synthetic")
-_PHASES = {"adapt": "adapt", "sample": "sample", "score": "score", "train": "train", "evaluate": "evaluate"}
+_PHASES = ("adapt", "sample", "distil", "score", "train", "evaluate")
 
 
 def of(studio: Studio, pipeline_id: str, wall_seconds: float) -> dict[str, Any]:
@@ -19,6 +20,7 @@ def of(studio: Studio, pipeline_id: str, wall_seconds: float) -> dict[str, Any]:
     runs = {node.position: studio.catalog.runs.get(node.run_id) for node in nodes if node.run_id}
     request = pipeline.request
     report = _report(studio, nodes)
+    judged = small_sets.judged(studio, nodes)
     return {
         "recipe": pipeline.recipe,
         "preset": request["preset"],
@@ -29,6 +31,7 @@ def of(studio: Studio, pipeline_id: str, wall_seconds: float) -> dict[str, Any]:
         "seed": request["seed"],
         "settings": request["settings"],
         **{key: report[key] for key in ("folds", "mean", "interval95", "difference", "sentence") if key in report},
+        **({"judged": judged, "sentence": small_sets.sentence(judged)} if judged else {}),
         "counts": _counts(studio, nodes),
         "seconds": _seconds(nodes, runs, wall_seconds),
         "peak_memory_mb": max((run.peak_memory_mb for run in runs.values()), default=0.0),
@@ -44,9 +47,12 @@ def of(studio: Studio, pipeline_id: str, wall_seconds: float) -> dict[str, Any]:
 
 
 def text(found: dict[str, Any]) -> str:
-    """The four numbers, the answer, and where things are, for a terminal."""
-    lines = [f"{found['recipe']} ({found['preset']}) on {found['data']}, {found['shots']} shots per class, "
-             f"{len(found.get('folds', []))} fold(s), backbone {found['backbone'].partition('@')[0]}"]  # fmt: skip
+    """The four numbers or the judge's table, the answer, and where things are, for a terminal."""
+    shots = "all real images" if found["shots"] is None else f"{found['shots']} shots per class"
+    folds = len(found.get("folds", found.get("judged", [])))
+    lines = [f"{found['recipe']} ({found['preset']}) on {found['data']}, {shots}, "
+             f"{folds} fold(s), backbone {found['backbone'].partition('@')[0]}"]  # fmt: skip
+    lines += small_sets.table(found.get("judged", []))
     if "mean" in found:
         images = sum(fold["test_images"] for fold in found["folds"])
         lines.append(f"Accuracy on untouched real test images (n = {images} over all folds):")
@@ -58,9 +64,7 @@ def text(found: dict[str, Any]) -> str:
             lines.append(f"  {arm.replace('_', ' '):<20} {_percent(found['mean'][arm])}   {interval}")
         lines.append(found["sentence"])
     counts, seconds = found["counts"], found["seconds"]
-    lines.append(
-        f"Images: {counts['real']} real, {counts['synthetic']} synthetic, {counts['kept']} kept by the filter."
-    )
+    lines.append("Images: " + ", ".join(f"{number} {name}" for name, number in _named(counts)) + ".")
     lines.append(
         "Seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items())
         + f". Peak memory {found['peak_memory_mb']:.0f} MB."
@@ -79,28 +83,36 @@ def _report(studio: Studio, nodes: list[Node]) -> dict[str, Any]:
 
 def _counts(studio: Studio, nodes: list[Node]) -> dict[str, int]:
     """Totals over the folds."""
-    counts = {"real": 0, "synthetic": 0, "kept": 0}
+    counts = {"real": 0, "synthetic": 0, "kept": 0, "distilled": 0}
     named = {
         "collect.split": ("real", "shots"),
         "sample.": ("synthetic", "images"),
         "select.filter": ("kept", "images"),
+        "distil.": ("distilled", "images"),
     }
     for node in nodes:
         for kind, (count, output) in named.items():
             if node.kind.startswith(kind) and node.run_id:
-                value = studio.catalog.runs.outputs(node.run_id)[output]
-                if split_id(value)[0] == "set":
+                value = studio.catalog.runs.outputs(node.run_id).get(output)
+                if isinstance(value, str) and split_id(value)[0] == "set":
                     counts[count] += len(studio.workspace.image_set(value))
     return counts
 
 
 def _seconds(nodes: list[Node], runs: dict[int, Run], wall: float) -> dict[str, float]:
-    seconds = dict.fromkeys(_PHASES.values(), 0.0)
+    found = [node.kind.partition(".")[0] for node in nodes]
+    seconds = {phase: 0.0 for phase in _PHASES if phase in found}
     for node in nodes:
-        phase = _PHASES.get(node.kind.partition(".")[0])
-        if phase and not node.reused and node.position in runs:
+        phase = node.kind.partition(".")[0]
+        if phase in seconds and not node.reused and node.position in runs:
             seconds[phase] += runs[node.position].seconds
     return {name: round(value, 2) for name, value in {**seconds, "total": wall}.items()}
+
+
+def _named(counts: dict[str, int]) -> list[tuple[str, int]]:
+    """The counts that say something, in words."""
+    words = {"real": "real", "synthetic": "synthetic", "kept": "kept by the filter", "distilled": "distilled"}
+    return [(words[name], count) for name, count in counts.items() if count or name == "real"]
 
 
 def _key(node: Node) -> str:

@@ -103,7 +103,7 @@ def _seconds(
 
 def _units(node: Node, classes: int, request: Mapping[str, Any], photos: int) -> tuple[float, float]:
     """(work units, progress units) of a node: the second is what a run counts its progress in."""
-    shots = int(request.get("shots", 16)) * classes
+    shots = int(request.get("shots") or max(1, photos // (2 * classes))) * classes
     if node.kind.startswith("adapt."):
         batch = int(node.template.get("batch_size", 8))
         steps = node.template.get("training_steps") or float(node.template.get("epochs", 200)) * shots / batch

@@ -1,0 +1,1 @@
+"""Small sets that still teach: networks, selection, matching and the judge."""

@@ -13,7 +13,7 @@
         this.body = el("tbody");
         this.nothing = el("div", { class: "ss-empty", hidden: true }, "No runs yet. Start a recipe on the Start tab; every step of it appears here.");
         this.table = el("table", { class: "ss-table ss-list" }, el("thead", {}, el("tr", {},
-          el("th", {}, "What"), el("th", {}, "State"), el("th", {}, "Progress"), el("th", { class: "n" }, "Cost"), el("th", {}, "Asked"))), this.body);
+          el("th", {}, "What"), el("th", {}, "State"), el("th", {}, "Progress"), el("th", { class: "n ss-wide" }, "Cost"), el("th", { class: "ss-wide" }, "Asked"))), this.body);
         this.detail = new Detail(this);
         this.append(this.nothing, el("div", { class: "ss-split" }, el("div", { class: "ss-scroll" }, this.table), this.detail.root));
         this.loop();
@@ -43,9 +43,9 @@
       }
       row(run) {
         const words = el("button", { type: "button", class: "ss-link" }), state = el("span", { class: "ss-state" });
-        const far = el("span", { class: "ss-number ss-muted" }), cost = el("td", { class: "n" });
-        const tr = el("tr", { "data-run": run.run }, el("td", {}, words), el("td", {}, state), el("td", {}, far), cost, el("td", {}, when(run.created)));
-        tr.addEventListener("click", () => this.choose(run.run));
+        const far = el("span", { class: "ss-number ss-muted" }), cost = el("td", { class: "n ss-wide" });
+        const tr = el("tr", { "data-run": run.run }, el("td", {}, words), el("td", {}, state), el("td", {}, far), cost, el("td", { class: "ss-wide" }, when(run.created)));
+        tr.addEventListener("click", async () => { await this.choose(run.run); if (innerWidth <= 760) this.detail.root.scrollIntoView({ behavior: "smooth", block: "start" }); });
         return { tr, words, state, far, cost };
       }
       fill(row, run) {
@@ -60,7 +60,7 @@
       choose(id) {
         const wanted = query(); wanted.set("show", id);
         history.replaceState(null, "", `${location.pathname}?${wanted}`);
-        this.load();
+        return this.load();
       }
     }
 

@@ -39,7 +39,7 @@ real_and_synthetic.training_steps=20
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-extensions"]
 _START_SECONDS = 300
-_PATIENCE = 60_000  # milliseconds; a busy machine is slow, not wrong
+_PATIENCE = 120_000  # milliseconds; a busy machine is slow, not wrong
 
 
 class Served:

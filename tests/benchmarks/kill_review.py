@@ -23,6 +23,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {"x": "reject", "p": "keep"}
@@ -94,26 +95,31 @@ def review(home: Path, kills: int, presses: int, dice: random.Random) -> dict[st
             browser = started.chromium.launch(executable_path=os.environ.get("CHROMIUM") or shutil.which("chromium"),
                                               args=FLAGS, timeout=PATIENCE)  # fmt: skip
             try:
-                return _rounds(page, browser.new_page(), kills, presses, dice)
+                return rounds(page, browser.new_page(), kills, presses, dice)
             finally:
                 browser.close()
     finally:
         page.kill()
 
 
-def _rounds(page: PageProcess, tab: object, kills: int, presses: int, dice: random.Random) -> dict[str, float]:
-    acknowledged: list[str] = []
+def open_grid(page: PageProcess, tab: Any) -> None:
+    """The Review tab, ready for keys."""
     tab.set_default_timeout(PATIENCE)
-    tab.on("response", lambda said: acknowledged.append(said.url) if said.url.endswith("/decide") and said.ok else None)
     tab.goto(f"{page.url}/?tab=review", wait_until="commit")
     tab.wait_for_selector("#ss-tile-0 img")
-    tab.evaluate("window.notReloaded = true")
     tab.locator(".ss-grid").focus()
+
+
+def rounds(page: PageProcess, tab: Any, kills: int, presses: int, dice: random.Random) -> dict[str, float]:
+    """Press keys, kill, start again, compare."""
+    acknowledged: list[str] = []
+    tab.on("response", lambda said: acknowledged.append(said.url) if said.url.endswith("/decide") and said.ok else None)
+    open_grid(page, tab)
+    tab.evaluate("window.notReloaded = true")
     tab.keyboard.press("Home")
     images = [row[0] for row in _places(page, kills * presses)]
     expected: list[tuple[str, str]] = []
     back: list[float] = []
-    survived = 0
     for number in range(kills):
         fatal = dice.randrange(2, presses)
         for press in range(presses):
@@ -123,7 +129,6 @@ def _rounds(page: PageProcess, tab: object, kills: int, presses: int, dice: rand
             if press == fatal:
                 known = page.decisions() if number % 2 else None  # every other time without any pause before the kill
                 page.kill()
-                survived += known is not None and len(known) or 0
         page.start()
         at = time.monotonic()
         if known is not None:

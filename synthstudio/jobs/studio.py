@@ -42,6 +42,7 @@ class Studio:
         self.catalog = Catalog(self.workspace.catalog)
         self.launcher = launcher or default_launcher()
         self._seen = -1  # the catalog's commit count when pipelines were last looked at
+        self._listed: tuple[int, list[Run], list[Run]] = (-1, [], [])  # commit count, active runs, queued runs
 
     def __enter__(self) -> "Studio":
         return self
@@ -129,13 +130,24 @@ class Studio:
 
     def tick(self) -> None:
         """Read what workers said, notice the dead, move pipelines on, launch what can start."""
-        for run in self.catalog.runs.in_state(*ACTIVE):
+        for run in self.active():
             self._follow(run)
         if self._seen != self.catalog.database.commits:
             self._seen = self.catalog.database.commits
             for one in self.catalog.pipelines.running():
                 pipeline.advance(self, one)
         self._launch()
+
+    def active(self) -> list[Run]:
+        """Runs that work or are being stopped, oldest first; asked of the catalog only after something was written."""
+        return self._runs()[0]
+
+    def _runs(self) -> tuple[list[Run], list[Run]]:
+        commits = self.catalog.database.commits  # before the question: what is written meanwhile is asked for again
+        if self._listed[0] != commits:
+            found = self.catalog.runs.in_state("queued", *ACTIVE)
+            self._listed = (commits, [r for r in found if r.state in ACTIVE], [r for r in found if r.state == "queued"])
+        return self._listed[1], self._listed[2]
 
     def wait(self, run_id: str, poll_seconds: float = 0.1) -> Run:
         """Tick until a run has ended one way or another."""
@@ -162,7 +174,8 @@ class Studio:
             self.catalog.ingest(run.id, lines, after)
             finished = finished or any(isinstance(event, Finished) for _, event in lines)
             offset = after
-        run = self.catalog.runs.get(run.id)
+        if offset != run.read_to:
+            run = self.catalog.runs.get(run.id)
         if run.state not in ACTIVE:
             return
         if finished or run.finished is not None:
@@ -198,8 +211,9 @@ class Studio:
                 yield self.workspace.image_set(value)
 
     def _launch(self) -> None:
-        busy = {run.device for run in self.catalog.runs.in_state(*ACTIVE)}
-        for run in self.catalog.runs.in_state("queued"):
+        active, queued = self._runs()
+        busy = {run.device for run in active}
+        for run in queued:
             device = device_of(run)
             if device in busy:
                 continue

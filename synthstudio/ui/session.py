@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from synthstudio.catalog.runs import ACTIVE
 from synthstudio.errors import StudioError
 from synthstudio.jobs import Studio
 from synthstudio.step import STEPS
@@ -39,7 +38,7 @@ class House:
         """One look of the owner at its workers."""
         with self.lock:
             self.studio.tick()
-            working = self.studio.catalog.runs.in_state(*ACTIVE)
+            working = self.studio.active()
             self.rates.note(working)
             self.computing = sum(STEPS[run.kind].computes for run in working)
 

@@ -44,7 +44,7 @@ def test_a_result_whose_blob_is_gone_is_not_reused(studio):
 def test_a_stopped_run_keeps_what_it_made_and_resumes_to_the_same_result(studio):
     unbroken, _ = studio.submit(Paint(images=12))
     studio.wait(unbroken)
-    run_id, _ = studio.submit(Paint(images=12, seconds_each=0.05))
+    run_id, _ = studio.submit(Paint(images=12, seconds_each=0.2))
     tick_until(studio, lambda: studio.catalog.images.count(run_id) >= 3)
     studio.stop(run_id)
     assert studio.wait(run_id).state == "stopped"
@@ -160,3 +160,32 @@ def test_runs_on_one_device_wait_for_each_other(studio):
     assert studio.catalog.runs.get(second).state == "queued"
     assert studio.wait(second).state == "done"
     assert studio.catalog.runs.get(first).state == "done"
+
+
+def questions(studio, monkeypatch):
+    """How often the catalog is asked from now on."""
+    asked = []
+    plain = studio.catalog.database.rows, studio.catalog.database.records
+    monkeypatch.setattr(studio.catalog.database, "rows", lambda *a: asked.append(a) or plain[0](*a))
+    monkeypatch.setattr(studio.catalog.database, "records", lambda *a: asked.append(a) or plain[1](*a))
+    return asked
+
+
+def test_a_tick_with_nothing_new_asks_the_catalog_nothing(studio, monkeypatch):
+    studio.tick()
+    asked = questions(studio, monkeypatch)
+    for _ in range(10):
+        studio.tick()
+    assert asked == []
+
+
+def test_a_tick_while_a_worker_is_silent_asks_nothing_and_still_sees_it_die(studio, monkeypatch):
+    run_id, _ = studio.submit(Count(to=2, seconds_each=30.0))
+    tick_until(studio, lambda: studio.catalog.runs.get(run_id).attempt == 1)
+    studio.tick()
+    asked = questions(studio, monkeypatch)
+    for _ in range(10):
+        studio.tick()
+    assert asked == []
+    os.kill(studio.catalog.runs.get(run_id).pid, signal.SIGKILL)
+    tick_until(studio, lambda: studio.catalog.runs.get(run_id).state == "lost")

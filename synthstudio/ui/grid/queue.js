@@ -87,7 +87,7 @@ export class Queue {
       this.#done(batch);
       this.on({ type: 'stored', batch, answer });
     } catch (error) {
-      if (error instanceof Refused && error.status !== 409) this.#refused(batch, error);
+      if (error instanceof Refused && ![401, 409].includes(error.status)) this.#refused(batch, error);
       else this.#failed(batch, error);
     }
     this.sending = false;

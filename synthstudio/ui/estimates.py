@@ -105,7 +105,7 @@ def _seconds(
 def _units(node: Node, classes: int, request: Mapping[str, Any], photos: int) -> tuple[float, float]:
     """(work units, progress units) of a node: the second is what a run counts its progress in."""
     shots = int(request.get("shots") or max(1, photos // (2 * classes))) * classes
-    if node.kind.startswith("evaluate."):
+    if node.kind == "evaluate.compare":
         return photos, float(request.get("folds", 1))
     if node.kind.startswith("adapt."):
         batch = int(node.template.get("batch_size", 8))

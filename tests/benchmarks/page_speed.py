@@ -1,6 +1,6 @@
 """How quick the page is, against the bounds it promises: `python -m tests.benchmarks.page_speed [PART ...]`.
 
-Parts: start, answers, review, browsing, polling, ticks; default all. Each part prints what it measured, its bound and
+Parts: start, answers, review, browsing, polling, ticks; default all. `start=2` takes two turns instead of four. Each part prints what it measured, its bound and
 the load of the machine. Where another program is the measure, both run in turn in the same run.
 
     start     the first page against `import gradio` alone; torch is not in the process
@@ -88,10 +88,10 @@ def paint(home: Path, images: int) -> None:
         studio.catalog.runs.set_state("r1", "done")
 
 
-def start() -> None:
+def start(turns: int = 4) -> None:
     """Seconds from the command to the first page, and to the end of `import gradio`, in turn."""
     alone, first, cpu = [], [], []
-    for turn in range(4):
+    for turn in range(turns):
         began = time.perf_counter()
         child = subprocess.Popen([sys.executable, "-c", "import gradio"])
         _, _, used = os.wait4(child.pid, 0)
@@ -106,12 +106,12 @@ def start() -> None:
             spent = psutil.Process(page.process.pid).cpu_times()
             maps = Path(f"/proc/{page.process.pid}/maps").read_text()
             page.kill()
-        if turn:  # the first turn fills the file cache
+        if turn or turns == 1:  # the first turn fills the file cache
             alone.append(imported)
             first.append(shown)
             cpu.append((used.ru_utime + used.ru_stime, spent.user + spent.system))
-    say("import gradio alone (median of 3)", statistics.median(alone), "s")
-    say("first page (median of 3)", statistics.median(first), "s")
+    say("import gradio alone (median)", statistics.median(alone), "s")
+    say("first page (median)", statistics.median(first), "s")
     later = statistics.median(f - a for f, a in zip(first, alone, strict=True))
     say("first page later than import gradio", later, "s", 2.0)
     say("import gradio alone, processor time", statistics.median(a for a, _ in cpu), "s")
@@ -323,8 +323,9 @@ PARTS = {"start": start, "answers": answers, "review": review, "browsing": brows
 def main() -> None:
     """Measure the parts that were named."""
     for name in sys.argv[1:] or PARTS:
+        part, _, turns = name.partition("=")
         print(f"-- {name}", flush=True)
-        PARTS[name]()
+        PARTS[part](*([int(turns)] if turns else []))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """How quick the page is, against the bounds it promises: `python -m tests.benchmarks.page_speed [PART ...]`.
 
-Parts: start, answers, review, browsing, polling, ticks; default all. `start=2` takes two turns instead of four. Each part prints what it measured, its bound and
-the load of the machine. Where another program is the measure, both run in turn in the same run.
+Parts: start, answers, review, browsing, polling, ticks; default all. `start=2` takes two turns, `polling=4000` so many
+looks. Each part prints what it measured, its bound and the load of the machine. Where another program is the measure,
+both run in turn in the same run.
 
     start     the first page against `import gradio` alone; torch is not in the process
     answers   a look, a decision and a form's event while two processes use all they can
@@ -252,13 +253,13 @@ def browsing() -> None:
     say("... and what a second reader added", (sizes[1] - sizes[0]) / 1024, "KB", 0)
 
 
-def polling() -> None:
+def polling(looks: int = HOUR_OF_20_BROWSERS) -> None:
     """As many looks as 20 open browsers take in an hour, as quickly as they are answered, over a project at work."""
     with served(images=500) as page:
         process = psutil.Process(page.process.pid)
-        ask(page, 2000)
+        ask(page, max(400, looks // 10))
         before = process.memory_info().rss
-        asked = ask(page, HOUR_OF_20_BROWSERS)
+        asked = ask(page, looks)
         after = process.memory_info().rss
     say("looks asked by 20 readers", float(asked), "")
     say("memory of the page process afterwards", after / 2**20, "MB", 700)

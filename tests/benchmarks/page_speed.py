@@ -1,7 +1,8 @@
 """How quick the page is, against the bounds it promises: `python -m tests.benchmarks.page_speed [PART ...]`.
 
-Parts: start, answers, review, browsing, polling, ticks; default all. Each part prints what it measured, its bound and
-the load of the machine. Where another program is the measure, both run in turn in the same run.
+Parts: start, answers, review, browsing, polling, ticks; default all. `start=2` takes two turns, `polling=4000` so many
+looks. Each part prints what it measured, its bound and the load of the machine. Where another program is the measure,
+both run in turn in the same run.
 
     start     the first page against `import gradio` alone; torch is not in the process
     answers   a look, a decision and a form's event while two processes use all they can
@@ -88,10 +89,10 @@ def paint(home: Path, images: int) -> None:
         studio.catalog.runs.set_state("r1", "done")
 
 
-def start() -> None:
+def start(turns: int = 4) -> None:
     """Seconds from the command to the first page, and to the end of `import gradio`, in turn."""
     alone, first, cpu = [], [], []
-    for turn in range(4):
+    for turn in range(turns):
         began = time.perf_counter()
         child = subprocess.Popen([sys.executable, "-c", "import gradio"])
         _, _, used = os.wait4(child.pid, 0)
@@ -106,12 +107,12 @@ def start() -> None:
             spent = psutil.Process(page.process.pid).cpu_times()
             maps = Path(f"/proc/{page.process.pid}/maps").read_text()
             page.kill()
-        if turn:  # the first turn fills the file cache
+        if turn or turns == 1:  # the first turn fills the file cache
             alone.append(imported)
             first.append(shown)
             cpu.append((used.ru_utime + used.ru_stime, spent.user + spent.system))
-    say("import gradio alone (median of 3)", statistics.median(alone), "s")
-    say("first page (median of 3)", statistics.median(first), "s")
+    say("import gradio alone (median)", statistics.median(alone), "s")
+    say("first page (median)", statistics.median(first), "s")
     later = statistics.median(f - a for f, a in zip(first, alone, strict=True))
     say("first page later than import gradio", later, "s", 2.0)
     say("import gradio alone, processor time", statistics.median(a for a, _ in cpu), "s")
@@ -252,13 +253,13 @@ def browsing() -> None:
     say("... and what a second reader added", (sizes[1] - sizes[0]) / 1024, "KB", 0)
 
 
-def polling() -> None:
+def polling(looks: int = HOUR_OF_20_BROWSERS) -> None:
     """As many looks as 20 open browsers take in an hour, as quickly as they are answered, over a project at work."""
     with served(images=500) as page:
         process = psutil.Process(page.process.pid)
-        ask(page, 2000)
+        ask(page, max(400, looks // 10))
         before = process.memory_info().rss
-        asked = ask(page, HOUR_OF_20_BROWSERS)
+        asked = ask(page, looks)
         after = process.memory_info().rss
     say("looks asked by 20 readers", float(asked), "")
     say("memory of the page process afterwards", after / 2**20, "MB", 700)
@@ -323,8 +324,9 @@ PARTS = {"start": start, "answers": answers, "review": review, "browsing": brows
 def main() -> None:
     """Measure the parts that were named."""
     for name in sys.argv[1:] or PARTS:
+        part, _, turns = name.partition("=")
         print(f"-- {name}", flush=True)
-        PARTS[name]()
+        PARTS[part](*([int(turns)] if turns else []))
 
 
 if __name__ == "__main__":

@@ -35,9 +35,8 @@ def test_a_tile_says_that_the_disk_is_full_and_is_saved_when_there_is_room(chrom
     try:
         before = page.decisions()
         kill_review.open_grid(page, tab)
-        tab.route(
-            "**/review/decide", lambda route: route.fulfill(status=507, content_type="application/json", body=refused)
-        )
+        answer = {"status": 507, "content_type": "application/json", "body": body}
+        tab.route("**/review/decide", lambda route: route.fulfill(**answer))
         tab.keyboard.press("End")
         tab.keyboard.press("x")
         tab.wait_for_selector(".ss-saved[data-kind=bad]")

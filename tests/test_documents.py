@@ -39,3 +39,19 @@ def test_every_module_at_the_top_is_on_the_map():
 
 def test_ci_runs_the_command_of_the_readme():
     assert len(re.findall(r"^    .*-m pytest.*$", README, re.MULTILINE)) == 1
+
+
+COMMANDS = re.findall(r"^    (.*)$", README, re.MULTILINE)
+
+
+def test_the_first_command_opens_the_page_on_a_fresh_machine():
+    assert COMMANDS[0].startswith("python3 -m venv .venv && .venv/bin/pip install -q -r requirements.txt && ")
+    assert COMMANDS[0].endswith(".venv/bin/python app.py")
+    assert COMMANDS[1].startswith(".venv/bin/python -m synthstudio run ")
+
+
+def test_the_readme_names_the_browser_that_the_tests_ask_for():
+    from tests.browser.conftest import NO_BROWSER
+
+    (install,) = re.findall(r"apt-get install [\w -]+", NO_BROWSER)
+    assert install.strip() in README and install.split("recommends ")[1] in (ROOT / ".ci" / "run").read_text()

@@ -10,7 +10,7 @@ from synthstudio.step import from_json
 from synthstudio.steps.adapt.lora import Lora
 from synthstudio.ui import choices, controls
 from synthstudio.ui.session import StudioSession
-from synthstudio.ui.tools import QUIET, empty, remembered, spoken
+from synthstudio.ui.tools import QUIET, empty, filled, remembered, spoken
 
 _FIRST = ("scope", "prompt", "training_steps", "rank", "learning_rate", "batch_size")
 _MORE = (
@@ -54,8 +54,8 @@ def build(session: StudioSession, page: gr.Blocks) -> None:
     def fill(request: gr.Request) -> list[Any]:
         return _from_run(session, str(request.query_params.get("from", "")), list(form))
 
-    remembered(page, "adapt", [backbone, *fields])
-    page.load(fill, None, [images, *fields], **QUIET)
+    # An earlier run named in the address comes after what the browser remembers.
+    filled(remembered(page, "adapt", [backbone, *fields]).then(fill, None, [images, *fields], **QUIET), "adapt")
     preset.input(lambda chosen: _of_preset(chosen, list(form)), preset, fields, **QUIET)
     go.click(begin, [images, backbone, *fields], None, trigger_mode="once", **QUIET).success(
         None, js="() => studio.poke()", **QUIET

@@ -1,5 +1,6 @@
 """The first screen: three ways to begin, one click to run a recipe, and the live panel."""
 
+import json
 from typing import Any
 
 import gradio as gr
@@ -13,10 +14,11 @@ from synthstudio.resources import Resources
 from synthstudio.ui import asking
 from synthstudio.ui.session import StudioSession
 from synthstudio.ui.stock import stock
-from synthstudio.ui.tools import QUIET, remembered, spoken
+from synthstudio.ui.tools import QUIET, filled, remembered, spoken
 from synthstudio.ui.words import safe
 
 _FIRST = "datadream"
+_DIGITS = [_FIRST, "quick", DIGITS, 16, 1, "pico", "", 0, "", "auto"]  # the form as a newcomer needs it
 _POKE = "() => { studio.leaveRun(); studio.poke(); }"
 
 
@@ -37,7 +39,8 @@ def build(session: StudioSession, page: gr.Blocks) -> None:
             run = gr.Button("Run", variant="primary", elem_id="ss-run")
     _wire(session, page, form, plan, run)
     fields = list(form.values())
-    digits.click(_digits, None, fields, js="() => { studio.flash('#ss-run'); return []; }", **QUIET)
+    # Without the server: what is typed next must not be overtaken by an answer.
+    digits.click(None, None, fields, js=f"() => {{ studio.flash('#ss-run'); return {json.dumps(_DIGITS)}; }}", **QUIET)
     photos.click(None, js="() => studio.go('data')", **QUIET)
     project.click(lambda: gr.Group(visible=True), None, chooser, **QUIET)
 
@@ -63,7 +66,8 @@ def _form(session: StudioSession) -> dict[str, Any]:
                                     info="The text-to-image model: a name, a folder or a Hub repository."),
             "encoder": gr.Textbox("", label="Encoder", placeholder="fits the backbone",
                                   info="CLIP for scores and classifiers: a name, a folder or a Hub repository."),
-            "seed": gr.Number(0, precision=0, minimum=0, label="Seed", info="Equal seeds give equal images."),
+            "seed": gr.Number(0, precision=0, minimum=0, label="Seed", elem_id="ss-seed",
+                              info="Equal seeds give equal images."),
             "settings": gr.Textbox("", lines=3, label="Settings", placeholder="adapter.training_steps=300",
                                    info="One step.field=value per line; they override the preset."),
             "device": gr.Textbox("auto", label="Device", info="auto, cpu, cuda, cuda:1 or mps."),
@@ -95,7 +99,7 @@ def _wire(session: StudioSession, page: gr.Blocks, form: dict[str, Any], plan: g
         found = _data(session)
         return gr.Dropdown(found, value=found[0][1]) if "new" in request.query_params else gr.Dropdown(found)
 
-    remembered(page, "recipe", fields).then(photos, None, form["data"], **QUIET)
+    filled(remembered(page, "recipe", fields).then(photos, None, form["data"], **QUIET), "recipe")
     form["recipe"].input(presets, [form["recipe"], form["preset"]], form["preset"], **QUIET)
     page.load(show, fields, plan, **QUIET)
     gr.on([one.change for one in fields], show, fields, plan, trigger_mode="always_last", **QUIET)
@@ -112,11 +116,6 @@ def read_form(values: dict[str, Any]) -> tuple[str, Asked]:
         seed=int(values["seed"] or 0), resources=Resources(device=str(values["device"] or "auto").strip()),
     )  # fmt: skip
     return str(values["recipe"]), asked
-
-
-def _digits() -> list[Any]:
-    """The form as a newcomer needs it."""
-    return [_FIRST, "quick", DIGITS, 16, 1, "pico", "", 0, "", "auto"]
 
 
 def _data(session: StudioSession) -> list[tuple[str, str]]:

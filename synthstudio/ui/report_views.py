@@ -3,12 +3,14 @@
 from typing import Any
 
 from synthstudio.catalog.pipelines import Pipeline
+from synthstudio.errors import Missing
 from synthstudio.jobs import Studio
 from synthstudio.ui import words
 from synthstudio.ui.session import StudioSession
 from synthstudio.ui.stock import title_of
 
 _COMPARED = ("recipe", "preset", "data", "shots", "folds", "backbone", "encoder", "seed", "settings")
+_CELL_IMAGES = 60
 
 
 def every(session: StudioSession) -> list[dict[str, Any]]:
@@ -55,6 +57,21 @@ def detail(session: StudioSession, run_id: str) -> dict[str, Any]:
         "confusion": {arm: report["confusion"][arm] for arm in arms},
         "looks": max((studio.catalog.images.looks_at(test) for test in report["tests"]), default=0),
     }  # fmt: skip
+
+
+def cell(session: StudioSession, run_id: str, arm: str, truth: str, said: str) -> dict[str, Any]:
+    """The test photos of one class that a classifier called another (or its own): one cell of the confusion matrix."""
+    studio = session.studio
+    answers = studio.catalog.runs.outputs(studio.catalog.runs.get(run_id).id).get("answers")
+    if not isinstance(answers, str):
+        raise Missing("This comparison kept no single answers. Run the recipe with another seed to see the photos.")
+    images = [
+        {"digest": image, "fold": fold}
+        for fold, one in enumerate(studio.workspace.document(answers)["folds"])
+        for image, label, answer in zip(one["images"], one["truth"], one["answers"].get(arm, ()), strict=False)
+        if label == truth and answer == said
+    ]
+    return {"count": len(images), "images": images[:_CELL_IMAGES]}
 
 
 def _pipelines(studio: Studio) -> dict[str, Pipeline]:

@@ -69,6 +69,8 @@ def _work(session: StudioSession, live: Live) -> APIRouter:
             "stop": lambda s: s.stop(name),
             "resume": lambda s: s.resume(name),
             "end": lambda s: steering.end(s, name),
+            "sample": lambda s: steering.sample(s, name),
+            "again": lambda s: steering.again(s, name),
         }
         return await _steer(session, verbs, verb)
 
@@ -79,10 +81,10 @@ async def _steer(session: StudioSession, verbs: dict[str, Callable[[Any], Any]],
     if verb not in verbs:
         raise HTTPException(404)
 
-    def change() -> None:
+    def change() -> Any:
         with session.acting() as studio:
-            verbs[verb](studio)
+            return verbs[verb](studio)
 
     # In a thread: the lock may be held by a tick, and the event loop must not wait for it.
-    await asyncio.to_thread(change)
-    return {"done": verb}
+    said = await asyncio.to_thread(change)
+    return {"done": verb, "said": said if isinstance(said, str) else ""}

@@ -7,7 +7,8 @@ from typing import Any
 from synthstudio.catalog.runs import ACTIVE, Run
 from synthstudio.jobs.log import EventLog
 from synthstudio.step import Step, from_json
-from synthstudio.ui import words
+from synthstudio.steps.adapt.lora import Lora
+from synthstudio.ui import previews, steering, words
 from synthstudio.ui.session import StudioSession
 
 _NEWEST = 24
@@ -40,7 +41,6 @@ def detail(session: StudioSession, run_id: str) -> dict[str, Any]:
     run = studio.catalog.runs.get(run_id)
     step = from_json(studio.catalog.runs.step_body(run.step_id))
     count = studio.catalog.images.count(run.id)
-    newest = studio.catalog.images.made_by(run.id, _NEWEST, max(0, count - _NEWEST))
     return {
         **listed(session, run),
         "step_id": run.step_id,
@@ -49,14 +49,37 @@ def detail(session: StudioSession, run_id: str) -> dict[str, Any]:
         "outputs": {name: _short(value) for name, value in studio.catalog.runs.outputs(run.id).items()},
         "notes": studio.catalog.runs.notes(run.id),
         "refused": studio.catalog.runs.refused(run.id)[:200],
-        "images": [{"digest": one["digest"], "label": one["label"], "prompt": one["made"].get("prompt", "")}
-                   for one in reversed(newest)],
+        "images": _images(session, run),
         "image_count": count,
         "curves": session.curves.of(run.id, EventLog(studio.workspace.run_folder(run.id))),
         "command": command_line(session, step),
         "python": python_code(session, step),
         "reusable": run.kind in ("adapt.lora", "sample.text", "sample.variation"),
+        "previews": previews.of(studio, run.id) if run.kind == Lora.kind else [],
+        "samples": _samples(session, run),
     }  # fmt: skip
+
+
+def _samples(session: StudioSession, run: Run) -> dict[str, Any] | None:
+    """What "sample now" made of a finished adapter, or is making; none if nobody asked."""
+    studio = session.studio
+    if run.kind != Lora.kind or run.state != "done":
+        return None
+    found = studio.catalog.runs.of_step(steering.sample_step(studio, run.id).id)
+    if not found:
+        return None
+    return {"run": found[0].id, "state": found[0].state, "error": found[0].error,
+            "images": _images(session, found[0])}  # fmt: skip
+
+
+def _images(session: StudioSession, run: Run) -> list[dict[str, Any]]:
+    """The newest images of a run, the latest first."""
+    count = session.studio.catalog.images.count(run.id)
+    newest = session.studio.catalog.images.made_by(run.id, _NEWEST, max(0, count - _NEWEST))
+    return [
+        {"digest": one["digest"], "label": one["label"], "prompt": one["made"].get("prompt", "")}
+        for one in reversed(newest)
+    ]
 
 
 def command_line(session: StudioSession, step: Step) -> str:

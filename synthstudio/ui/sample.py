@@ -13,7 +13,7 @@ from synthstudio.steps.sample.text import Text
 from synthstudio.steps.sample.variation import Variation
 from synthstudio.ui import choices, controls
 from synthstudio.ui.session import StudioSession
-from synthstudio.ui.tools import QUIET, empty, remembered, spoken
+from synthstudio.ui.tools import QUIET, empty, filled, remembered, spoken
 from synthstudio.ui.words import safe
 
 _FIRST = ("prompt", "domains", "guidance_scale", "images_per_class", "seed")
@@ -122,8 +122,7 @@ def _wire(
         return values_of(session, str(request.query_params.get("from", "")))
 
     kept = [form.start, form.strength, form.backbone, *form.plain.values()]
-    remembered(page, "sample", kept)
-    page.load(fill, None, form.all, **QUIET)
+    filled(remembered(page, "sample", kept).then(fill, None, form.all, **QUIET), "sample")
     form.start.change(_sources, form.start, [form.sources, form.strength], **QUIET)
     gr.on([one.change for one in form.all], show, form.all, preview, trigger_mode="always_last", **QUIET)
     poke = {"fn": None, "js": "() => studio.poke()", **QUIET}

@@ -55,12 +55,16 @@ def _part(name: str) -> None:
 
 
 def _endpoints(session: StudioSession, live: Live) -> None:
-    def run_recipe(
+    def run_recipe(  # noqa: PLR0913 - every argument is a name of the API
         recipe: str = "datadream", data: str = "digits", shots: int = 16, folds: int = 1, preset: str = "quick",
-        backbone: str = "pico", seed: int = 0,
+        backbone: str = "pico", seed: int = 0, settings: str = "",
     ) -> str:  # fmt: skip
-        """Start a recipe; returns the id to ask `result` for. The same request while it runs is the same run."""
-        asked = Asked(data=data, shots=shots, folds=folds, preset=preset, backbone=backbone, seed=seed)
+        """Start a recipe; returns the id to ask `result` for. The same request while it runs is the same run.
+
+        settings: one step.field=value per line; they override the preset.
+        """
+        lines = [line.strip() for line in settings.splitlines() if line.strip()]
+        asked = Asked(data=data, shots=shots, folds=folds, preset=preset, backbone=backbone, seed=seed, settings=lines)
         return asking.start(session, recipe, asked)
 
     def result(pipeline: str) -> dict[str, Any]:

@@ -46,6 +46,11 @@ def remembered(page: gr.Blocks, key: str, form: Sequence[Any]) -> Any:
     return back
 
 
+def filled(event: Any, name: str) -> None:
+    """Tell the page that the form of this name has its values, see `assets/page/studio.js`."""
+    event.then(None, js=f"() => studio.loaded('{name}')", **QUIET)
+
+
 def empty(text: str) -> str:
     """What a place says while there is nothing in it: what to do next."""
     return f'<div class="ss-empty">{text}</div>'

@@ -4,12 +4,12 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter
-from fastapi.responses import PlainTextResponse, StreamingResponse
+from fastapi import APIRouter, Request
+from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from synthstudio.jobs.request import LOG
-from synthstudio.ui import data_views, exports, report_views, run_views
+from synthstudio.ui import data_views, exports, previews, report_views, run_views
 from synthstudio.ui.session import StudioSession
 
 _LOG_BYTES = 64_000
@@ -32,6 +32,15 @@ def router(session: StudioSession) -> APIRouter:
         found = session.studio.catalog.runs.get(name)
         return PlainTextResponse(_tail(session.studio.workspace.run_folder(found.id) / LOG))
 
+    @routes.get("/runs/{name}/previews/{picture}")
+    def preview(name: str, picture: str, request: Request) -> Response:
+        data, digest = previews.picture(session.studio, name, picture)
+        # A resumed run may draw a row again, so a browser asks each time; mostly it is told that nothing has changed.
+        headers = {"ETag": f'"{digest}"', "Cache-Control": "no-cache"}
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        return Response(data, media_type="image/png", headers=headers)
+
     @routes.get("/reports")
     def reports() -> list[dict[str, Any]]:
         return report_views.every(session)
@@ -39,6 +48,10 @@ def router(session: StudioSession) -> APIRouter:
     @routes.get("/reports/{name}")
     def report(name: str) -> dict[str, Any]:
         return report_views.detail(session, name)
+
+    @routes.get("/reports/{name}/cell")
+    def cell(name: str, arm: str, truth: str, said: str) -> dict[str, Any]:
+        return report_views.cell(session, name, arm, truth, said)
 
     @routes.get("/data")
     def data() -> dict[str, Any]:

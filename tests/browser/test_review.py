@@ -1,189 +1,143 @@
-"""Reviewing in a real browser: keys, undo, reload, a second tab, and a server that is killed in the middle."""
+"""Reviewing in a real browser: keys, undo, reload, a second tab, details, and a page process killed in the middle."""
 
 import json
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from pathlib import Path
 
 import pytest
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-playwright = pytest.importorskip("playwright.sync_api")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+from tests.browser.test_a_newcomer import go
 
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 120_000
-FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-extensions"]
-
-
-class Server:
-    """The page in a process of its own, which can be killed and started again on the same port."""
-
-    def __init__(self, home):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url, self.home = f"http://127.0.0.1:{self.port}", home
-        self.start()
-
-    def start(self):
-        command = [sys.executable, "-m", "tests.browser.review_page", str(self.home), str(self.port)]
-        with (self.home / "page.log").open("ab") as out:
-            self.process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                return self.get("/studio/review/start")
-            except (OSError, urllib.error.URLError):
-                assert self.process.poll() is None, (self.home / "page.log").read_text()[-3000:]
-                assert time.monotonic() < deadline, "the page did not start"
-                time.sleep(0.2)
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def get(self, path):
-        with urllib.request.urlopen(self.url + path, timeout=20) as answer:
-            return json.loads(answer.read())
-
-    def decided(self):
-        """The last verdict of every decided image."""
-        return {image: verdict for image, verdict, *_ in self.get("/studio/review/changes?since=0")["rows"]}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    code = f"from tests.browser.review_page import import_digits; import_digits({str(home)!r})"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
-    running = Server(home)
-    yield running
-    running.kill()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
-        yield opened
-        opened.close()
+_SAVED = ".ss-saved[data-kind=good]"
 
 
 @pytest.fixture
-def page(browser, server):
-    """A fresh tab on the grid; at its end there were no errors and no outside requests."""
-    context = browser.new_context(viewport={"width": 1200, "height": 800})
-    tab = context.new_page()
-    tab.set_default_timeout(PATIENCE)
-    tab.problems = []
-    tab.on("pageerror", lambda error: tab.problems.append(str(error)))
-    tab.on("console", lambda said: tab.problems.append(said.text) if said.type in ("error", "warning") else None)
-    tab.on("request", lambda asked: None if asked.url.startswith((server.url, "data:", "blob:")) else
-           tab.problems.append(f"outside: {asked.url}"))  # fmt: skip
-    open_grid(tab, server)
-    yield tab
-    context.close()
-    assert [text for text in tab.problems if "ERR_CONNECTION" not in text] == []
+def page(watched, finished):
+    """A fresh tab on the grid with nothing filtered."""
+    return grid(watched().page)
 
 
-def open_grid(tab, server):
-    tab.goto(server.url, wait_until="commit")
-    tab.wait_for_function("[...document.querySelectorAll('.ss-tile img')].some(image => image.naturalWidth)")
-    tab.locator(".ss-grid").focus()
+def grid(page):
+    """Open Review and give it the keys."""
+    go(page, "Review")
+    page.wait_for_function("() => [...document.querySelectorAll('.ss-tile img')].some((one) => one.naturalWidth)")
+    page.locator(".ss-grid").focus()
+    return page
 
 
-def saved(tab):
-    tab.wait_for_function("document.querySelector('.ss-saved').dataset.kind === 'good'")
+def total(served):
+    return served.get("/review/view", q="{}")["total"]
 
 
-def digest_at(server, place):
-    query = json.dumps(server.get("/studio/review/view?q=%7B%7D")["query"])
-    rows = server.get(f"/studio/review/page?q={urllib.request.quote(query)}&start={place}&count=1")
-    return rows[0][0]
+def digest_at(served, place):
+    query = json.dumps(served.get("/review/view", q="{}")["query"])
+    return served.get("/review/page", q=query, start=place, count=1)[0][0]
 
 
-def standing(tab, place):
-    tab.wait_for_selector(f"#ss-tile-{place}[data-standing]")
-    return tab.locator(f"#ss-tile-{place}").get_attribute("data-standing")
+def decided(served):
+    """The last verdict of every decided image."""
+    return {image: verdict for image, verdict, *_ in served.get("/review/changes", since=0)["rows"]}
 
 
-def test_reject_two_undo_one_reload_keeps_and_a_second_tab_sees(page, server):
-    first, second = digest_at(server, 0), digest_at(server, 1)
-    page.keyboard.press("Home")
-    page.keyboard.press("u")
-    page.keyboard.press("u")
-    page.keyboard.press("Home")
-    page.keyboard.press("x")
-    page.keyboard.press("x")
-    page.keyboard.press("Control+z")
-    saved(page)
-    assert (server.decided()[first], server.decided()[second]) == ("reject", "clear")
-    page.reload(wait_until="commit")
-    page.wait_for_selector("#ss-tile-0[data-standing]")
-    assert (standing(page, 0), standing(page, 1)) == ("rejected", "undecided")
-    other = page.context.new_page()
-    open_grid(other, server)
-    other.keyboard.press("Home")
-    other.keyboard.press("p")
+def press(page, *keys):
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def test_reject_two_undo_one_a_reload_keeps_it_and_a_second_tab_sees_it(page, watched, served):
+    first, second = digest_at(served, 0), digest_at(served, 1)
+    press(page, "Home", "u", "u", "Home", "x", "x", "Control+z")
+    page.wait_for_selector(_SAVED)
+    assert (decided(served)[first], decided(served)[second]) == ("reject", "clear")
+    page.reload()
+    page.wait_for_selector("#ss-tile-0[data-standing=rejected]")
+    page.wait_for_selector("#ss-tile-1[data-standing=undecided]")
+    other = grid(watched().page)
+    press(other, "Home", "p")
+    other.wait_for_selector("#ss-tile-0[data-standing=accepted]")
     page.bring_to_front()
     page.wait_for_selector("#ss-tile-0[data-standing=accepted]")
 
 
-def test_only_what_is_in_sight_exists(page):
-    page.keyboard.press("End")
-    page.wait_for_selector("#ss-tile-1796[data-standing]")
+def test_only_what_is_in_sight_exists(page, served):
+    press(page, "End")
+    page.wait_for_selector(f"#ss-tile-{total(served) - 1}[data-standing]")
     assert page.locator(".ss-tile").count() < 200
-    page.keyboard.press("Home")
+    press(page, "Home")
     page.wait_for_selector("#ss-tile-0[data-standing]")
 
 
-def test_a_selection_is_decided_at_once_and_undone_at_once(page, server):
-    before = server.decided()
+def test_a_selection_is_decided_at_once_and_undone_at_once(page, served):
+    before = decided(served)
     page.locator("#ss-tile-4").click()
     page.locator("#ss-tile-8").click(modifiers=["Shift"])
     page.locator("#ss-tile-10").click(modifiers=["Control"])
-    page.keyboard.press("x")
-    saved(page)
-    digests = [digest_at(server, place) for place in (4, 5, 6, 7, 8, 10)]
-    assert all(server.decided()[digest] == "reject" for digest in digests)
-    page.keyboard.press("Control+z")
-    saved(page)
-    assert all(server.decided()[digest] == before.get(digest, "clear") for digest in digests)
+    press(page, "x")
+    page.wait_for_selector("#ss-tile-10[data-standing=rejected]")
+    page.wait_for_selector(_SAVED)
+    digests = [digest_at(served, place) for place in (4, 5, 6, 7, 8, 10)]
+    assert all(decided(served)[digest] == "reject" for digest in digests)
+    press(page, "Control+z")
+    page.wait_for_selector("#ss-tile-10:not([data-standing=rejected])")
+    page.wait_for_selector(_SAVED)
+    assert all(decided(served)[digest] == before.get(digest, "clear") for digest in digests)
 
 
-def test_keys_typed_elsewhere_decide_nothing(page, server):
-    before = server.get("/studio/review/changes?since=0")["last"]
-    page.get_by_role("tab", name="Other").click()
-    page.locator("#note textarea").fill("")
+def test_keys_typed_elsewhere_decide_nothing(page, served):
+    before = served.get("/review/changes", since=0)["last"]
+    go(page, "Sample")
+    page.locator("#ss-sample-text-prompt textarea").click()
     page.keyboard.type("pxu123")
-    page.locator("#note textarea").blur()
+    page.keyboard.press("Tab")
+    page.evaluate("() => document.activeElement.blur()")
     page.keyboard.type("pxu123")
-    page.get_by_role("tab", name="Review").click()
-    assert server.get("/studio/review/changes?since=0")["last"] == before
+    go(page, "Review")
+    page.wait_for_selector("#ss-tile-0[data-standing]")
+    assert served.get("/review/changes", since=0)["last"] == before
 
 
-def test_a_killed_server_loses_nothing_that_was_acknowledged_and_the_tab_comes_back(page, server):
-    page.evaluate("window.notReloaded = true")
+def test_details_say_how_an_image_was_made_and_lend_its_settings(page, served):
+    page.locator(".ss-more summary").click()
+    page.click("[data-value=synthetic]")
+    page.wait_for_selector("[data-value=synthetic][aria-pressed=true]")
+    page.locator(".ss-grid").focus()
+    press(page, "Home")
+    drawer = page.locator(".ss-drawer")
+    drawer.get_by_text("Made by sample.text from noise").first.wait_for()
+    drawer.get_by_text("Nearest real image").wait_for()
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.ss-drawer figure img')].some((one) => one.naturalWidth)"
+    )
+    assert "cosine" in drawer.inner_text()
+    assert "label agreement" in drawer.inner_text()
+    drawer.get_by_role("button", name="Use these settings").first.click()
+    page.wait_for_selector("#ss-tabs button[role=tab][aria-selected=true]:has-text('Sample')")
+    page.wait_for_selector("#ss-sample-preview >> text=30 images from 10 prompts")
+    go(page, "Review")
+    page.get_by_role("button", name="Clear filters").click()
+    page.wait_for_selector("[data-value=synthetic][aria-pressed=false]", state="attached")
+
+
+def test_a_killed_page_process_loses_no_decision_and_the_tab_comes_back_by_itself(watched, served, finished):
+    shown = watched()
+    shown.may_lose_server = True
+    page = shown.page
+    page.get_by_label("Shots per class").first.fill("9")
+    grid(page)
+    page.evaluate("() => { window.stillThere = true; }")
     page.locator("#ss-tile-20").click()
     for number in range(30):
-        page.keyboard.press("x" if number % 3 else "p")
+        press(page, "x" if number % 3 else "p")
         if number == 12:
-            acknowledged = server.decided()
-            server.kill()
+            acknowledged = decided(served)
+            served.kill()
     page.wait_for_selector(".ss-saved[data-kind=bad]")
+    page.wait_for_selector("html.ss-offline", state="attached")
     assert page.locator(".ss-tile.problem").count() > 0
-    server.start()
-    assert {image: server.decided()[image] for image in acknowledged} == acknowledged
-    saved(page)
-    assert page.evaluate("window.notReloaded")
-    decided = server.decided()
+    served.start()
+    assert {image: decided(served)[image] for image in acknowledged} == acknowledged
+    page.wait_for_selector("html:not(.ss-offline)", state="attached")
+    page.wait_for_selector(_SAVED)
+    assert page.evaluate("() => window.stillThere") is True
+    stands = decided(served)
     expected = ["reject" if number % 3 else "keep" for number in range(30)]
-    assert [decided[digest_at(server, 20 + number)] for number in range(30)] == expected
+    assert [stands[digest_at(served, 20 + number)] for number in range(30)] == expected
+    assert page.get_by_label("Shots per class").first.input_value() == "9"

@@ -1,10 +1,12 @@
 import pytest
+from PIL import Image
 
 from synthstudio import models, weightfile
 from synthstudio.artifacts import ImageSet
 from synthstudio.errors import BadInput
 from synthstudio.events import Made, Measured, Note, Output, Progress
 from synthstudio.step import build
+from synthstudio.steps.adapt import previews
 from tests.steps.kit import outputs, stored, work_in
 
 QUICK = {"rank": 4, "alpha": 4, "training_steps": 6, "warmup_steps": 1, "learning_rate": 0.02, "batch_size": 2}
@@ -168,3 +170,42 @@ def test_an_export_loads_in_the_plain_pipeline(work, request_, tiny_sd):
     pipe.load_lora_weights(work.workspace.root / told["folder"])
     layer = pipe.unet.down_blocks[0].attentions[0].transformer_blocks[0].attn2.to_k
     assert layer.lora_B["default_0"].weight.abs().max() > 0
+
+
+def test_pictures_are_drawn_on_the_way_and_change_nothing(work, request_, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(previews, "_TIMES", 0)
+        without = outputs(build("adapt.lora", request_), work)[0]
+    assert previews.rows_in(work.scratch / previews.FOLDER) == []
+    for text_encoder in (True, False):
+        step = build("adapt.lora", {**request_, "train_text_encoder": text_encoder})
+        made = outputs(step, fresh(work))[0]
+        rows = previews.rows_in(work.scratch / previews.FOLDER)
+        assert [row["step"] for row in rows] == [2, 3, 4, 6]
+        assert [image["label"] for image in rows[-1]["images"]] == ["blue", "red"]
+        for row in rows:
+            for image in row["images"]:
+                Image.open(work.scratch / previews.FOLDER / image["file"]).verify()
+        assert not text_encoder or made == without
+
+
+def test_pictures_can_be_asked_for_at_any_step(work, request_):
+    running = build("adapt.lora", request_).run(work)
+    folder = work.scratch / previews.FOLDER
+    folder.mkdir()
+    (folder / previews.ASKED).touch()
+    next(running)
+    running.close()
+    assert [row["step"] for row in previews.rows_in(folder)] == [1]
+    assert not (folder / previews.ASKED).exists()
+
+
+def test_pictures_that_cannot_be_drawn_are_a_warning_not_the_end(work, request_, monkeypatch):
+    def fails(*_):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("synthstudio.engine.diffusion.sample", fails)
+    _, events = adapted(work, request_)
+    assert [event.text for event in events if isinstance(event, Note) and "while training" in event.text] == [
+        "No samples while training: out of memory"
+    ]

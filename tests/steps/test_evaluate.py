@@ -69,6 +69,17 @@ def test_a_comparison_counts_what_each_arm_answered(work, clip):
     assert {arm for arm, _ in said} == {"zero_shot", "real_only", "synthetic_only", "real_and_synthetic"}
 
 
+def test_every_single_answer_is_kept_beside_the_report(work, clip):
+    tests = [stored(work, "test", LABELS, range(20, 23))]
+    step = build("evaluate.compare", {"encoder": encoder_ref(work, clip), "tests": tests, **arms_of(work, clip, 1)})
+    made, _ = outputs(step, work)
+    assert list(made) == ["report", "answers"]
+    (fold,) = work.workspace.document(made["answers"])["folds"]
+    wrong = {pair for pair in zip(fold["truth"], fold["answers"]["synthetic_only"], strict=True) if pair[0] != pair[1]}
+    assert sorted(wrong) == [("blue", "green"), ("green", "blue")]
+    assert sorted(fold["images"]) == sorted(member.image for member in work.workspace.image_set(tests[0]))
+
+
 def test_folds_give_a_mean_with_an_interval(work, clip):
     tests = [stored(work, "test", LABELS, range(20 + 100 * fold, 26 + 100 * fold)) for fold in range(3)]
     report, _ = compare(work, clip, tests, **arms_of(work, clip, 3))

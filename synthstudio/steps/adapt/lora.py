@@ -16,6 +16,7 @@ from synthstudio.events import Event, Measured, Note, Output, Progress
 from synthstudio.models import folder_of
 from synthstudio.step import Step
 from synthstudio.steps import Work
+from synthstudio.steps.adapt import previews
 from synthstudio.steps.sample.plan import EVERY, fill
 from synthstudio.terms import (
     Alpha,
@@ -91,11 +92,15 @@ class Lora(Step):
             )
             yield Note(text=text, level="warning")
         finished, before = {}, 0
+        shown = previews.Previews(work.scratch / previews.FOLDER, self.prompt, self.resolution)
         for label, members in groups.items():
             steps = self.updates(len(members))
             fit = _Fit(self, label, members, work.scratch / (slug(label) if label != EVERY else "all"), steps)
-            for done, values in fit.run(work):
+            for done, values in fit.run(work, shown, before):
                 yield Progress(done=before + done, total=total, unit="steps", values=values)
+                if shown.problem:
+                    yield Note(text=shown.problem, level="warning")
+                    shown.problem = ""
             before += steps
             finished[label] = fit.result()
             yield Progress(done=before, total=total, unit="steps", values={"probe_loss": finished[label].after})
@@ -136,8 +141,8 @@ class _Fit:
         """Whether an earlier attempt finished this one."""
         return self.note.exists() and work.workspace.weight_path(self.result().weights).exists()
 
-    def run(self, work: Work) -> Iterator[tuple[int, dict[str, float]]]:
-        """Train; yields steps done and losses."""
+    def run(self, work: Work, shown: previews.Previews, before: int) -> Iterator[tuple[int, dict[str, float]]]:
+        """Train; yields steps done and losses. `before` steps belong to other classes."""
         if self.finished(work):
             return
         from synthstudio.engine import lora, lora_state
@@ -147,17 +152,23 @@ class _Fit:
         photos = _photos(work, self.step, backbone, self.members)
         with closing(lora.Training(backbone, photos, self._recipe(), self.folder)) as training:
             values = {"probe_loss": training.probe()}
-            before = values["probe_loss"]
+            first = values["probe_loss"]
             with closing(training.run(work.resources.checkpoint_every)) as ticks:
                 for tick in ticks:
                     values |= {"loss": tick.loss} | ({} if tick.probe is None else {"probe_loss": tick.probe})
+                    if shown.due(tick.step, self.steps):
+                        shown.draw(backbone, self._labels, before + tick.step)
                     yield tick.step, dict(values)
             after = training.probe()
             file = self.folder / lora_state.FILE
             training.write(file)
         digest = work.workspace.put_weights(file)
-        write_atomically(self.note, json.dumps({"weights": digest, "before": before, "after": after}).encode())
+        write_atomically(self.note, json.dumps({"weights": digest, "before": first, "after": after}).encode())
         training.checkpoint.unlink(missing_ok=True)
+
+    @property
+    def _labels(self) -> list[str]:
+        return list(dict.fromkeys(member.label for member in self.members))
 
     def _recipe(self) -> "Recipe":
         from synthstudio.engine import lora

@@ -1,6 +1,7 @@
 """evaluate.compare: did the synthetic images help? Measured on real images that nothing else has touched."""
 
 from collections.abc import Generator, Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
@@ -74,6 +75,8 @@ class Compare(Step):
         body |= {"encoder": self.encoder, "prompt": self.prompt, "tests": list(self.tests)}
         body |= {arm: list(getattr(self, arm)) for arm in _TRAINED}
         yield Output(name="report", value=work.workspace.put_document("report", body))
+        single = {"folds": [asdict(one) for one in answers]}  # who was called what: for a look at the mistakes
+        yield Output(name="answers", value=work.workspace.put_document("answers", single))
 
     def _ask(
         self, work: Work, test: ImageSet, trained: dict[str, dict[str, Any]], labels: list[str]

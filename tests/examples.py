@@ -26,6 +26,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
         "real_and_synthetic": [f"classifier:{_C}"],
     },
     "evaluate.small_set": {"images": SET, "real": SET, "test": TEST, "backbone": BACKBONE, "encoder": ENCODER},
+    "evaluate.shrink": {"images": SET, "validation": SET, "backbone": BACKBONE},
     "distil.select": {"images": SET, "backbone": BACKBONE, "rule": "herding"},
     "distil.mosaic": {"images": SET, "seed": 1},
     "distil.prototypes": {"backbone": BACKBONE, "images": SET, "seed": 1},

@@ -57,14 +57,10 @@ def _outputs(studio: "Studio", pipeline_id: str | None, fold: int) -> dict[str, 
 
 
 def _steps(made: dict[str, dict[str, Any]], name: str) -> dict[str, "Step"]:
+    from synthstudio.jobs import delivery
     from synthstudio.step import build
 
-    split = made["collect.split"]
-    fields = {
-        "real": split["shots"], "synthetic": made["select.filter"]["images"], "validation": split.get("validation"),
-        "test": split["test"], "report": made["evaluate.compare"]["report"], "name": name,
-    }  # fmt: skip
-    steps = {"dataset": build("export.image_folder", fields)}
+    steps = {"dataset": build("export.image_folder", delivery.of(made, name))}
     if "adapt.lora" in made:
         steps["adapter"] = build("export.adapter", {"adapter": made["adapt.lora"]["adapter"], "name": name})
     return steps

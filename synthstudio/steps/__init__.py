@@ -48,7 +48,7 @@ from synthstudio.steps.adapt import lora  # noqa: E402, F401
 from synthstudio.steps.collect import freeze, import_images, split  # noqa: E402, F401
 from synthstudio.steps.distil import experts, match, mosaic, prototypes  # noqa: E402, F401
 from synthstudio.steps.distil import select as _distil_select  # noqa: E402, F401 - `select` is a package too
-from synthstudio.steps.evaluate import compare, small_set  # noqa: E402, F401
+from synthstudio.steps.evaluate import compare, shrink, small_set  # noqa: E402, F401
 from synthstudio.steps.export import adapter, image_folder  # noqa: E402, F401
 from synthstudio.steps.sample import text, variation  # noqa: E402, F401
 from synthstudio.steps.score import label_agreement, nearest_real, sharpness  # noqa: E402, F401

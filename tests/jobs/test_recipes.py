@@ -5,7 +5,12 @@ import pytest
 from synthstudio.errors import BadInput, UnknownName
 from synthstudio.jobs.pipeline import fill
 from synthstudio.jobs.recipes import expand, load_recipe, parse_setting, read_recipe, recipe_names
+from synthstudio.step import build
 
+SMALL = sorted({"dm", "dc", "mtt", "glad-dm", "glad-dc", "mosaic", "prototypes"} & set(recipe_names()))
+VALID = {
+    "images": "set:" + "a" * 64, "real": "set:" + "b" * 64, "test": "test:" + "c" * 64, "backbone": "pico@" + "a" * 64,
+}  # fmt: skip
 REQUEST = {
     "source": "source:digits", "shots": 4, "seed": 7,
     "backbone": "pico@" + "a" * 64, "encoder": "pico-clip@" + "b" * 64,
@@ -16,9 +21,23 @@ REQUEST = {
 @pytest.mark.parametrize("preset", ["quick", "standard", "paper"])
 def test_every_recipe_expands_with_every_preset(name, preset):
     nodes = expand(load_recipe(name), preset, [], REQUEST, folds=2)
-    assert {"collect.import_images", "collect.split", "select.filter", "evaluate.compare"} <= {n.kind for n in nodes}
+    kinds = {node.kind for node in nodes}
+    assert {"collect.import_images", "collect.split"} <= kinds
     assert nodes[0].name == "data"
-    assert nodes[-1].kind == "evaluate.compare"
+    if name in SMALL:
+        assert nodes[-1].kind == "evaluate.small_set"
+    else:
+        assert "select.filter" in kinds and nodes[-1].kind == "evaluate.compare"
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_recipe_of_a_small_set_ends_with_the_same_judge_and_may_see_all_images(name):
+    recipe = load_recipe(name)
+    judge = recipe.step("judge")
+    assert judge == load_recipe(SMALL[0]).step("judge") == recipe.steps[-1]
+    assert recipe.shots is None and load_recipe("datadream").shots == 16
+    for preset in recipe.presets.values():
+        build(judge.kind, {**VALID, **preset["judge"]})
 
 
 def test_there_are_the_baseline_and_the_methods():

@@ -1,0 +1,96 @@
+"""Write a small set for other tools: the set as train, and the real photos that were never shown to it."""
+
+from typing import Any
+
+from synthstudio.artifacts import ImageSet
+from synthstudio.catalog.pipelines import Pipeline
+from synthstudio.errors import BadInput
+from synthstudio.jobs import Studio
+from synthstudio.step import Step, from_json
+from synthstudio.step import build as build_step
+from synthstudio.ui import distil_recipes
+from synthstudio.ui.session import StudioSession
+
+KIND = "export.image_folder"
+
+
+def begin_pipeline(session: StudioSession, pipeline_id: str, fold: int, name: str) -> str:
+    """Queue the export of what a distillation made; returns the run."""
+    with session.acting() as studio:
+        fields = _of_fold(studio, studio.catalog.pipelines.get(pipeline_id), fold)
+        return studio.submit(build_step(KIND, {**fields, "name": name.strip() or "small set"}))[0]
+
+
+def begin_size(session: StudioSession, run_id: str, size: int, name: str) -> str:
+    """Queue the export of one size of a shrink; returns the run."""
+    with session.acting() as studio:
+        fields = _of_size(studio, run_id, size)
+        return studio.submit(build_step(KIND, {**fields, "name": name.strip() or f"{size} per class"}))[0]
+
+
+def of_pipeline(session: StudioSession, pipeline_id: str, fold: int) -> list[str]:
+    """The runs that exported what a fold of a distillation made, the newest first."""
+    studio = session.studio
+    return _written(studio, _of_fold(studio, studio.catalog.pipelines.get(pipeline_id), fold))
+
+
+def of_size(session: StudioSession, run_id: str, size: int) -> list[str]:
+    """The runs that exported one size of a shrink, the newest first."""
+    return _written(session.studio, _of_size(session.studio, run_id, size))
+
+
+def _written(studio: Studio, fields: dict[str, Any]) -> list[str]:
+    found = []
+    for run in studio.catalog.runs.all(limit=300):
+        if run.kind == KIND:
+            body = from_json(studio.catalog.runs.step_body(run.step_id)).fields
+            if all(body.get(name) == value for name, value in fields.items()):
+                found.append(run.id)
+    return found
+
+
+def _of_fold(studio: Studio, pipeline: Pipeline, fold: int) -> dict[str, Any]:
+    name = distil_recipes.maker(pipeline.recipe)
+    nodes = [one for one in studio.catalog.pipelines.nodes(pipeline.id) if one.fold in (None, fold) and one.run_id]
+    made = {one.name: studio.catalog.runs.outputs(str(one.run_id)) for one in nodes}
+    split = next((made[one.name] for one in nodes if one.kind == "collect.split"), {})
+    images = made.get(name or "", {}).get("images")
+    if not images or "test" not in split:
+        raise BadInput("The set is not there yet. Wait until it was made, or resume the run.")
+    return {**_parts(studio, str(images)), "validation": split.get("validation"), "test": split["test"]}
+
+
+def _of_size(studio: Studio, run_id: str, size: int) -> dict[str, Any]:
+    run = studio.catalog.runs.get(run_id)
+    images = studio.catalog.runs.outputs(run.id).get(f"set_{size}")
+    if run.kind != "evaluate.shrink" or not images:
+        raise BadInput(f"There is no set of {size} images per class. Choose a size that the slider offers.")
+    step: Step = from_json(studio.catalog.runs.step_body(run.step_id))
+    validation = step.fields["validation"]
+    return {**_parts(studio, str(images)), "validation": validation, "test": _test_beside(studio, validation)}
+
+
+def _test_beside(studio: Studio, validation: str) -> str | None:
+    """The test photos of the split that these validation photos are from."""
+    for run in studio.catalog.runs.all(limit=1000):
+        if run.kind == "collect.split" and run.state == "done":
+            outputs = studio.catalog.runs.outputs(run.id)
+            if outputs.get("validation") == validation:
+                return str(outputs["test"])
+    return None
+
+
+def _parts(studio: Studio, set_id: str) -> dict[str, str | None]:
+    """A set as its real and its other images: an export says of each which it is."""
+    images = studio.workspace.image_set(set_id)
+    real = [one for one in images if _is_real(studio, one.image)]
+    if not real or len(real) == len(images):
+        return {"real": set_id if real else None, "synthetic": None if real else set_id}
+    known = {one.image for one in real}
+    others = [one for one in images if one.image not in known]
+    put = studio.workspace.put_set
+    return {"real": put(ImageSet.of("set", real)), "synthetic": put(ImageSet.of("set", others))}
+
+
+def _is_real(studio: Studio, digest: str) -> bool:
+    return any(one["origin"] == "real" for one in studio.catalog.images.provenance(digest))

@@ -5,20 +5,20 @@ from typing import Any
 from synthstudio.artifacts import ImageSet
 from synthstudio.catalog.pipelines import Pipeline
 from synthstudio.errors import BadInput
-from synthstudio.jobs import Studio
+from synthstudio.jobs import Studio, delivery
 from synthstudio.step import Step, from_json
 from synthstudio.step import build as build_step
-from synthstudio.ui import distil_recipes
 from synthstudio.ui.session import StudioSession
 
 KIND = "export.image_folder"
+_NO_NAME = "small set"
 
 
 def begin_pipeline(session: StudioSession, pipeline_id: str, fold: int, name: str) -> str:
     """Queue the export of what a distillation made; returns the run."""
     with session.acting() as studio:
         fields = _of_fold(studio, studio.catalog.pipelines.get(pipeline_id), fold)
-        return studio.submit(build_step(KIND, {**fields, "name": name.strip() or "small set"}))[0]
+        return studio.submit(build_step(KIND, {**fields, "name": name.strip() or _NO_NAME}))[0]
 
 
 def begin_size(session: StudioSession, run_id: str, size: int, name: str) -> str:
@@ -40,24 +40,23 @@ def of_size(session: StudioSession, run_id: str, size: int) -> list[str]:
 
 
 def _written(studio: Studio, fields: dict[str, Any]) -> list[str]:
+    """An export is known by what it holds, whatever it is called and whether it was written before the judge spoke."""
     found = []
     for run in studio.catalog.runs.all(limit=300):
         if run.kind == KIND:
             body = from_json(studio.catalog.runs.step_body(run.step_id)).fields
-            if all(body.get(name) == value for name, value in fields.items()):
+            if all(body.get(name) == fields.get(name) for name in ("real", "synthetic", "validation", "test")):
                 found.append(run.id)
     return found
 
 
 def _of_fold(studio: Studio, pipeline: Pipeline, fold: int) -> dict[str, Any]:
-    name = distil_recipes.maker(pipeline.recipe)
     nodes = [one for one in studio.catalog.pipelines.nodes(pipeline.id) if one.fold in (None, fold) and one.run_id]
-    made = {one.name: studio.catalog.runs.outputs(str(one.run_id)) for one in nodes}
-    split = next((made[one.name] for one in nodes if one.kind == "collect.split"), {})
-    images = made.get(name or "", {}).get("images")
-    if not images or "test" not in split:
+    made = {one.kind: studio.catalog.runs.outputs(str(one.run_id)) for one in nodes}
+    if not any(kind.startswith("distil.") and "images" in outputs for kind, outputs in made.items()):
         raise BadInput("The set is not there yet. Wait until it was made, or resume the run.")
-    return {**_parts(studio, str(images)), "validation": split.get("validation"), "test": split["test"]}
+    fields = delivery.of(made, _NO_NAME)
+    return {**fields, **_parts(studio, str(fields["synthetic"]))}
 
 
 def _of_size(studio: Studio, run_id: str, size: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from synthstudio.intake.sources import DIGITS
 from synthstudio.jobs.recipes import Recipe, load_recipe, recipe_names, references
 from synthstudio.jobs.requests import Asked
 from synthstudio.resources import Resources
+from synthstudio.steps.distil import rules
 
 JUDGE, MATCH = "evaluate.small_set", "distil.match"
 FIRST = "dm"
@@ -63,8 +64,9 @@ def asked_of(values: Mapping[str, Any]) -> tuple[str, Asked]:
 
 
 def trainings(node: Node) -> int:
-    """How many networks a judge trains: the set, random draws, five other rules and all real images."""
+    """How many networks a judge trains: on the set, on random draws, on each other rule and on all real images."""
     seeds, draws = int(node.template.get("seeds", 3)), int(node.template.get("draws", 5))
-    sets = 1 + len(node.template.get("others", ())) + 5 + 1
+    chosen = len(rules.CHOOSING) - 1 + len(rules.MEANS)
+    sets = 1 + len(node.template.get("others", ())) + chosen + 1
     random = draws * (2 if node.template.get("synthetic") else 1)
     return 2 * len(node.template.get("architectures", ("",) * 4)) * (sets * seeds + random)

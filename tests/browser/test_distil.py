@@ -10,11 +10,10 @@ from synthstudio.artifacts import ImageSet, Member
 from synthstudio.resources import Resources
 from synthstudio.workspace import Workspace
 from tests.browser.conftest import ready
-from tests.browser.test_a_newcomer import go
 
 SMALL = """
+split.shots=16
 split.validation_per_class=5
-split.test_fraction=0.6
 small.iterations=60
 small.real_batch=16
 small.width=8
@@ -72,7 +71,7 @@ def test_digits_are_distilled_to_five_a_class_watched_stopped_resumed_judged_shr
 
 
 def read_the_table(page, served, pipeline):
-    """The table holds every baseline, says its split and n, and shows what the report says; returns the method's row."""
+    """The table holds every baseline, says its split and n, and shows what the report says; returns the method's."""
     page.wait_for_selector("studio-distil .ss-judge-table")
     rows = page.locator(".ss-judge-table tbody tr")
     titles = rows.locator("th[scope=row]").all_inner_texts()

@@ -5,7 +5,15 @@
     const { BASE, el, text, post, say, Part, progressWords, go } = window.studio;
     const get = async (path) => { const answer = await fetch(BASE + path); if (!answer.ok) throw new Error(answer.status); return answer.json(); };
     const AT_ONCE = 4;
-    const badge = (one) => el("div", {}, el("span", { class: "ss-state", "data-state": one.level }, one.level), el("span", {}, one.text));
+    const ACTIONS = {
+      recipe: ["Choose a recipe", () => go("start")],
+      add: ["Add photos", () => { const zone = document.querySelector("studio-data .ss-drop"); zone.scrollIntoView({ behavior: "smooth", block: "center" }); zone.focus(); }],
+    };
+    const badge = (one) => {
+      const [words, act] = ACTIONS[one.action] || [];
+      return el("div", {}, el("span", { class: "ss-state", "data-state": one.level }, one.level), el("span", {}, one.text),
+        words ? el("button", { type: "button", class: "ss-link", onclick: act }, words) : null);
+    };
 
     // A dropped folder is read entry by entry; readEntries gives at most a hundred at a time.
     const walk = async (entry, prefix = "") => {
@@ -149,8 +157,7 @@
           one.state === "running" ? el("p", { class: "ss-number" }, progressWords(one)) : null, one.error ? el("div", { class: "ss-badline" }, one.error) : null,
           el("div", { class: "ss-badges" }, ...one.badges.map(badge)),
           one.images ? el("details", {}, el("summary", {}, `${Object.keys(one.counts).length} classes`), el("table", { class: "ss-table" }, el("tbody", {}, ...Object.entries(one.counts).map(([label, n]) => el("tr", {}, el("td", {}, label), el("td", { class: "n" }, String(n))))))) : null,
-          this.refused({ ...one, refused_count: one.refused_count }),
-          one.state === "done" ? el("p", {}, el("button", { type: "button", class: "ss-button", onclick: () => go("start") }, "Choose a recipe")) : null].filter(Boolean));
+          this.refused(one)].filter(Boolean));
       }
       split(found) {
         const part = (row, name) => el("i", { class: name, style: `width:${100 * row[name] / Math.max(1, row.shots + row.validation + row.test)}%`, title: `${row[name]} ${name}` });

@@ -1,9 +1,10 @@
-// Evaluate: the four numbers with intervals as a plot and as a table, per class, the confusion matrix.
+// Evaluate: the four numbers with intervals as a plot and as a table, per class, the confusion matrix and its photos.
 (() => {
   "use strict";
   const boot = () => {
-    const { BASE, el, Part, percent, numbers, go, query } = window.studio;
+    const { BASE, el, Part, percent, numbers, query } = window.studio;
     const get = async (path) => { const answer = await fetch(BASE + path); if (!answer.ok) throw new Error(answer.status); return answer.json(); };
+    const when = (seconds) => new Date(1000 * seconds).toLocaleString([], { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
     const points = (value) => `${value >= 0 ? "+" : "−"}${Math.abs(100 * value).toFixed(1)}`;
 
     class Evaluate extends Part {
@@ -68,20 +69,32 @@
         return el("td", { class: "n" }, before && after ? points(after.accuracy - before.accuracy) : "");
       }
       confusion(report) {
-        const box = el("div", { class: "ss-scroll" }), pick = el("select", { class: "ss-select", "aria-label": "which classifier" }, ...report.arms.map((arm) => el("option", { value: arm.arm }, arm.words)));
+        const box = el("div", { class: "ss-scroll" }), photos = el("div", { role: "region", "aria-label": "photos of the chosen cell", "aria-live": "polite" });
+        const pick = el("select", { class: "ss-select", "aria-label": "which classifier" }, ...report.arms.map((arm) => el("option", { value: arm.arm }, arm.words)));
         pick.value = report.arms.some((arm) => arm.arm === "real_and_synthetic") ? "real_and_synthetic" : report.arms[0].arm;
-        const draw = () => box.replaceChildren(this.matrix(report.labels, report.confusion[pick.value]));
+        const open = (truth, said) => this.cell(report.run, pick.value, truth, said, photos);
+        const draw = () => { photos.replaceChildren(); box.replaceChildren(this.matrix(report.labels, report.confusion[pick.value], open)); };
         pick.addEventListener("change", draw);
         draw();
         return el("details", { class: "ss-card", open: report.labels.length <= 20 }, el("summary", {}, el("b", {}, "Confusion matrix")), el("p", {}, pick),
-          el("p", { class: "ss-muted" }, "Rows: what the photo shows. Columns: what the classifier said. Counts of test photos over all folds. Click a cell to look at images in Review."), box);
+          el("p", { class: "ss-muted" }, `Rows: what the photo shows. Columns: what the classifier said. Counts of test photos over all folds, n = ${report.n}. Click a cell to see them.`), box, photos);
       }
-      matrix(labels, counts) {
+      async cell(run, arm, truth, said, photos) {
+        const right = truth === said, wanted = new URLSearchParams({ arm, truth, said }), answer = await fetch(`${BASE}/reports/${encodeURIComponent(run)}/cell?${wanted}`).catch(() => null);
+        const found = answer ? await answer.json().catch(() => ({})) : { detail: "The server cannot be reached. Click again." };
+        if (!answer?.ok) { photos.replaceChildren(el("div", { class: "ss-badline", role: "alert" }, found.detail || "This cannot be shown.")); return; }
+        photos.replaceChildren(
+          el("h3", {}, right ? `“${truth}”, recognised: ${found.count}` : `“${truth}”, called “${said}”: ${found.count}`),
+          el("div", { class: "ss-newest" }, ...found.images.map((one) => el("img", { src: `${BASE}/thumbs/${one.digest}`, alt: `test photo of ${truth}`, title: `test photo, fold ${one.fold + 1}`, loading: "lazy", width: 96, height: 96 }))),
+          el("p", { class: "ss-muted" }, `${found.images.length < found.count ? `The first ${found.images.length} of ${found.count}. ` : ""}These are test photos: look at them to understand mistakes. Whoever chooses images or settings by them can no longer believe the numbers.`));
+        photos.scrollIntoView({ behavior: "smooth", block: "nearest" });
+      }
+      matrix(labels, counts, open) {
         const cell = (row, column) => {
           const total = counts[row].reduce((a, b) => a + b, 0), share = counts[row][column] / Math.max(1, total), right = row === column;
           const words = `${counts[row][column]} of ${total} “${labels[row]}” called “${labels[column]}”`;
           return el("td", { class: "ss-cell", title: words, style: counts[row][column] ? `background:color-mix(in srgb, ${right ? "var(--ss-accent)" : "var(--ss-bad)"} ${Math.round(8 + 62 * share)}%, transparent)` : "" },
-            counts[row][column] ? el("button", { type: "button", class: "ss-link", style: "color:inherit;text-decoration:none", "aria-label": words, onclick: () => go("review") }, String(counts[row][column])) : "");
+            counts[row][column] ? el("button", { type: "button", class: "ss-cellbutton", "aria-label": words, onclick: () => open(labels[row], labels[column]) }, String(counts[row][column])) : "");
         };
         return el("table", { class: "ss-table ss-confusion", style: "width:auto" },
           el("thead", {}, el("tr", {}, el("th"), ...labels.map((label) => el("th", { title: label, style: "text-align:center" }, label)))),
@@ -89,12 +102,16 @@
       }
       compared() {
         if (this.rows.length < 2) return null;
-        const names = Object.keys(this.rows[0].differs);
-        const line = (row) => el("tr", { onclick: () => this.choose(row.run) }, ...names.map((name) => el("td", {}, Array.isArray(row.differs[name]) ? row.differs[name].join(", ") : String(row.differs[name] ?? ""))),
+        const names = Object.keys(this.rows[0].differs), shown = query().get("report") || this.rows[0].run;
+        const value = (found) => Array.isArray(found) ? found.join(", ") : String(found ?? "");
+        const line = (row) => el("tr", { onclick: () => this.choose(row.run), "aria-selected": String(row.run === shown) },
+          el("td", {}, el("button", { type: "button", class: "ss-link" }, when(row.created))), ...names.map((name) => el("td", {}, value(row.differs[name]))),
           el("td", { class: "n" }, row.gain ? points(row.gain.value) : ""), el("td", { class: "n" }, row.gain ? `${points(row.gain.low)} to ${points(row.gain.high)}` : ""), el("td", { class: "n" }, row.gain ? String(row.gain.n) : ""));
-        return el("div", { class: "ss-card ss-scroll" }, el("h3", {}, "All comparisons, by what differs"), el("table", { class: "ss-table ss-list" },
-          el("thead", {}, el("tr", {}, ...names.map((name) => el("th", {}, name)), el("th", { class: "n" }, "Gain, points"), el("th", { class: "n" }, "95 % interval"), el("th", { class: "n" }, "n, test"))),
-          el("tbody", {}, ...this.rows.map(line))));
+        return el("div", { class: "ss-card ss-scroll", "data-part": "compared" }, el("h3", {}, "All comparisons, by what differs"),
+          el("p", { class: "ss-muted" }, "Gain: real + synthetic minus real only, in points of accuracy on test photos."),
+          el("table", { class: "ss-table ss-list" },
+            el("thead", {}, el("tr", {}, el("th", {}, "When"), ...names.map((name) => el("th", {}, name)), el("th", { class: "n" }, "Gain"), el("th", { class: "n" }, "95 % interval"), el("th", { class: "n" }, "n, test"))),
+            el("tbody", {}, ...this.rows.map(line))));
       }
     }
     customElements.define("studio-evaluate", Evaluate);

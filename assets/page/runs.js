@@ -13,7 +13,7 @@
         this.body = el("tbody");
         this.nothing = el("div", { class: "ss-empty", hidden: true }, "No runs yet. Start a recipe on the Start tab; every step of it appears here.");
         this.table = el("table", { class: "ss-table ss-list" }, el("thead", {}, el("tr", {},
-          el("th", {}, "What"), el("th", {}, "State"), el("th", {}, "Progress"), el("th", { class: "n" }, "Cost"), el("th", {}, "Asked"))), this.body);
+          el("th", {}, "What"), el("th", {}, "State"), el("th", {}, "Progress"), el("th", { class: "n ss-wide" }, "Cost"), el("th", { class: "ss-wide" }, "Asked"))), this.body);
         this.detail = new Detail(this);
         this.append(this.nothing, el("div", { class: "ss-split" }, el("div", { class: "ss-scroll" }, this.table), this.detail.root));
         this.loop();
@@ -43,9 +43,9 @@
       }
       row(run) {
         const words = el("button", { type: "button", class: "ss-link" }), state = el("span", { class: "ss-state" });
-        const far = el("span", { class: "ss-number ss-muted" }), cost = el("td", { class: "n" });
-        const tr = el("tr", { "data-run": run.run }, el("td", {}, words), el("td", {}, state), el("td", {}, far), cost, el("td", {}, when(run.created)));
-        tr.addEventListener("click", () => this.choose(run.run));
+        const far = el("span", { class: "ss-number ss-muted" }), cost = el("td", { class: "n ss-wide" });
+        const tr = el("tr", { "data-run": run.run }, el("td", {}, words), el("td", {}, state), el("td", {}, far), cost, el("td", { class: "ss-wide" }, when(run.created)));
+        tr.addEventListener("click", async () => { await this.choose(run.run); if (innerWidth <= 760) this.detail.root.scrollIntoView({ behavior: "smooth", block: "start" }); });
         return { tr, words, state, far, cost };
       }
       fill(row, run) {
@@ -60,7 +60,7 @@
       choose(id) {
         const wanted = query(); wanted.set("show", id);
         history.replaceState(null, "", `${location.pathname}?${wanted}`);
-        this.load();
+        return this.load();
       }
     }
 
@@ -69,7 +69,7 @@
       async show(id) {
         const run = await (await get(`/runs/${encodeURIComponent(id)}`)).json();
         this.root.hidden = false;
-        const key = JSON.stringify([run.run, run.state, run.image_count, run.notes.length]);
+        const key = JSON.stringify([run.run, run.state, run.image_count, run.notes.length, run.previews[0]?.step]);
         if (this.shown !== key) { this.shown = key; this.build(run); }
         this.live(run);
         if (["running", "stopping", "failed", "lost"].includes(run.state) || !this.log.textContent) {
@@ -84,6 +84,7 @@
         if (["queued", "running"].includes(run.state)) buttons.append(act("Stop", `${path}/stop`));
         if (["running", "stopping"].includes(run.state)) buttons.append(act("Mark as stopped", `${path}/end`, "quiet"));
         if (["stopped", "failed", "lost"].includes(run.state)) buttons.append(act("Resume", `${path}/resume`, "strong"));
+        if (run.state === "done") buttons.append(act("Make again", `${path}/again`));
         if (run.reusable) buttons.append(el("a", { class: "ss-button", href: `/?tab=${run.kind.startsWith("adapt") ? "adapt" : "sample"}&from=${encodeURIComponent(run.run)}` }, "Use these settings"));
         this.badge = el("span", { class: "ss-state", role: "status" });
         this.far = el("p", { class: "ss-number" });
@@ -97,6 +98,8 @@
           el("div", { class: "ss-live-head" }, el("div", {}, el("h2", {}, run.kind_words), el("span", { class: "ss-muted" }, run.run)), el("div", { class: "ss-live-right" }, this.badge, buttons)),
           run.error ? el("div", { class: "ss-badline", role: "alert" }, run.error) : null, this.far, this.meter, facts,
           ...run.notes.map((note) => el("div", { class: note.level === "warning" ? "ss-warnline" : "ss-muted" }, note.text)),
+          run.previews.length ? el("h3", {}, `Samples while training, step ${run.previews[0].step}`) : null,
+          run.previews.length ? el("div", { class: "ss-newest" }, ...run.previews[0].images.map((one) => el("img", { src: one.src, alt: `synthetic ${one.label}`, title: `${one.label}\n${one.prompt}\nseed ${one.seed}`, loading: "lazy" }))) : null,
           run.images.length ? el("h3", {}, `Newest of ${run.image_count} images`) : null,
           run.images.length ? el("div", { class: "ss-newest" }, ...run.images.map((one) => el("img", { src: `${BASE}/thumbs/${one.digest}`, alt: one.label, title: `${one.label}\n${one.prompt}`, loading: "lazy" }))) : null,
           el("h3", {}, "Log"), this.log,
@@ -118,7 +121,7 @@
       copy(value) {
         const box = el("div", { class: "ss-copybox" }, el("div", { class: "ss-log" }, value));
         const button = el("button", { type: "button", class: "ss-link" }, "copy");
-        button.addEventListener("click", async () => { try { await navigator.clipboard.writeText(value); button.textContent = "copied"; } catch { button.textContent = "select and copy it yourself"; } });
+        button.addEventListener("click", async () => { try { await navigator.clipboard.writeText(value); button.textContent = "copied"; } catch { getSelection().selectAllChildren(box.firstChild); button.textContent = "selected: copy it"; } });
         box.append(button);
         return box;
       }

@@ -80,5 +80,6 @@ def _placeholders(asked: Asked) -> dict[str, Any]:
         "backbone": f"{backbone}@{_UNKNOWN}",
         "encoder": f"encoder@{_UNKNOWN}",
         "shots": asked.shots,
+        "folds": asked.folds,
         "resources": asked.resources.model_dump(),
     }

@@ -5,10 +5,12 @@ from typing import Any
 
 import gradio as gr
 
+from synthstudio.errors import BadInput
 from synthstudio.step import FieldInfo, Step, describe
 from synthstudio.terms import Slider
 
 _FEW_CHOICES = 5
+_OPTIONAL_NUMBERS = ("integer or none", "number or none")
 
 
 def control(cls: type[Step], name: str, label: str | None = None, **changes: Any) -> Any:
@@ -30,18 +32,29 @@ def _by_type(info: FieldInfo, hint: Slider | None, shown: dict[str, Any]) -> Any
         return kind(list(info.choices), **shown)
     if info.type == "boolean":
         return gr.Checkbox(**shown)
+    if info.type in _OPTIONAL_NUMBERS:
+        # An empty gr.Number reaches us as 0; only text can say "none".
+        return gr.Textbox(placeholder="none", **shown)
     if info.type in ("integer", "number") and hint is not None:
         return gr.Slider(hint.low, hint.high, step=hint.step, **shown)
-    if info.type.startswith(("integer", "number")):
-        precision = 0 if info.type.startswith("integer") else None
-        return gr.Number(precision=precision, minimum=info.minimum, maximum=info.maximum, **shown)
+    if info.type in ("integer", "number"):
+        # No bounds here: the Step refuses what it cannot take with a sentence, gr.Number with a bare error.
+        return gr.Number(precision=0 if info.type == "integer" else None, **shown)
     if info.type == "array":
         return gr.Textbox(lines=2, **shown)
     return gr.Textbox(**shown)
 
 
 def _shown(info: FieldInfo) -> Any:
-    return "\n".join(info.default or ()) if info.type == "array" else info.default
+    return _as_shown(info, info.default)
+
+
+def _as_shown(info: FieldInfo, value: Any) -> Any:
+    if info.type == "array":
+        return "\n".join(map(str, value or ()))
+    if info.type in _OPTIONAL_NUMBERS:
+        return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return value
 
 
 def read(cls: type[Step], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,6 +66,8 @@ def read(cls: type[Step], values: Mapping[str, Any]) -> dict[str, Any]:
 def _value(info: FieldInfo, value: Any) -> Any:
     if info.type == "array" and isinstance(value, str):
         return [line.strip() for line in value.replace(",", "\n").splitlines() if line.strip()]
+    if isinstance(value, str) and info.type in _OPTIONAL_NUMBERS:
+        return _number(info, value.strip())
     if info.type.endswith("or none") and value in ("", None):
         return None
     if info.type.startswith("integer") and isinstance(value, float) and value.is_integer():
@@ -60,11 +75,17 @@ def _value(info: FieldInfo, value: Any) -> Any:
     return value
 
 
+def _number(info: FieldInfo, text: str) -> float | int | None:
+    if text.lower() in ("", "none"):
+        return None
+    try:
+        return int(text) if info.type.startswith("integer") else float(text)
+    except ValueError:
+        whole = "a whole number" if info.type.startswith("integer") else "a number"
+        raise BadInput(f"{info.name.replace('_', ' ').capitalize()}: {text!r} is not {whole}.") from None
+
+
 def show(cls: type[Step], fields: Mapping[str, Any], names: Iterable[str]) -> list[Any]:
     """Values for the controls of `names` from a Step's fields: the way back of `read`."""
     known = {field.name: field for field in describe(cls)}
-    return [
-        "\n".join(map(str, fields[name])) if known[name].type == "array" and isinstance(fields.get(name), list | tuple)
-        else fields.get(name, known[name].default)
-        for name in names
-    ]  # fmt: skip
+    return [_as_shown(known[name], fields.get(name, known[name].default)) for name in names]

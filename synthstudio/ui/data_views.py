@@ -26,31 +26,32 @@ def overview(session: StudioSession) -> dict[str, Any]:
 
 
 def badges(counts: dict[str, int], refused: int, warnings: list[str]) -> list[dict[str, str]]:
-    """Readiness: ok, warn or block, each one sentence."""
+    """Readiness: ok, warn or block; each one sentence, and the button that helps (`action`) where one does."""
     if not counts:
-        return [{"level": "block", "text": "No usable photo. Drop one folder of pictures per class."}]
+        return [_badge("block", "No usable photo. Drop one folder of pictures per class.", "add")]
     found = []
     least, most = min(counts.values()), max(counts.values())
     name = min(counts, key=lambda label: counts[label])
     if len(counts) < 2:
-        found.append({"level": "block", "text": "Only one class: a classifier needs at least two to tell apart."})
+        found.append(_badge("block", "Only one class: a classifier needs at least two to tell apart.", "add"))
     if least < 2:
-        found.append({"level": "warn", "text": f"“{name}” has one photo: it can be learned from but not tested."})
+        found.append(_badge("warn", f"“{name}” has one photo: it can be learned from but not tested.", "add"))
     elif least < _FEW:
-        found.append(
-            {"level": "warn", "text": f"“{name}” has only {least} photos: its numbers will be very uncertain."}
-        )
+        found.append(_badge("warn", f"“{name}” has only {least} photos: its numbers will be very uncertain.", "add"))
     if most > _UNEVEN * least:
-        found.append(
-            {"level": "warn", "text": f"Uneven: {least} to {most} photos per class. Choose shots that all have."}
-        )
+        text = f"Uneven: {least} to {most} photos per class. Choose shots that all have."
+        found.append(_badge("warn", text, "recipe"))
     if refused:
-        found.append({"level": "warn", "text": f"{refused} files were not used; each says why below."})
-    found += [{"level": "warn", "text": text} for text in warnings]
+        found.append(_badge("warn", f"{refused} files were not used; each says why below."))
+    found += [_badge("warn", text) for text in warnings]
     if not any(one["level"] == "block" for one in found):
         text = f"{sum(counts.values())} photos in {len(counts)} classes: ready for a recipe."
-        found.insert(0, {"level": "ok", "text": text})
+        found.insert(0, _badge("ok", text, "recipe"))
     return found
+
+
+def _badge(level: str, text: str, action: str = "") -> dict[str, str]:
+    return {"level": level, "text": text, "action": action}
 
 
 def _imported(session: StudioSession, run: Run) -> dict[str, Any]:

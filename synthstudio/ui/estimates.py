@@ -47,7 +47,8 @@ def estimate(catalog: Catalog, nodes: Sequence[Node], request: Mapping[str, Any]
     known = _earlier(catalog)
     classes = max(2, _classes(catalog, photos))
     bundled = str(request.get("backbone", "")).startswith(f"{_BUNDLED}@")
-    parts = [_seconds(node, known, classes, request, photos, bundled) for node in nodes]
+    made = max((_made(node, classes) for node in nodes), default=0)
+    parts = [_seconds(node, known, classes, {**request, "made": made}, photos, bundled) for node in nodes]
     measured = sum(node.kind in known for node in nodes)
     images = sum(_made(node, classes) for node in nodes)
     adapters = sum(node.kind.startswith("adapt.") for node in nodes)
@@ -104,6 +105,8 @@ def _seconds(
 def _units(node: Node, classes: int, request: Mapping[str, Any], photos: int) -> tuple[float, float]:
     """(work units, progress units) of a node: the second is what a run counts its progress in."""
     shots = int(request.get("shots") or max(1, photos // (2 * classes))) * classes
+    if node.kind.startswith("evaluate."):
+        return photos, float(request.get("folds", 1))
     if node.kind.startswith("adapt."):
         batch = int(node.template.get("batch_size", 8))
         steps = node.template.get("training_steps") or float(node.template.get("epochs", 200)) * shots / batch
@@ -116,7 +119,8 @@ def _units(node: Node, classes: int, request: Mapping[str, Any], photos: int) ->
         return float(steps), float(steps)
     if node.kind.startswith("collect."):
         return photos, photos
-    return shots * 4, shots * 4
+    scored = int(request.get("made", 0)) or shots
+    return scored, scored
 
 
 def _made(node: Node, classes: int) -> int:

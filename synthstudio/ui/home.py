@@ -66,7 +66,7 @@ def _form(session: StudioSession) -> dict[str, Any]:
                                     info="The text-to-image model: a name, a folder or a Hub repository."),
             "encoder": gr.Textbox("", label="Encoder", placeholder="fits the backbone",
                                   info="CLIP for scores and classifiers: a name, a folder or a Hub repository."),
-            "seed": gr.Number(0, precision=0, minimum=0, label="Seed", elem_id="ss-seed",
+            "seed": gr.Number(0, precision=0, label="Seed", elem_id="ss-seed",
                               info="Equal seeds give equal images."),
             "settings": gr.Textbox("", lines=3, label="Settings", placeholder="adapter.training_steps=300",
                                    info="One step.field=value per line; they override the preset."),

@@ -120,7 +120,8 @@ class Live:
         rate = self._session.rates.per_second(run.id) if run.state in ACTIVE else None
         left = (run.total - run.done) / rate if rate and run.total else None
         return {
-            "run": run.id, "kind": run.kind, "state": run.state, "state_words": words.STATES[run.state],
+            "run": run.id, "kind": run.kind, "kind_words": words.kind_words(run.kind),
+            "state": run.state, "state_words": words.STATES[run.state],
             "done": run.done, "total": run.total, "unit": run.unit, "rate": rate, "left": left,
             "measures": run.measures, "seconds": run.seconds, "error": run.error,
         }  # fmt: skip

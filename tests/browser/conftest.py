@@ -39,7 +39,7 @@ real_and_synthetic.training_steps=20
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-extensions"]
 _START_SECONDS = 300
-_PATIENCE = 60_000  # milliseconds; a busy machine is slow, not wrong
+_PATIENCE = 120_000  # milliseconds; a busy machine is slow, not wrong
 
 
 class Served:
@@ -97,7 +97,7 @@ class Served:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read())
 
-    def until(self, holds, seconds: float = 600):
+    def until(self, holds, seconds: float = 150):
         """Ask again and again until `holds()` gives something; returns it."""
         deadline = time.monotonic() + seconds
         while not (found := holds()):
@@ -125,7 +125,7 @@ def finished(served):
     client = Client(served.url, verbose=False)
     pipeline = client.predict(recipe="datadream", data="digits", shots=16, settings=SMALL, api_name="/run_recipe")
     client.close()
-    served.until(lambda: served.get("/state", pipeline=pipeline)["pipeline"]["state"] == "done")
+    served.until(lambda: served.get("/state", pipeline=pipeline)["pipeline"]["state"] == "done", 600)
     return pipeline
 
 
@@ -150,14 +150,19 @@ class Watched:
         self.page = page
         self.complaints: list[str] = []
         self.foreign: list[str] = []
-        self.may_lose_server = False
+        self.may_lose_server = False  # then a refused connection on the console is no complaint
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", self._asked)
         page.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else self.foreign.append(r.url))
 
     def _heard(self, message) -> None:
         if message.type in ("error", "warning"):
             self.complaints.append(message.text)
+
+    def _asked(self, dialog) -> None:
+        self.complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def check(self) -> None:
         """Nothing was said on the console and nothing was asked of other machines."""

@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+from synthstudio.errors import BadInput
 from synthstudio.jobs.requests import Asked
 from synthstudio.step import STEPS, build
 from synthstudio.ui import asking, controls, words
@@ -72,6 +73,16 @@ def test_a_form_gives_back_the_fields_it_was_filled_with(kind):
     shown = controls.show(STEPS[kind], step.fields, names)
     read = controls.read(STEPS[kind], dict(zip(names, shown, strict=True)))
     assert build(kind, {**step.fields, **read}) == step
+
+
+@pytest.mark.parametrize(("text", "value"), [("", None), ("none", None), ("64", 64), (" 128 ", 128)])
+def test_an_optional_number_can_be_left_empty(text, value):
+    assert controls.read(STEPS["adapt.lora"], {"resolution": text}) == {"resolution": value}
+
+
+def test_an_optional_number_that_is_none_is_refused_in_words():
+    with pytest.raises(BadInput, match="Resolution: 'big' is not a whole number"):
+        controls.read(STEPS["adapt.lora"], {"resolution": "big"})
 
 
 def test_the_form_of_a_recipe_becomes_a_request():

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from synthstudio.engine.distil.layers import MeanPool
 from synthstudio.engine.seeds import generator
 from synthstudio.errors import BadInput, UnknownName
 
@@ -89,7 +90,7 @@ def _convnet(channels: int, size: int, width: int) -> tuple[nn.Module, int]:
         layers += [nn.Conv2d(channels, width, 3, padding=1), _instance_norm(width), nn.ReLU()]
         channels = width
         if size >= 2:
-            layers.append(nn.AvgPool2d(2))
+            layers.append(MeanPool())
             size //= 2
     return nn.Sequential(*layers), width * size * size
 
@@ -105,7 +106,7 @@ def _alexnet(channels: int, size: int, width: int) -> tuple[nn.Module, int]:
             layers.append(nn.MaxPool2d(2))
             size //= 2
     while size > 4:
-        layers.append(nn.AvgPool2d(2))
+        layers.append(MeanPool())
         size //= 2
     return nn.Sequential(*layers), channels * size * size
 

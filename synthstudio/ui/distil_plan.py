@@ -14,7 +14,7 @@ from synthstudio.ui.session import StudioSession
 from synthstudio.ui.stock import photos_in
 
 _START_SECONDS = 3.0  # a worker begins, reads the photos and loads torch
-_TYPICAL_CLASSES, _TYPICAL_PHOTOS = 10, 500
+_TYPICAL_CLASSES, TYPICAL_PHOTOS = 10, 500  # where nobody has counted yet
 
 # Estimated seconds per million pixel-channels shown to a network, two free cores; earlier runs replace them.
 _SECONDS_PER_EFFORT = {"distil.match": 0.03, "distil.experts": 0.012, "evaluate.small_set": 0.012}
@@ -56,7 +56,7 @@ def _line(node: Node) -> str:
 
 def _facts(session: StudioSession, nodes: Sequence[Node], asked: Asked, made: Node) -> str:
     photos = photos_in(session, asked.data)
-    seconds, basis = estimate(session, nodes, asked.backbone, photos or _TYPICAL_PHOTOS)
+    seconds, basis = estimate(session, nodes, asked.backbone, photos or TYPICAL_PHOTOS)
     size = made.template.get("images_per_class", 10)
     facts = [
         ("Time", f"about {words.duration(seconds)}" if seconds is not None else "unknown"),
@@ -120,5 +120,5 @@ def _earlier(session: StudioSession) -> dict[str, float]:
 
 def _rate(session: StudioSession, run: Run) -> float:
     fields = from_json(session.studio.catalog.runs.step_body(run.step_id)).fields
-    effort = _effort_of(run.kind, fields, _TYPICAL_PHOTOS, run.total)
+    effort = _effort_of(run.kind, fields, TYPICAL_PHOTOS, run.total)
     return (run.seconds - _START_SECONDS) / max(effort, 1e-6)

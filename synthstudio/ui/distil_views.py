@@ -12,9 +12,10 @@ from synthstudio.jobs import Studio, small_sets
 from synthstudio.jobs.log import EventLog
 from synthstudio.step import from_json
 from synthstudio.steps.distil.preparing import PREVIEW
-from synthstudio.ui import distil_exports, distil_recipes, words
+from synthstudio.ui import distil_exports, distil_plan, distil_recipes, words
 from synthstudio.ui.live import Live
 from synthstudio.ui.session import StudioSession
+from synthstudio.ui.stock import photos_in
 from synthstudio.workspace import Workspace
 
 _LISTED = 30
@@ -109,12 +110,27 @@ def _shown(session: StudioSession, live: Live, pipeline: Pipeline) -> dict[str, 
     runs = {node.position: studio.catalog.runs.get(node.run_id) for node in nodes if node.run_id}
     name = distil_recipes.maker(pipeline.recipe)
     ended = [run.id for run in runs.values() if run.state == "done" and run.kind.startswith(("distil.", "evaluate."))]
+    state = live.state(pipeline.id)["pipeline"]
     return {
-        "pipeline": live.state(pipeline.id)["pipeline"],
+        "pipeline": state | {"left": _left(session, pipeline, nodes, state["nodes"])},
         "per_class": _sizes(pipeline)["images_per_class"],
         "maker": _maker(session, nodes, [runs[n.position] for n in nodes if n.name == name and n.position in runs]),
         "answer": ",".join(ended),  # another text, another answer to ask for
     }
+
+
+def _left(
+    session: StudioSession, pipeline: Pipeline, nodes: Sequence[Node], shown: Sequence[dict[str, Any]]
+) -> float | None:
+    """Seconds until the end: what works by its rate, what waits by estimate; none where nobody can know yet."""
+    if pipeline.state != "running":
+        return None
+    working = [one["left"] for one in shown if one["state"] in ACTIVE]
+    waiting = [node for node, one in zip(nodes, shown, strict=True) if one["state"] in ("waiting", "queued")]
+    backbone = str(pipeline.request["backbone"]).partition("@")[0]
+    photos = photos_in(session, pipeline.request["data"]) or distil_plan.TYPICAL_PHOTOS
+    rest, _ = distil_plan.estimate(session, waiting, backbone, photos)
+    return None if rest is None or None in working else rest + sum(working)
 
 
 def _maker(session: StudioSession, nodes: Sequence[Node], runs: Sequence[Run]) -> dict[str, Any] | None:

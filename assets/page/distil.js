@@ -92,7 +92,7 @@
           el("th", { scope: "row" }, row.title, el("span", { class: "ss-interval" }, row.arm === table.best ? "best baseline" : ROLES[row.role] || row.role)),
           number(row.cells[which].unseen), lead(row.cells[which].lead), ...table.architectures.map((name) => number(row.cells[which][name])),
           table.encoder ? number(row.probe) : null, el("td", { class: "n" }, String(row.images)), el("td", { class: "n" }, String(row.trainings)),
-          el("td", { class: "n" }, row.seconds_to_make ? duration(row.seconds_to_make) : "–"), el("td", { class: "n" }, row.seconds_per_training === null ? "–" : `${row.seconds_per_training.toFixed(2)} s`));
+          el("td", { class: "n" }, row.seconds_to_make ? (row.seconds_to_make < 1 ? "< 1 s" : duration(row.seconds_to_make)) : "–"), el("td", { class: "n" }, row.seconds_per_training === null ? "–" : `${row.seconds_per_training.toFixed(2)} s`));
         this.root.replaceChildren(
           el("div", { class: "ss-live-head" }, el("h3", {}, `The judge’s table: accuracy, ${table.per_class} image${table.per_class === 1 ? "" : "s"} per class`),
             el("span", { class: "ss-buttons", role: "group", "aria-label": "how the networks were trained" }, choice("With augmentation", false), choice("Without", true))),

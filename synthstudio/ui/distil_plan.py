@@ -19,6 +19,7 @@ _TYPICAL_CLASSES, TYPICAL_PHOTOS = 10, 500  # where nobody has counted yet
 # Estimated seconds per million pixel-channels shown to a network, two free cores; earlier runs replace them.
 _SECONDS_PER_EFFORT = {"distil.match": 0.03, "distil.experts": 0.012, "evaluate.small_set": 0.012}
 _SECONDS_PER_IMAGE = 0.2
+_LEAST_PER_STEP = 0.5  # a step on however few pixels takes as long as one on so many millions
 
 
 def preview(session: StudioSession, name: str, asked: Asked) -> str:
@@ -98,12 +99,14 @@ def _effort_of(kind: str, asked: dict[str, object], photos: int, trainings: int)
 
     scale = number("image_size", 32) ** 2 * number("width", 32) / 1e6
     if kind == distil_recipes.MATCH:
-        images = _TYPICAL_CLASSES * (number("images_per_class", 10) + number("real_batch", 64))
-        return number("iterations", 500) * images * scale
+        images = number("images_per_class", 10) + number("real_batch", 64)
+        return number("iterations", 500) * _TYPICAL_CLASSES * (images * scale + _LEAST_PER_STEP)
     if kind == "distil.experts":
-        return number("experts", 10) * number("epochs", 10) * photos * scale
+        batch = number("batch_size", 256)
+        return number("experts", 10) * number("epochs", 10) * photos / batch * (batch * scale + _LEAST_PER_STEP)
     if kind == distil_recipes.JUDGE:
-        return trainings * number("training_steps", 300) * number("batch_size", 64) * scale
+        learning = number("training_steps", 300) * (number("batch_size", 64) * scale + _LEAST_PER_STEP)
+        return trainings * (learning + photos * scale / 3 + _LEAST_PER_STEP)
     if kind.startswith("distil."):
         return number("images_per_class", 10) * _TYPICAL_CLASSES
     return photos / 200

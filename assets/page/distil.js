@@ -98,7 +98,7 @@
             el("span", { class: "ss-buttons", role: "group", "aria-label": "how the networks were trained" }, choice("With augmentation", false), choice("Without", true))),
           el("div", { class: "ss-scroll", tabindex: 0, role: "region", "aria-label": "the judge’s table" }, el("table", { class: "ss-table ss-judge-table" }, el("thead", {}, head), el("tbody", {}, ...table.rows.map(line)))),
           el("p", { class: "ss-muted" }, `Split: test, n = ${table.n} real photos; seen by ${table.looks} evaluation${table.looks === 1 ? "" : "s"} so far. Every network starts from nothing and takes ${table.training_steps} steps, whatever it learns from. ` +
-            `${table.seeds} trainings of each network (seeds from ${table.seed}); random real: ${table.draws} draws. Intervals: 95 %, Student’s t over trainings; of a probe over test photos. ` +
+            `${table.seeds} trainings of each network (seeds from ${table.seed}); random real: ${table.draws} draws. Intervals: 95 %, Student’s t over trainings${table.encoder ? "; of a probe over test photos" : ""}. ` +
             `Lead: paired, the wider of t over trainings and bootstrap over test photos; coloured where it excludes zero. Never seen: ${table.unseen.join(", ")}.`));
       }
     }

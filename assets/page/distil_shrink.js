@@ -6,6 +6,7 @@
     const RULES = [["k_means", "k-means: the most typical of each cluster"], ["herding", "herding: together like the mean"], ["k_center", "k-center: spread out"], ["random", "random"]];
     const interval = (found) => `${(100 * found.low).toFixed(1)} to ${(100 * found.high).toFixed(1)}`;
     const lost = (found) => `${Math.abs(100 * found.value).toFixed(1)} points ${found.value >= 0 ? "lost" : "gained"}`;
+    const either = (found) => interval(found.value >= 0 ? found : { low: -found.high, high: -found.low });  // of what "lost" says
 
     class Shrink extends Part {
       build() {
@@ -18,7 +19,7 @@
         this.go = el("button", { type: "button", class: "ss-button strong", id: id("go") }, "Draw the curve");
         this.go.addEventListener("click", () => this.begin());
         const field = (name, words, control) => el("div", { class: "ss-field" }, el("label", { for: id(name) }, words), control);
-        this.form = el("div", { class: "ss-card" }, el("h2", {}, "How few images would do?"),
+        this.form = el("div", { class: "ss-card", hidden: true }, el("h2", {}, "How few images would do?"),
           el("p", { class: "ss-muted" }, "A small network is trained on fewer and fewer images of a set, equally long each time, and asked about validation photos: to choose a size is to choose, and the test photos stay untouched."),
           el("div", { class: "ss-fields" }, field("source", "Set", this.source), field("rule", "Which images stay", this.rule), field("sizes", "Images per class to try", this.sizes)),
           el("details", {}, el("summary", {}, "More"), field("settings", "Settings, one field=value per line (training_steps, seeds, width, image_size …)", this.settings)),
@@ -120,7 +121,7 @@
         keep("size", size);
         this.dataset.size = size;
         this.slider.setAttribute("aria-valuetext", `${size} images per class, accuracy ${percent(point.accuracy.value)}, ${lost(point.lost)}`);
-        this.said.replaceChildren(el("b", {}, `${size} a class: ${percent(point.accuracy.value)}`), ` (95 % interval ${interval(point.accuracy)}), `, el("b", {}, lost(point.lost)), ` against all ${report.full.images} images (95 % interval ${interval(point.lost)}).`);
+        this.said.replaceChildren(el("b", {}, `${size} a class: ${percent(point.accuracy.value)}`), ` (95 % interval ${interval(point.accuracy)}), `, el("b", {}, lost(point.lost)), ` against all ${report.full.images} images (95 % interval ${either(point.lost)}).`);
         text(this.under, `Split: validation, n = ${report.n} real photos; ${report.seeds} training${report.seeds === 1 ? "" : "s"} of ${report.architecture} per size, ${report.steps} steps each; intervals: 95 %, over ${report.over}. Cheap runs: judge the size you choose on the test photos before you claim anything.`);
         this.plot();
         clearTimeout(this.settling);

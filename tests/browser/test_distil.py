@@ -31,13 +31,19 @@ def wait_for(page, part, *states):
     return page.locator(part).get_attribute("data-state")
 
 
+def settings_box(page):
+    """The form's box of settings, under More."""
+    box = page.locator("#ss-distil-settings textarea")
+    if not box.is_visible():
+        page.locator("#ss-distil-more button").first.click()
+    return box
+
+
 def ask(page, seed=0):
     """Five images per class, and less work than the preset, through the form's own box of settings."""
     page.locator("#ss-distil-per-class input[type=number]").fill("5")
     page.locator("#ss-distil-per-class input[type=number]").press("Tab")
-    if not page.locator("#ss-distil-settings textarea").is_visible():
-        page.locator("#ss-distil-more button").first.click()
-    page.locator("#ss-distil-settings textarea").fill(SMALL)
+    settings_box(page).fill(SMALL)
     page.locator("#ss-distil-seed input").fill(str(seed))
     page.locator("#ss-distil-seed input").press("Tab")
     page.wait_for_selector("#ss-distil-plan >> text=60 updates of 5 images per class")
@@ -59,7 +65,7 @@ def test_digits_are_distilled_to_five_a_class_watched_stopped_resumed_judged_shr
     page.reload()
     ready(page)
     wait_for(page, "studio-distil", "stopped")
-    assert page.locator("#ss-distil-settings textarea").input_value() == SMALL
+    assert settings_box(page).input_value() == SMALL
     page.locator("studio-distil").get_by_role("button", name="Resume").click()
     assert wait_for(page, "studio-distil", "done", "failed") == "done"
     assert page.locator("studio-distil").get_attribute("data-pipeline") == pipeline

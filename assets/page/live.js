@@ -32,7 +32,7 @@
         this.dataset.state = pipeline.state;
         this.dataset.pipeline = pipeline.id;
         text(this.name, pipeline.title);
-        text(this.about, `${pipeline.data} · ${pipeline.shots} shots per class · ${pipeline.preset} · ${pipeline.folds === 1 ? "1 fold" : pipeline.folds + " folds"} · ${pipeline.backbone}`);
+        text(this.about, `${pipeline.data} · ${pipeline.shots === null ? "every photo not held out" : `${pipeline.shots} shots per class`} · ${pipeline.preset} · ${pipeline.folds === 1 ? "1 fold" : pipeline.folds + " folds"} · ${pipeline.backbone}`);
         const stopping = pipeline.state === "stopped" && pipeline.nodes.some((n) => n.state === "stopping");
         const shown = stopping ? "stopping" : pipeline.state;
         text(this.badge, shown);
@@ -94,16 +94,17 @@
         if (this.answer.dataset.key === key) return;
         this.answer.dataset.key = key;
         if (!result) return;
-        this.answer.replaceChildren(
+        const judged = !result.arms.length, place = judged ? "distil" : "evaluate";  // a small set has the judge's table instead
+        this.answer.replaceChildren(...[
           el("p", { class: "ss-sentence" }, result.sentence),
-          numbers(result.arms, result.n),
-          el("p", { class: "ss-muted" }, `Accuracy on the test photos, which nothing else has touched (n = ${result.n} over ${result.folds} fold${result.folds === 1 ? "" : "s"}; whiskers: 95 % interval). ` +
+          judged ? null : numbers(result.arms, result.n),
+          judged ? null : el("p", { class: "ss-muted" }, `Accuracy on the test photos, which nothing else has touched (n = ${result.n} over ${result.folds} fold${result.folds === 1 ? "" : "s"}; whiskers: 95 % interval). ` +
             `${result.counts?.real} real and ${result.counts?.synthetic} synthetic images, ${result.counts?.kept} kept.`),
           el("p", { class: "ss-next" }, result.next || ""),
           el("div", { class: "ss-buttons" },
-            el("button", { type: "button", class: "ss-button strong", onclick: () => go("evaluate") }, "Look closer at the numbers"),
+            el("button", { type: "button", class: "ss-button strong", onclick: () => go(place) }, "Look closer at the numbers"),
             el("button", { type: "button", class: "ss-button", onclick: () => go("review") }, "Review the images"),
-            el("button", { type: "button", class: "ss-button", onclick: () => go("export") }, "Export")));
+            el("button", { type: "button", class: "ss-button", onclick: () => go("export") }, "Export"))].filter(Boolean));
       }
     }
 

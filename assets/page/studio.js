@@ -72,7 +72,7 @@
   };
 
   // The page is ready when every form has its values: the reader's own after a reload, else what there is to choose.
-  const FORMS = ["recipe", "adapt", "sample"], filled = new Set();
+  const FORMS = ["recipe", "adapt", "sample", "distil"], filled = new Set();
   const loaded = (name) => {
     filled.add(name);
     if (FORMS.every((one) => filled.has(one))) document.documentElement.classList.add("ss-ready");

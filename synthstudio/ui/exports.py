@@ -9,6 +9,7 @@ from typing import IO, Any, cast
 
 from synthstudio.catalog.runs import Run
 from synthstudio.errors import BadInput, Missing
+from synthstudio.jobs import delivery
 from synthstudio.step import Step, from_json
 from synthstudio.step import build as build_step
 from synthstudio.ui.session import StudioSession
@@ -48,14 +49,7 @@ def steps_of(session: StudioSession, pipeline_id: str, fold: int, name: str) -> 
         raise BadInput("Only a finished recipe can be exported. Wait for its end, or resume it.")
     nodes = [n for n in catalog.pipelines.nodes(pipeline_id) if n.fold in (None, fold) and n.run_id]
     made = {node.kind: catalog.runs.outputs(node.run_id) for node in nodes if node.run_id}
-    if "collect.split" not in made or "select.filter" not in made:
-        raise BadInput("This recipe has no split or no selection to export.")
-    split = made["collect.split"]
-    fields = {
-        "real": split["shots"], "synthetic": made["select.filter"]["images"], "validation": split.get("validation"),
-        "test": split["test"], "report": made.get("evaluate.compare", {}).get("report"), "name": name,
-    }  # fmt: skip
-    steps = [build_step("export.image_folder", fields)]
+    steps = [build_step("export.image_folder", delivery.of(made, name))]
     if "adapt.lora" in made:
         steps.append(build_step("export.adapter", {"adapter": made["adapt.lora"]["adapter"], "name": name}))
     return steps

@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from synthstudio.errors import BadInput, StudioError
-from synthstudio.ui import review, routes, theme, upload_routes, views_routes
+from synthstudio.ui import distil_routes, review, routes, theme, upload_routes, views_routes
 from synthstudio.ui.guard import Guard, Rules
 from synthstudio.ui.live import Live
 from synthstudio.ui.place import place
@@ -99,6 +99,7 @@ def launch(
         review.router(session),
         views_routes.router(session),
         views_routes.export_router(session),
+        distil_routes.router(session, live),
         upload_routes.router(Uploads(session)),
     ]
     extra: dict[str, Any] = {

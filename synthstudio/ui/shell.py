@@ -6,7 +6,7 @@ import gradio as gr
 from gradio.events import api
 
 from synthstudio.jobs.requests import Asked
-from synthstudio.ui import adapt, asking, home, notices, review, sample
+from synthstudio.ui import adapt, asking, distil, home, notices, review, sample
 from synthstudio.ui.live import Live
 from synthstudio.ui.session import StudioSession
 from synthstudio.ui.tools import QUIET, spoken
@@ -34,6 +34,8 @@ def build(session: StudioSession, live: Live) -> gr.Blocks:
                 form = sample.build(session, page)
             with gr.Tab("Review", id="review"):
                 grid = review.build()
+            with gr.Tab("Distil", id="distil"):
+                distil.build(session, page)
             with gr.Tab("Evaluate", id="evaluate"):
                 _part("studio-evaluate")
             with gr.Tab("Runs", id="runs"):

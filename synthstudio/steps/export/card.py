@@ -135,9 +135,10 @@ def _numbers(report: Mapping[str, Any]) -> str:
 def _judged(report: Mapping[str, Any]) -> str:
     """The judge's table of a small set: accuracies on networks that its maker never saw."""
     each = report["images_per_class"]
+    size = f"{each} image{'' if each == 1 else 's'} per class"
     head = (
-        f"## Does it teach?\n\nAccuracy on {report['test_images']} test images of networks trained from scratch on {each} "
-        f"image{'' if each == 1 else 's'} per class, mean over {', '.join(report['unseen'])}, which the method never saw; "
+        f"## Does it teach?\n\nAccuracy on {report['test_images']} test images of networks trained from scratch on {size}, "
+        f"mean over {', '.join(report['unseen'])}, which the method never saw; "
         "95 % interval over trainings (Student's t)."
     )
     rows = [

@@ -137,7 +137,8 @@ def _judged(report: Mapping[str, Any]) -> str:
     each = report["images_per_class"]
     size = f"{each} image{'' if each == 1 else 's'} per class"
     head = (
-        f"## Does it teach?\n\nAccuracy on {report['test_images']} test images of networks trained from scratch on {size}, "
+        f"## Does it teach?\n\nAccuracy on {report['test_images']} test images of networks trained from scratch "
+        f"on {size}, "
         f"mean over {', '.join(report['unseen'])}, which the method never saw; "
         "95 % interval over trainings (Student's t)."
     )

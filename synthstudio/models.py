@@ -11,7 +11,8 @@ from typing import Literal
 from synthstudio.errors import BadInput, Missing, UnknownName, UnsafeInput
 from synthstudio.workspace import Workspace, folder_digest
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
+_HERE = Path(__file__).resolve().parent
+ASSETS = _HERE / "assets" if (_HERE / "assets").is_dir() else _HERE.parent / "assets"  # installed, or in the sources
 
 _WHAT_A_MODEL_IS = frozenset({".safetensors", ".json", ".txt", ".model"})  # a better card is not another model
 

@@ -55,3 +55,14 @@ def test_the_readme_names_the_browser_that_the_tests_ask_for():
 
     (install,) = re.findall(r"apt-get install [\w -]+", NO_BROWSER)
     assert install.strip() in README and install.split("recommends ")[1] in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_pictures_of_the_readme_are_here_small_and_all_that_can_be_made():
+    from tests.browser import screenshots
+
+    shown = {ROOT / path for path in re.findall(r"assets/screenshots/[\w.-]+", README)}
+    files = set((ROOT / "assets" / "screenshots").iterdir())
+    assert shown <= files
+    assert {path.name for path in files} == set(screenshots.NAMES)
+    assert max(path.stat().st_size for path in files) <= screenshots.MOST_BYTES
+    assert sum(path.stat().st_size for path in files) <= screenshots.MOST_BYTES_TOGETHER

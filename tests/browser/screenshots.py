@@ -1,0 +1,53 @@
+"""The README's pictures: the page as it is, light and dark, wide and on a phone, as small files.
+
+`SCREENSHOTS=assets/screenshots python -m pytest tests/browser/test_looks.py` makes them anew.
+"""
+
+import io
+from pathlib import Path
+
+from PIL import Image
+
+from tests.browser.test_a_newcomer import go
+
+MOST_BYTES, MOST_BYTES_TOGETHER = 150_000, 800_000
+SHOWN = {"start": ("Start", "studio-live .ss-answer .ss-arm"), "review": ("Review", "#ss-tile-5 img")}
+SIZES = {"wide": (1280, 900), "phone": (390, 780)}
+SCHEMES = ("light", "dark")
+NAMES = [f"{name}-{size}-{scheme}.png" for name in SHOWN for size in SIZES for scheme in SCHEMES]
+
+
+def take(open_page, pipeline: str, folder: Path) -> list[Path]:
+    """Write every picture; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
+    for size, (width, height) in SIZES.items():
+        for scheme in SCHEMES:
+            page = open_page(f"/?run={pipeline}", width=width, height=height, scheme=scheme).page
+            for name, (tab, drawn) in SHOWN.items():
+                go(page, tab)
+                page.wait_for_selector(drawn)
+                page.wait_for_function(
+                    "() => [...document.images].every((one) => one.offsetParent === null || one.loading === 'lazy'"
+                    " || one.complete)"
+                )
+                if name == "review":
+                    page.wait_for_function(
+                        "() => [...document.querySelectorAll('.ss-tile img')].every((one) => one.naturalWidth)"
+                    )
+                made.append(folder / f"{name}-{size}-{scheme}.png")
+                made[-1].write_bytes(small(page.screenshot()))
+    return made
+
+
+def small(png: bytes) -> bytes:
+    """The picture with as many colours as fit into the limit; a page needs few."""
+    for colours in (256, 128, 64):
+        out = io.BytesIO()
+        with Image.open(io.BytesIO(png)) as opened:
+            # Maximum coverage keeps the few coloured pixels among the many grey ones.
+            reduced = opened.convert("RGB").quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+            reduced.save(out, "PNG", optimize=True)
+        if out.tell() <= MOST_BYTES:
+            break
+    return out.getvalue()

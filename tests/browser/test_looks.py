@@ -1,0 +1,68 @@
+"""How the page looks: no tab scrolls sideways on a phone, and the README's pictures can be made."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.browser import screenshots
+from tests.browser.test_a_newcomer import go
+
+DRAWN = {
+    "Start": "studio-live .ss-answer .ss-arm",
+    "Data": "studio-data .ss-card",
+    "Adapt": "studio-latest[kind='adapt.'] .ss-curvebox",
+    "Sample": "#ss-sample-preview .ss-plan",
+    "Review": "#ss-tile-0 img",
+    "Evaluate": "studio-evaluate .ss-confusion",
+    "Runs": "studio-runs .ss-split > .ss-card h2",
+    "Export": "#ss-export-go",
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_tab_scrolls_sideways_on_a_phone(watched, finished, scheme):
+    page = watched(f"/?run={finished}", width=390, scheme=scheme).page
+    for name, drawn in DRAWN.items():
+        go(page, name)
+        page.wait_for_selector(drawn)
+        width = page.evaluate("() => document.documentElement.scrollWidth")
+        assert width <= 390, f"{name} is {width} pixels wide"
+
+
+def test_the_pictures_of_the_readme_can_be_made(watched, finished, tmp_path):
+    made = screenshots.take(watched, finished, Path(os.environ.get("SCREENSHOTS", tmp_path)))
+    assert sorted(path.name for path in made) == sorted(screenshots.NAMES)
+    assert all(path.stat().st_size <= screenshots.MOST_BYTES for path in made)
+    assert sum(path.stat().st_size for path in made) <= screenshots.MOST_BYTES_TOGETHER
+
+
+def test_the_form_and_the_place_survive_a_reload_and_the_back_button(watched):
+    page = watched().page
+    kept = page.evaluate("() => localStorage.getItem('synthstudio.recipe')")
+    page.get_by_label("Shots per class").first.fill("7")
+    page.get_by_label("Shots per class").first.blur()
+    page.wait_for_function("(before) => localStorage.getItem('synthstudio.recipe') !== before", arg=kept)
+    go(page, "Runs")
+    page.wait_for_url("**/?tab=runs")
+    page.reload()
+    page.wait_for_selector("#ss-tabs button[role=tab][aria-selected=true]:has-text('Runs')")
+    page.go_back()
+    page.wait_for_selector("#ss-tabs button[role=tab][aria-selected=true]:has-text('Start')")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('input[type=number]')].some((one) => one.value === '7')"
+    )
+
+
+def test_everything_is_reached_by_the_keyboard_and_has_a_name(watched, finished):
+    page = watched(f"/?run={finished}").page
+    for name, drawn in DRAWN.items():
+        go(page, name)
+        page.wait_for_selector(drawn)
+        nameless = page.evaluate(
+            """() => [...document.querySelectorAll('button, input, select, textarea, [tabindex="0"]')].filter((one) =>
+              one.offsetParent && one.type !== 'file' && !one.textContent.trim() && !one.labels?.length &&
+              !one.closest('label') && !one.getAttribute('aria-label') && !one.getAttribute('aria-labelledby') &&
+              !one.title && !one.placeholder).map((one) => one.outerHTML.slice(0, 200))"""
+        )
+        assert nameless == [], name

@@ -66,7 +66,8 @@ def _one(report: dict[str, Any]) -> list[str]:
     each, n = report["images_per_class"], report["test_images"]
     lines = [
         f"Accuracy on untouched real test images (n = {n}), networks trained from scratch on {each} per class, "
-        f"{report['protocol']['training_steps']} steps each, ± 95 % over trainings:",
+        f"{report['protocol']['training_steps']} steps each, {report['protocol']['labels']} labels, ± 95 % over "
+        "trainings:",
         f"  never seen: {', '.join(report['unseen'])}"
         + (f"; made with: {', '.join(report['seen'])}" if report["seen"] else ""),
         f"  {'':<22} {'plain':>14} {'augmented':>14} {'own network':>14} {'probe':>8} {'made in':>9}",

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from synthstudio.engine import devices
 from synthstudio.engine.distil.distilling import Course, Distillation
 from synthstudio.engine.distil.forms import images_of, pull_back
-from synthstudio.engine.distil.forms.decoders import Latents
+from synthstudio.engine.distil.forms.latents import Latents
 from synthstudio.engine.distil.forms.pixels import Pixels
 from synthstudio.engine.distil.layers import MeanPool
 from synthstudio.engine.distil.matching import METHODS, Teaching

@@ -26,8 +26,8 @@ def report(fold, gain):
     ]
     cost = [{"arm": arm["arm"], "seconds_to_make": 12.0} for arm in arms]
     return {"fold": fold, "arms": arms, "differences": differences, "unseen": ["vgg11"], "seen": ["convnet"],
-            "images_per_class": 5, "test_images": 100, "protocol": {"training_steps": 7}, "cost": cost,
-            "sentence": f"The answer of fold {fold}."}  # fmt: skip
+            "images_per_class": 5, "test_images": 100, "cost": cost,
+            "protocol": {"training_steps": 7, "labels": "hard"}, "sentence": f"The answer of fold {fold}."}  # fmt: skip
 
 
 def test_one_fold_shows_its_table_and_its_answer():

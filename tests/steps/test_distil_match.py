@@ -158,6 +158,7 @@ def test_a_set_of_one_class_is_refused(work, request_):
         ({"parameterisation": "generator", "backbone": f"mine@{'a' * 64}"}, "from noise"),
         ({"method": "dc", "encoder": f"clip@{'a' * 64}"}, "only dm"),
         ({"operations": ["spin"]}, "operations"),
+        ({"method": "dd"}, "choose one of dc, dm, mtt"),
     ],
 )
 def test_requests_that_cannot_be_meant_are_refused(request_, more, words):

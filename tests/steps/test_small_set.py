@@ -6,6 +6,7 @@ import pytest
 
 from synthstudio import models
 from synthstudio.artifacts import ImageSet, Member
+from synthstudio.engine.distil import judge
 from synthstudio.errors import BadInput, Leak
 from synthstudio.events import Made, Output, Progress
 from synthstudio.step import build
@@ -107,6 +108,18 @@ def test_baselines_that_were_measured_are_not_trained_again_for_another_set(work
     trained.clear()
     outputs(step(work, tiny_sd, images=stored(work, "set", LABELS, range(2, 4), size=32)), work)
     assert len(trained) == 3 * 3 * 2
+
+
+def test_soft_labels_are_those_of_one_teacher_for_every_arm(work, tiny_sd, monkeypatch):
+    teachers = []
+    train = judge.train
+    monkeypatch.setattr(judge, "train", lambda *args: teachers.append(args[4].teacher) or train(*args))
+    hard = outputs(step(work, tiny_sd), work)[0]["report"]
+    assert set(teachers) == {None}
+    teachers.clear()
+    soft = outputs(step(work, tiny_sd, labels="soft"), work)[0]["report"]
+    assert soft != hard and teachers[0] is None and len({id(one) for one in teachers[1:]}) == 1
+    assert teachers[1] is not None and len(teachers) > 100  # no cell of the hard labels was taken for a soft one
 
 
 def test_networks_that_made_the_set_are_shown_apart(work, tiny_sd):

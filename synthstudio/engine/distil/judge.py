@@ -1,7 +1,7 @@
 """What a small set teaches: a network from scratch on it, the same way for every set, and its answers.
 
-The protocol of a fair comparison: hard labels, the same number of optimiser steps whatever the number of images, the
-network as it is after the last step, no choice by any test image.
+The protocol of a fair comparison: the same number of optimiser steps whatever the number of images, the network as it
+is after the last step, no choice by any test image, hard labels; or, for every set alike, the soft labels of a teacher.
 """
 
 import math
@@ -20,6 +20,7 @@ from synthstudio.engine.seeds import generator
 from synthstudio.errors import BadInput
 
 _ASKED_AT_ONCE = 256
+_TEMPERATURE = 20.0
 _DEEP = ("resnet18", "vgg11", "vit")  # unstable at the rate that teaches the others
 
 
@@ -33,6 +34,7 @@ class Training:
     learning_rate: float = 3e-3
     operations: tuple[str, ...] = ()
     zoom: float = 1.0  # least share of an image's area in an enlarged crop; 1: no such crops
+    teacher: Network | None = None  # what it answers for every augmented batch takes the place of the labels
 
 
 def train(
@@ -54,7 +56,7 @@ def train(
         share = 0.5 * (1 + math.cos(math.pi * step / how.steps))
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * share
-        loss = F.cross_entropy(network(shown), labels)
+        loss = _loss(network(shown), shown, labels, how.teacher)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -68,6 +70,15 @@ def answers(network: Network, pixels: Tensor, scale: Normalisation) -> list[int]
     """The class each of these images (N, 3, S, S), bytes, is taken for."""
     found = [network(scale.apply(some.float() / 255)).argmax(1) for some in pixels.split(_ASKED_AT_ONCE)]
     return torch.cat(found).tolist()
+
+
+def _loss(logits: Tensor, shown: Tensor, labels: Tensor, teacher: Network | None) -> Tensor:
+    """Cross-entropy with the labels, or with a teacher's answers at temperature 20 (as RDED, Sun et al. 2024)."""
+    if teacher is None:
+        return F.cross_entropy(logits, labels)
+    with torch.no_grad():
+        soft = (teacher(shown) / _TEMPERATURE).softmax(1)
+    return F.cross_entropy(logits / _TEMPERATURE, soft) * _TEMPERATURE
 
 
 def _batch(images: Tensor, places: Tensor, how: Training, seed: int, step: int) -> tuple[Tensor, Tensor]:

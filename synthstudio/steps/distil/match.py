@@ -11,7 +11,7 @@ from synthstudio.events import Event, Measured, Note, Progress
 from synthstudio.step import Step
 from synthstudio.steps import Work
 from synthstudio.steps.distil import New, keep_all
-from synthstudio.steps.distil.preparing import PREVIEW, distillation, real_images
+from synthstudio.steps.distil.preparing import PREVIEW, choices, distillation, one_of, real_images
 from synthstudio.terms import (
     Architecture,
     ExpertsId,
@@ -43,12 +43,20 @@ class Match(Step):
 
     images: ImageSetId
     method: Annotated[
-        Literal["dc", "dm", "mtt"],
-        Field(description="What is matched: gradients (dc), feature means (dm), training trajectories (mtt)."),
+        str,
+        one_of("matching"),
+        Field(
+            description="What is matched: gradients (dc), feature means (dm), training trajectories (mtt).",
+            json_schema_extra={"enum": list(choices("matching"))},
+        ),
     ] = "dm"
     parameterisation: Annotated[
-        Literal["pixels", "latents", "generator"],
-        Field(description="What is optimised: pixels, latents of the backbone, latents of a generator of yours."),
+        str,
+        one_of("forms"),
+        Field(
+            description="What is optimised: pixels, latents of the backbone, latents of a generator of yours.",
+            json_schema_extra={"enum": list(choices("forms"))},
+        ),
     ] = "pixels"
     backbone: Annotated[
         ModelRef | None,
@@ -126,9 +134,9 @@ class Match(Step):
             return self.learning_rate
         if self.optimizer == "adam":
             return 0.05
-        pixels = {"dm": 1.0, "dc": 0.1, "mtt": 1000.0}
-        latents = {"dm": 10.0, "dc": 1.0, "mtt": 10_000.0}
-        return (pixels if self.parameterisation == "pixels" else latents)[self.method]
+        pixels = {"dc": 0.1, "mtt": 1000.0}
+        latents = {"dc": 1.0, "dm": 10.0, "mtt": 10_000.0}
+        return (pixels if self.parameterisation == "pixels" else latents).get(self.method, 1.0)
 
     def run(self, work: Work) -> Iterator[Event]:
         """Yield progress with the loss, keep a preview, and end with the images as PNG files."""

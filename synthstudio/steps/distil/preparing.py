@@ -1,8 +1,10 @@
 """What `distil.match` and `distil.experts` read before they start."""
 
 import json
-from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from pydantic import AfterValidator
 
 from synthstudio.errors import BadInput
 from synthstudio.models import folder_of
@@ -11,15 +13,13 @@ from synthstudio.steps.distil import Pool
 from synthstudio.steps.distil.latents import backbone_of
 
 if TYPE_CHECKING:
-    import torch
-
     from synthstudio.engine.distil.distilling import Distillation
-    from synthstudio.engine.distil.forms import Form
     from synthstudio.engine.distil.real import RealImages
     from synthstudio.engine.distil.trajectories import Trajectories
     from synthstudio.steps.distil.match import Match
 
 PREVIEW = "preview.png"
+_ENGINE = Path(__file__).resolve().parents[2] / "engine" / "distil"
 _LEAST_DECODED = 64  # px: below it the latents of an f8 autoencoder hold too little
 
 
@@ -34,6 +34,22 @@ class Shown(Protocol):
     def network(self) -> str: ...
     @property
     def width(self) -> int: ...
+
+
+def choices(table: str) -> tuple[str, ...]:
+    """The names in a table of the engine, `matching` or `forms`, read off its files: listing steps loads no torch."""
+    return tuple(sorted(path.stem for path in (_ENGINE / table).glob("[a-z]*.py")))
+
+
+def one_of(table: str) -> AfterValidator:
+    """Accepts the names in a table of the engine."""
+
+    def check(name: str) -> str:
+        if name not in choices(table):
+            raise ValueError(f"choose one of {', '.join(choices(table))}")
+        return name
+
+    return AfterValidator(check)
 
 
 def real_images(work: Work, step: Shown) -> "RealImages":
@@ -61,6 +77,7 @@ def distillation(work: Work, step: "Match", real: "RealImages") -> "Distillation
     """Everything put together: form, start, method, course."""
     from synthstudio.engine import devices
     from synthstudio.engine.distil.distilling import Course, Distillation
+    from synthstudio.engine.distil.forms import FORMS, Materials
     from synthstudio.engine.distil.matching import METHODS, Teaching
     from synthstudio.engine.distil.starts import Start, start
 
@@ -85,39 +102,20 @@ def distillation(work: Work, step: "Match", real: "RealImages") -> "Distillation
         latest_start=step.latest_start,
         student_rate=step.student_rate,
     )
-    form = _FORMS[step.parameterisation](work, step, real, device)
+    materials = Materials(
+        normalisation=real.normalisation,
+        size=step.image_size,
+        level=step.level,
+        made=step.decode_size or max(step.image_size, _LEAST_DECODED),
+        device=device,
+        folder=lambda: folder_of(str(step.backbone), work.workspace),
+        autoencoder=lambda: backbone_of(work, str(step.backbone)).vae,
+    )
+    form = FORMS[step.parameterisation].of(materials)
     variables = start(form, real, Start(step.initialisation, step.images_per_class, step.seed))
     about = json.dumps(step.fields, sort_keys=True)
     course = Course(step.iterations, step.rate, step.optimizer, step.realism, about)
     return Distillation(form, METHODS[step.method](teaching), variables, course, work.scratch)
-
-
-def _pixels(work: Work, step: "Match", real: "RealImages", device: "torch.device") -> "Form":
-    from synthstudio.engine.distil.forms.pixels import Pixels
-
-    return Pixels(real.normalisation, step.image_size)
-
-
-def _latents(work: Work, step: "Match", real: "RealImages", device: "torch.device") -> "Form":
-    from synthstudio.engine.distil.forms.decoders import Latents
-
-    backbone = backbone_of(work, str(step.backbone))
-    made = step.decode_size or max(step.image_size, _LEAST_DECODED)
-    return Latents(backbone.vae, level=step.level, made=made, size=step.image_size)
-
-
-def _generator(work: Work, step: "Match", real: "RealImages", device: "torch.device") -> "Form":
-    from synthstudio.engine.distil.forms.decoders import Generator
-
-    folder = folder_of(str(step.backbone), work.workspace)
-    return Generator(folder, device, level=step.level, size=step.image_size)
-
-
-_FORMS: dict[str, Callable[[Work, "Match", "RealImages", "torch.device"], "Form"]] = {
-    "pixels": _pixels,
-    "latents": _latents,
-    "generator": _generator,
-}
 
 
 def _trajectories(work: Work, step: "Match", real: "RealImages") -> "Trajectories":

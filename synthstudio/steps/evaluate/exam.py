@@ -20,6 +20,9 @@ from synthstudio.workspace import write_atomically
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from synthstudio.engine.distil.networks import Network
+
+TEACHER = "convnet"
 _VERSION = 1  # raise it when the same cell would give other answers
 
 
@@ -40,6 +43,8 @@ class Rules(Protocol):
     def flip(self) -> bool: ...
     @property
     def zoom(self) -> float: ...
+    @property
+    def labels(self) -> str: ...
     @property
     def seed(self) -> int: ...
 
@@ -69,6 +74,7 @@ class Exam:
         self.labels = real.labels
         self._pixels: dict[str, Tensor] = {}
         self._scale = Normalisation.of(self._read(real))
+        self._teacher: Network | None = None
 
     def cell(self, images: ImageSet, architecture: str, number: int, augmented: bool) -> Cell:
         """Train on these images as training `number` of an architecture, and ask."""
@@ -91,7 +97,7 @@ class Exam:
         rules = self.rules
         how = judge.Training(
             rules.training_steps, rules.batch_size, rules.width, rules.learning_rate,
-            judge.operations(augmented, rules.flip), rules.zoom if augmented else 1.0,
+            judge.operations(augmented, rules.flip), rules.zoom if augmented else 1.0, self._taught(),
         )  # fmt: skip
         places = judge.places_of(self.labels, [member.label for member in images])
         seed = derived_seed(rules.seed, "training", number)
@@ -99,6 +105,21 @@ class Exam:
         network = judge.train(architecture, pixels, places, len(self.labels), how, self._scale, seed)
         given = judge.answers(network, self._read(self.questions), self._scale)
         return tuple(self.labels[a] == m.label for a, m in zip(given, self.questions, strict=True))
+
+    def _taught(self) -> "Network | None":
+        """For soft labels: one network trained on all real images with their labels; the same for every arm."""
+        from synthstudio.engine.distil import judge
+
+        if self.rules.labels == "soft" and self._teacher is None:
+            rules, shown = self.rules, self._read(self.real)
+            how = judge.Training(
+                rules.training_steps, rules.batch_size, rules.width, rules.learning_rate,
+                judge.operations(True, rules.flip),
+            )  # fmt: skip
+            places = judge.places_of(self.labels, [member.label for member in self.real])
+            seed = derived_seed(rules.seed, "teacher")
+            self._teacher = judge.train(TEACHER, shown, places, len(self.labels), how, self._scale, seed)
+        return self._teacher
 
     def _read(self, images: ImageSet) -> "Tensor":
         """The stored files of a set, read back: bytes (N, 3, S, S)."""
@@ -115,6 +136,7 @@ class Exam:
             _VERSION, images.id, self.real.id, self.questions.id, architecture, number, augmented,
             rules.training_steps, rules.batch_size, rules.learning_rate, rules.width, rules.image_size,
             [rules.flip, rules.zoom] if augmented else None, rules.seed,
+            *([TEACHER] if rules.labels == "soft" else []),
         ]  # fmt: skip
         return digest_of(canonical(parts))
 

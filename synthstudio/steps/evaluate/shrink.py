@@ -71,6 +71,11 @@ class Shrink(Step):
         """No enlarged crops: the judge's default."""
         return 1.0
 
+    @property
+    def labels(self) -> str:
+        """Hard labels: the judge's default."""
+        return "hard"
+
     def run(self, work: Work) -> Iterator[Event]:
         """Choose, train and ask, size by size; then the report that the slider draws."""
         from synthstudio.steps.evaluate.exam import Exam

@@ -1,7 +1,7 @@
 """evaluate.small_set: what does a small set teach, next to everything that costs nothing? The fair judge."""
 
 from collections.abc import Generator, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 class SmallSet(Step):
     """Train small networks from scratch on a small set and on every baseline of the same size; ask them test images.
 
-    Hard labels, equal optimiser steps, the network after the last step, the very files that an export would hold, with
-    and without augmentation, several architectures and seeds, and a linear probe on frozen features. The baselines are
-    always there: random real images (several draws), herding, k-center, k-means, class mean, decoded mean latent, and
-    random synthetic where a pool is named. A set that was made by looking through the encoder of the probe is refused;
-    architectures it was made with are shown apart.
+    Hard labels (or the soft labels of one teacher for every arm), equal optimiser steps, the network after the last
+    step, the very files that an export would hold, with and without augmentation, several architectures and seeds, and
+    a linear probe on frozen features. The baselines are always there: random real images (several draws), herding,
+    k-center, k-means, class mean, decoded mean latent, and random synthetic where a pool is named. A set that was made
+    by looking through the encoder of the probe is refused; architectures it was made with are shown apart.
     """
 
     kind: ClassVar[str] = "evaluate.small_set"
@@ -66,6 +66,10 @@ class SmallSet(Step):
     learning_rate: LearningRate = 0.003
     width: Width = 32
     image_size: ImageSize = 32
+    labels: Annotated[
+        Literal["hard", "soft"],
+        Field(description="soft: for every arm the answers of one convnet that was trained on all real images."),
+    ] = "hard"
     flip: Flip = False
     zoom: Annotated[
         float,

@@ -4,10 +4,13 @@ import pytest
 import torch
 
 from synthstudio.engine.distil import generators
+from synthstudio.engine.distil.decoded import resized
 from synthstudio.engine.distil.forms import FORMS, images_of, pull_back
-from synthstudio.engine.distil.forms.decoders import Generator, Latents, resized
+from synthstudio.engine.distil.forms.generator import Generator
+from synthstudio.engine.distil.forms.latents import Latents
 from synthstudio.engine.seeds import generator
 from synthstudio.errors import BadInput, Damaged, UnsafeInput
+from synthstudio.steps.distil.preparing import choices
 from tests.engine.distil.kit import pixels_form
 from tests.engine.drawing import loaded
 
@@ -143,8 +146,8 @@ def test_a_generator_has_no_way_back(folder):
         form.encode(torch.zeros(1, 3, 16, 16))
 
 
-def test_every_form_is_in_the_table():
-    assert set(FORMS) == {"pixels", "latents", "generator"}
+def test_every_form_is_a_file_and_in_the_table():
+    assert set(FORMS) == {"pixels", "latents", "generator"} == set(choices("forms"))
 
 
 def test_reducing_is_a_mean_over_areas():

@@ -4,8 +4,9 @@ import torch.nn.functional as F
 
 from synthstudio.engine.distil.class_gradients import class_gradients
 from synthstudio.engine.distil.matching import METHODS, apply_by_class
-from synthstudio.engine.distil.matching.gradient import published_loops
+from synthstudio.engine.distil.matching.dc import published_loops
 from synthstudio.engine.distil.networks import ARCHITECTURES, make_network
+from synthstudio.steps.distil.preparing import choices
 from tests.engine.distil.kit import LABELS, SIZE, matching, some_images, teaching
 
 OPERATIONS = ("color", "crop", "cutout", "scale", "rotate")
@@ -117,8 +118,8 @@ def test_loops_are_the_published_ones_where_there_are_any():
     assert published_loops(1) == (1, 1) and published_loops(10) == (10, 50) and published_loops(15) == (10, 50)
 
 
-def test_every_method_is_in_the_table():
-    assert set(METHODS) == {"dc", "dm", "mtt"}
+def test_every_method_is_a_file_and_in_the_table():
+    assert set(METHODS) == {"dc", "dm", "mtt"} == set(choices("matching"))
 
 
 def test_a_class_that_is_smaller_than_the_batch_repeats_its_images():

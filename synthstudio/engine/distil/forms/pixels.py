@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from synthstudio.engine.distil.forms import Form
+from synthstudio.engine.distil.form import Form, Materials
 from synthstudio.engine.distil.real import Normalisation
 
 
@@ -13,6 +13,11 @@ class Pixels(Form):
     """Free pixels, kept within what a picture can show."""
 
     name: ClassVar[str] = "pixels"
+
+    @classmethod
+    def of(cls, materials: Materials) -> Form:
+        """See `Form.of`."""
+        return cls(materials.normalisation, materials.size)
 
     def __init__(self, normalisation: Normalisation, size: int) -> None:
         self.normalisation, self.size = normalisation, size

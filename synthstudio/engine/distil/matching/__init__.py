@@ -1,7 +1,8 @@
 """Matching losses: what a small set has to have in common with the real one.
 
-A loss is one file with a subclass of `Matching` under a name, one import line at the end of this file, and one test.
-It is asked for its pull on the images, step by step, and never sees how the images are made.
+A loss is one file called by its name with a subclass of `Matching`, one import line at the end of this file, and one
+test; `distil.match` offers every file of this folder. It is asked for its pull on the images, step by step, and never
+sees how the images are made.
 """
 
 from abc import ABC, abstractmethod
@@ -137,4 +138,4 @@ def in_groups(count: int, size: int) -> Iterator[slice]:
 
 
 # The table of methods: one line per loss, at the end because each needs Matching.
-from synthstudio.engine.distil.matching import distribution, gradient, trajectory  # noqa: E402, F401
+from synthstudio.engine.distil.matching import dc, dm, mtt  # noqa: E402, F401

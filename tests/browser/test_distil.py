@@ -59,7 +59,8 @@ def test_digits_are_distilled_to_five_a_class_watched_stopped_resumed_judged_shr
     wait_for(page, "studio-distil", "running")
     pipeline = page.locator("studio-distil").get_attribute("data-pipeline")
 
-    page.wait_for_function("() => document.querySelector('.ss-forming')?.naturalWidth > 0")
+    formed = "() => document.querySelector('.ss-forming')?.naturalWidth > 0"
+    page.wait_for_function(formed, timeout=600_000)
     page.locator("studio-distil").get_by_role("button", name="Stop").click()
     wait_for(page, "studio-distil", "stopped")
     page.reload()

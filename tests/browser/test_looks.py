@@ -14,6 +14,7 @@ DRAWN = {
     "Adapt": "studio-latest[kind='adapt.'] .ss-curvebox",
     "Sample": "#ss-sample-preview .ss-plan",
     "Review": "#ss-tile-0 img",
+    "Distil": "#ss-distil-plan .ss-plan",
     "Evaluate": "studio-evaluate .ss-confusion",
     "Runs": "studio-runs .ss-split > .ss-card h2",
     "Export": "#ss-export-go",

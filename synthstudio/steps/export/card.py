@@ -45,7 +45,7 @@ def write(contents: Contents, report: Mapping[str, Any] | None) -> str:
         f"# {plain(contents.name)}",
         _introduction(contents),
         _table(contents),
-        _numbers(report) if report else "",
+        (_judged(report) if "arms" in report else _numbers(report)) if report else "",
         _caution(contents, report),
         _licences(contents),
     ]
@@ -130,6 +130,29 @@ def _numbers(report: Mapping[str, Any]) -> str:
     over = f", 95 % interval over {plain(str(report['interval_over']))}" if "interval_over" in report else ""
     lines = [head + over + ".", "", "| trained on | accuracy | interval |", "|---|---|---|", *rows]
     return "\n".join([*lines, "", plain(str(report.get("sentence", "")))])
+
+
+def _judged(report: Mapping[str, Any]) -> str:
+    """The judge's table of a small set: accuracies on networks that its maker never saw."""
+    each = report["images_per_class"]
+    size = f"{each} image{'' if each == 1 else 's'} per class"
+    head = (
+        f"## Does it teach?\n\nAccuracy on {report['test_images']} test images of networks trained from scratch "
+        f"on {size}, "
+        f"mean over {', '.join(report['unseen'])}, which the method never saw; "
+        "95 % interval over trainings (Student's t)."
+    )
+    rows = [
+        f"| {plain(str(arm['title']))} | {arm['images']} | {_interval(arm['unseen']['augmented'])} "
+        f"| {_interval(arm['unseen']['plain'])} |"
+        for arm in report["arms"]
+    ]
+    columns = "| trained on | images | with augmentation | without |"
+    return "\n".join([head, "", columns, "|---|---|---|---|", *rows, "", plain(str(report["sentence"]))])
+
+
+def _interval(found: Mapping[str, float]) -> str:
+    return f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
 
 
 def _caution(contents: Contents, report: Mapping[str, Any] | None) -> str:

@@ -199,6 +199,9 @@ def test_parts_become_a_pipeline(mixture: Mixture, tmp_path: Path) -> None:
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "out", local_files_only=True)
     assert pipe("a 3", num_inference_steps=2, output_type="np").images.shape == (1, 64, 64, 3)
 
+    configs = [file.read_text() for file in (tmp_path / "out").rglob("*.json")]
+    assert not any(str(tmp_path) in text for text in configs), "no path of the machine that trained it"
+
     unpack(tmp_path / "out", tmp_path / "run")
     run = tmp_path / "run"
     assemble(run / "vae" / "final", run / "clip" / "final", run / "unet" / "final", tmp_path / "again")

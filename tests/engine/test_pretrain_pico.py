@@ -63,4 +63,4 @@ def test_asked_for_a_3_it_draws_what_its_clip_calls_a_3(pipe: StableDiffusionPip
     tokens = open_clip.get_tokenizer(f"local-dir:{PICO / 'clip'}")([f"a photo of a {i}" for i in range(10)])
     with torch.no_grad():
         answers = (clip.encode_image(pictures, normalize=True) @ clip.encode_text(tokens, normalize=True).T).argmax(1)
-    assert (answers == 3).float().mean() > 0.25  # chance is 0.1; this base misses its gate, see its card
+    assert (answers == 3).float().mean() > 0.5  # chance is 0.1

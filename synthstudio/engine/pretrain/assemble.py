@@ -35,6 +35,13 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n")
 
 
+def rewrite(part: Path, changes: dict[str, object]) -> None:
+    """Change a part's configuration, and forget where on this machine the part was loaded from."""
+    config = json.loads((part / "config.json").read_text())
+    config.pop("_name_or_path", None)
+    write_json(part / "config.json", config | changes)
+
+
 def write_tokenizer(folder: Path) -> None:
     """A CLIPTokenizer from open_clip's vocabulary file: the same ids."""
     lines = gzip.decompress(Path(default_bpe()).read_bytes()).decode().split("\n")
@@ -69,8 +76,9 @@ def write_pipeline(vae: Path, denoiser: Path, folder: Path) -> None:
     coder.half().save_pretrained(folder / "vae")
     UNet2DConditionModel.from_pretrained(denoiser / "unet").half().save_pretrained(folder / "unet")
     CLIPTextModel.from_pretrained(denoiser / "text_encoder").half().save_pretrained(folder / "text_encoder")
-    config = folder / "text_encoder" / "config.json"  # transformers loads in the type named here
-    write_json(config, json.loads(config.read_text()) | {"dtype": "float32"})
+    rewrite(folder / "text_encoder", {"dtype": "float32"})  # transformers loads in the type named here
+    rewrite(folder / "vae", {})
+    rewrite(folder / "unet", {})
     DPMSolverMultistepScheduler(**NOISE, steps_offset=1, timestep_spacing="leading").save_pretrained(
         folder / "scheduler"
     )

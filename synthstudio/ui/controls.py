@@ -13,16 +13,18 @@ _FEW_CHOICES = 5
 _OPTIONAL_NUMBERS = ("integer or none", "number or none")
 
 
-class Range(gr.Slider):
+def ranged(low: float, high: float, **shown: Any) -> gr.Slider:
     """A slider whose range is comfort, not validity: while a number is typed it may be outside for a moment, and what
     cannot be is refused by the Step in words, where gr.Slider answers with a bare error.
     """
+    slider = gr.Slider(low, high, **shown)
+    # Of this one only: a subclass would have gradio write a .pyi file beside this one.
+    vars(slider)["preprocess"] = _as_given
+    return slider
 
-    is_template = True  # for the browser it is gradio's own slider
 
-    def preprocess(self, payload: float) -> float:
-        """The number as it was given."""
-        return payload
+def _as_given(payload: float) -> float:
+    return payload
 
 
 def control(cls: type[Step], name: str, label: str | None = None, **changes: Any) -> Any:
@@ -48,7 +50,7 @@ def _by_type(info: FieldInfo, hint: Slider | None, shown: dict[str, Any]) -> Any
         # An empty gr.Number reaches us as 0; only text can say "none".
         return gr.Textbox(placeholder="none", **shown)
     if info.type in ("integer", "number") and hint is not None:
-        return Range(hint.low, hint.high, step=hint.step, **shown)
+        return ranged(hint.low, hint.high, step=hint.step, **shown)
     if info.type in ("integer", "number"):
         # No bounds here: the Step refuses what it cannot take with a sentence, gr.Number with a bare error.
         return gr.Number(precision=0 if info.type == "integer" else None, **shown)

@@ -12,7 +12,7 @@ from synthstudio.jobs.requests import Asked
 from synthstudio.models import MODELS
 from synthstudio.resources import Resources
 from synthstudio.ui import asking
-from synthstudio.ui.controls import Range
+from synthstudio.ui.controls import ranged
 from synthstudio.ui.session import StudioSession
 from synthstudio.ui.stock import stock
 from synthstudio.ui.tools import QUIET, filled, remembered, spoken
@@ -56,9 +56,9 @@ def _form(session: StudioSession) -> dict[str, Any]:
                            info="quick: minutes, to see how it goes. standard: to believe. paper: as published."),
         "data": gr.Dropdown(_data(session), value=DIGITS, label="Photos", elem_id="ss-data", allow_custom_value=True,
                             info="What you brought in under Data, or the path of a folder, zip or parquet file here."),
-        "shots": Range(1, 50, 16, step=1, label="Shots per class",
+        "shots": ranged(1, 50, value=16, step=1, label="Shots per class",
                            info="Real photos per class the method may see. The others test it."),
-        "folds": Range(1, 10, 1, step=1, label="Folds",
+        "folds": ranged(1, 10, value=1, step=1, label="Folds",
                            info="Repeat with other shots. Three or more give an interval you can trust."),
     }  # fmt: skip
     with gr.Accordion("More", open=False):

@@ -31,6 +31,8 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill_hover_dark="*primary_500",
         button_primary_text_color="white",
         block_shadow="none",
+        body_text_color_subdued="#62666d",  # readable on both grounds; gradio's own is too faint for text
+        body_text_color_subdued_dark="#a1a5ad",
         body_background_fill="#f7f7f5",
         body_background_fill_dark="#131416",
         block_label_text_size="*text_sm",

@@ -119,7 +119,9 @@ def finished(served):
     """The id of a recipe that has ended well: the one of an earlier test, or a small one run now."""
     from gradio_client import Client
 
-    done = [one["id"] for one in served.get("/state")["pipelines"] if one["state"] == "done"]
+    done = [
+        one["id"] for one in served.get("/state")["pipelines"] if (one["recipe"], one["state"]) == ("datadream", "done")
+    ]
     if done:
         return done[0]
     client = Client(served.url, verbose=False)

@@ -105,6 +105,12 @@ def test_lines_of_the_settings_box_win_over_the_slider(session):
     assert "<dd>7</dd>" in distil_plan.preview(session, "dm", asked)
 
 
+@pytest.mark.parametrize("value", [None, 0, 2.5])
+def test_an_empty_or_broken_number_is_a_sentence(value):
+    with pytest.raises(BadInput, match="Images per class: give a whole number"):
+        distil_recipes.asked_of({**FORM, "per_class": value})
+
+
 def test_all_photos_or_so_many_shots():
     assert distil_recipes.asked_of(FORM)[1].shots is None
     assert distil_recipes.asked_of({**FORM, "every": False})[1].shots == 16

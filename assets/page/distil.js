@@ -108,6 +108,7 @@
     class Distil extends Part {
       build() {
         this.nothing = [...this.children];
+        for (const one of this.nothing) one.hidden = true;  // until the first answer says so
         this.name = el("h2"); this.about = el("span", { class: "ss-muted" });
         this.pick = el("select", { class: "ss-select", "aria-label": "which distillation" });
         this.pick.addEventListener("change", () => { keep("distil", this.pick.value); this.listen(); });
@@ -123,6 +124,8 @@
         this.steps = el("ol", { class: "ss-steps" });
         this.curve = new CurveBox();
         this.forming = el("img", { class: "ss-forming", alt: "", hidden: true });
+        // As large as fits into the height of a screen, whatever the shape of the set.
+        this.forming.addEventListener("load", () => { this.forming.style.maxWidth = `${Math.round(480 * this.forming.naturalWidth / this.forming.naturalHeight)}px`; });
         this.formingLabels = el("div", { class: "ss-forming-labels", "aria-hidden": "true" });
         this.formingBox = el("div", { class: "ss-formingbox" }, this.formingLabels, this.forming);
         this.sheetTitle = el("h3"); this.sheet = el("div");

@@ -11,6 +11,7 @@
     class Shrink extends Part {
       build() {
         this.nothing = [...this.children];
+        for (const one of this.nothing) one.hidden = true;  // until the first answer says so
         const id = (name) => `ss-shrink-${name}`;
         this.source = el("select", { class: "ss-select", id: id("source") });
         this.rule = el("select", { class: "ss-select", id: id("rule") }, ...RULES.map(([value, words]) => el("option", { value }, words)));

@@ -8,6 +8,7 @@ from synthstudio.errors import StudioError
 from synthstudio.intake.sources import DIGITS
 from synthstudio.jobs.recipes import load_recipe
 from synthstudio.ui import asking, choices, distil_plan, distil_recipes
+from synthstudio.ui.controls import ranged
 from synthstudio.ui.session import StudioSession
 from synthstudio.ui.stock import stock
 from synthstudio.ui.tools import QUIET, empty, filled, remembered, spoken
@@ -48,7 +49,7 @@ def _form(session: StudioSession) -> dict[str, Any]:
         "recipe": gr.Dropdown(methods, value=distil_recipes.FIRST, label="Method", filterable=False,
                               elem_id="ss-distil-recipe",
                               info="The first ones optimise images; mosaic and prototypes choose or draw them."),
-        "per_class": gr.Slider(1, 50, size, step=1, label="Images per class", elem_id="ss-distil-per-class",
+        "per_class": ranged(1, 50, value=size, step=1, label="Images per class", elem_id="ss-distil-per-class",
                                info="The size of the small set."),
         "preset": gr.Radio(presets, value=presets[0], label="Preset", elem_id="ss-distil-preset",
                            info="quick: minutes, to see how it goes. standard: to believe. paper: as published."),
@@ -57,8 +58,8 @@ def _form(session: StudioSession) -> dict[str, Any]:
         form |= {
             "every": gr.Checkbox(True, label="Learn from every photo that is not held out", elem_id="ss-distil-every",
                                  info="Off: only from so many shots per class."),
-            "shots": gr.Slider(1, 200, 16, step=1, label="Shots per class", visible=False),
-            "folds": gr.Slider(1, 10, 1, step=1, label="Folds", elem_id="ss-distil-folds",
+            "shots": ranged(1, 200, value=16, step=1, label="Shots per class", visible=False),
+            "folds": ranged(1, 10, value=1, step=1, label="Folds", elem_id="ss-distil-folds",
                                info="Repeat with other shots. Three or more give an interval over shots."),
             "backbone": gr.Dropdown(choices.backbones(), value="pico", label="Backbone", allow_custom_value=True,
                                     elem_id="ss-distil-backbone",

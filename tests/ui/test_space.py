@@ -43,7 +43,7 @@ def test_a_stranger_sees_the_demo_and_can_change_nothing(space):
         answer = space.post(path, **ORIGIN)
         assert answer.status_code == 403
         assert "sign in" in answer.json()["detail"]
-    said = space.event("run_recipe", ["prompts-only", "digits", 1, 1, "quick", "pico", 0])
+    said = space.event("run_recipe", ["prompts-only", "digits", 1, 1, "quick", "pico", 0, ""])
     assert "event: error" in said
     assert "Sign in with Hugging Face" in said
     assert not (space.home / "visitors").exists()
@@ -58,13 +58,13 @@ def test_who_signs_in_works_in_a_house_of_their_own_that_others_do_not_see(space
 
 
 def test_a_recipe_runs_for_its_owner_only_and_a_second_one_waits(space):
-    said = space.event("run_recipe", ["prompts-only", "digits", 1, 1, "quick", "pico", 0], **BOB)
+    said = space.event("run_recipe", ["prompts-only", "digits", 1, 1, "quick", "pico", 0, ""], **BOB)
     pipeline = said.rpartition("data: ")[2].strip().strip('[]"')
     assert pipeline.startswith("p"), said
     assert pipeline in space.get("/studio/state", **BOB).text
     assert pipeline not in space.get("/studio/state", **ADA).text
     assert pipeline not in space.get("/studio/state").text
-    again = space.event("run_recipe", ["prompts-only", "digits", 1, 1, "quick", "pico", 7], **BOB)
+    again = space.event("run_recipe", ["prompts-only", "digits", 1, 1, "quick", "pico", 7, ""], **BOB)
     assert "1 at most per person" in again
     assert space.post(f"/studio/pipelines/{pipeline}/stop", **ORIGIN, **ADA).status_code == 404
     assert space.post(f"/studio/pipelines/{pipeline}/stop", **ORIGIN, **BOB).status_code == 200
@@ -72,7 +72,7 @@ def test_a_recipe_runs_for_its_owner_only_and_a_second_one_waits(space):
 
 def test_a_visitor_names_no_path_of_the_server(space):
     for data, backbone in (("/etc", "pico"), (str(space.home), "pico"), ("digits", "/etc"), ("digits", "a/model")):
-        said = space.event("run_recipe", ["prompts-only", data, 1, 1, "quick", backbone, 0], **ADA)
+        said = space.event("run_recipe", ["prompts-only", data, 1, 1, "quick", backbone, 0, ""], **ADA)
         assert "Choose photos that you brought in" in said or "does not run on this Space" in said
     assert str(space.home) not in space.get("/studio/state", **ADA).text
 

@@ -50,6 +50,14 @@ def table(cells: list[dict[str, object]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def command(asked: argparse.Namespace) -> str:
+    """What was asked for, without where this machine keeps it."""
+    words = ["python tests/benchmarks/does_it_help.py", *(f"--data {Path(data).name}" for data in asked.data)]
+    words += ["--shots", *map(str, asked.shots), "--recipes", *asked.recipes, "--folds", str(asked.folds)]
+    words += ["--preset", asked.preset, *(f"--set {setting}" for setting in asked.set), "--out", asked.out.name]
+    return " ".join(words)
+
+
 def width(interval: list[float]) -> float:
     """Upper minus lower end."""
     return interval[1] - interval[0]
@@ -77,10 +85,7 @@ def main() -> None:
                 cell = run(recipe, data, shots, asked)
                 cells.append({key: value for key, value in cell.items() if key not in ("artifacts", "reused")})
                 cells[-1]["data"] = Path(data).stem
-                body = {
-                    "command": " ".join(["python", "tests/benchmarks/does_it_help.py", *sys.argv[1:]]),
-                    "cells": cells,
-                }
+                body = {"command": command(asked), "cells": cells}
                 asked.out.write_text(json.dumps(body, indent=1) + "\n")
                 asked.out.with_suffix(".md").write_text(table(cells))
     print(table(cells))

@@ -5,7 +5,8 @@
 One tab of a real chromium stays open over `python app.py`. In every round keys are pressed as fast as they are taken,
 kill -9 hits the page process at a random key, it is started again, and the tab has to come back by itself. Then the
 log of decisions must hold every key pressed so far exactly once and in order; whatever the server had acknowledged
-before the kill is looked at on its own.
+before the kill is looked at on its own. All keys together stay within the pictures the tab has asked for at first: a
+picture that it does not know yet, and cannot ask for while there is no server, takes no key.
 """
 
 import argparse
@@ -161,7 +162,7 @@ def main() -> None:
     """Print one line per kill and one at the end."""
     parser = argparse.ArgumentParser(description="Kill the page while somebody reviews.")
     parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--presses", type=int, default=30, help="keys per round")
+    parser.add_argument("--presses", type=int, default=12, help="keys per round")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -176,10 +176,6 @@ def test_published_rates_stand_where_published_sgd_is_asked_for(request_):
 
 
 def test_a_frozen_encoder_may_look_and_is_named(work, request_):
-    from synthstudio.models import ASSETS
-
-    if not (ASSETS / "pico" / "clip").is_dir():
-        pytest.skip("the bundled encoder is not here")
     encoder = models.reference("pico-clip", "encoder", work.workspace)
     _, events = outputs(build("distil.match", {**request_, "encoder": encoder, "iterations": 2}), work)
     made = next(event.image.made for event in events if isinstance(event, Made))

@@ -14,7 +14,7 @@ from tests.browser.conftest import ready
 SMALL = """
 split.shots=16
 split.validation_per_class=5
-small.iterations=60
+small.iterations=600
 small.real_batch=16
 small.width=8
 judge.encoder=null
@@ -46,7 +46,7 @@ def ask(page, seed=0):
     settings_box(page).fill(SMALL)
     page.locator("#ss-distil-seed input").fill(str(seed))
     page.locator("#ss-distil-seed input").press("Tab")
-    page.wait_for_selector("#ss-distil-plan >> text=60 updates of 5 images per class")
+    page.wait_for_selector("#ss-distil-plan >> text=600 updates of 5 images per class")
 
 
 def test_digits_are_distilled_to_five_a_class_watched_stopped_resumed_judged_shrunk_and_exported(

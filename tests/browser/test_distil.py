@@ -66,7 +66,9 @@ def test_digits_are_distilled_to_five_a_class_watched_stopped_resumed_judged_shr
     page.reload()
     ready(page)
     wait_for(page, "studio-distil", "stopped")
-    assert settings_box(page).input_value() == SMALL
+    settings_box(page)
+    restored = "text => document.querySelector('#ss-distil-settings textarea')?.value === text"
+    page.wait_for_function(restored, arg=SMALL, timeout=60_000)
     page.locator("studio-distil").get_by_role("button", name="Resume").click()
     assert wait_for(page, "studio-distil", "done", "failed") == "done"
     assert page.locator("studio-distil").get_attribute("data-pipeline") == pipeline

@@ -97,8 +97,7 @@ def _wire(session: StudioSession, page: gr.Blocks, form: dict[str, Any], plan: g
     gr.on([form["recipe"].input, form["preset"].input], _of_preset, [form["recipe"], form["preset"]],
           [form["preset"], form["per_class"]], **QUIET)  # fmt: skip
     form["every"].change(lambda every: gr.Slider(visible=not every), form["every"], form["shots"], **QUIET)
-    page.load(show, fields, plan, **QUIET)
-    gr.on([one.change for one in fields], show, fields, plan, trigger_mode="always_last", **QUIET)
+    gr.on([page.load, *(one.change for one in fields)], show, fields, plan, trigger_mode="always_last", **QUIET)
     go.click(begin, fields, None, trigger_mode="once", **QUIET).success(None, js=_POKE, **QUIET)
 
 

@@ -102,8 +102,7 @@ def _wire(session: StudioSession, page: gr.Blocks, form: dict[str, Any], plan: g
 
     filled(remembered(page, "recipe", fields).then(photos, None, form["data"], **QUIET), "recipe")
     form["recipe"].input(presets, [form["recipe"], form["preset"]], form["preset"], **QUIET)
-    page.load(show, fields, plan, **QUIET)
-    gr.on([one.change for one in fields], show, fields, plan, trigger_mode="always_last", **QUIET)
+    gr.on([page.load, *(one.change for one in fields)], show, fields, plan, trigger_mode="always_last", **QUIET)
     run.click(begin, fields, None, trigger_mode="once", **QUIET).success(None, js=_POKE, **QUIET)
 
 

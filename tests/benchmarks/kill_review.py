@@ -107,7 +107,7 @@ def open_grid(page: PageProcess, tab: Any) -> None:
     """The Review tab, ready for keys."""
     tab.set_default_timeout(PATIENCE)
     tab.goto(f"{page.url}/?tab=review", wait_until="commit")
-    tab.wait_for_selector("#ss-tile-0 img")
+    tab.wait_for_selector("#ss-tile-0 img[src]")
     tab.locator(".ss-grid").focus()
 
 

@@ -197,6 +197,24 @@ def watched(chromium, served):
         one.check()
 
 
+_STAYS = """async (box, text) => {
+  for (let frame = 0; frame < 30; frame++) {
+    await new Promise(requestAnimationFrame);
+    if (box.value !== text) return false;
+  }
+  return true;
+}"""
+
+
+def write(box, text: str) -> None:
+    """Fill a box that was opened just now: gradio sets what it mounts a second time some frames later."""
+    deadline = time.monotonic() + _PATIENCE / 1000
+    box.fill(text)
+    while not box.evaluate(_STAYS, text):
+        assert time.monotonic() < deadline, "the box does not keep what is written into it"
+        box.fill(text)
+
+
 def ready(page) -> None:
     """Wait until gradio has mounted the tabs, filled its forms and our own parts have drawn once."""
     page.wait_for_selector("#ss-tabs button[role=tab][aria-selected=true]", state="attached")

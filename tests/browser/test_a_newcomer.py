@@ -5,7 +5,7 @@ Named to come first: what it makes serves the tests after it.
 
 import zipfile
 
-from tests.browser.conftest import SMALL, ready
+from tests.browser.conftest import SMALL, ready, write
 from tests.ui.pictures import hostile_zip
 
 
@@ -27,7 +27,7 @@ def ask_for_a_small_recipe(page, seed):
     page.wait_for_selector("#ss-plan >> text=What it will do")
     page.click("#ss-digits")
     page.get_by_role("button", name="More").first.click()
-    page.get_by_label("Settings").fill(SMALL)
+    write(page.get_by_label("Settings"), SMALL)
     page.locator("#ss-seed input").fill(str(seed))
     page.wait_for_selector("#ss-plan >> text=20 training steps")
 

@@ -40,7 +40,7 @@ def test_a_tile_says_that_the_disk_is_full_and_is_saved_when_there_is_room(chrom
         answer = {"status": 507, "content_type": "application/json", "body": body}
         tab.route("**/review/decide", lambda route: route.fulfill(**answer))
         tab.keyboard.press("End")
-        tab.wait_for_selector(f"#ss-tile-{DIGITS - 1} img")  # a tile that is not known yet takes no key
+        tab.wait_for_selector(f"#ss-tile-{DIGITS - 1} img[src]")  # a tile that is not known yet takes no key
         tab.keyboard.press("x")
         tab.wait_for_selector(".ss-saved[data-kind=bad]")
         assert "disk is full" in tab.locator(".ss-saved").inner_text() + tab.locator(

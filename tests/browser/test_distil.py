@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.resources import Resources
 from synthstudio.workspace import Workspace
-from tests.browser.conftest import ready
+from tests.browser.conftest import ready, write
 
 SMALL = """
 split.shots=16
@@ -43,7 +43,7 @@ def ask(page, seed=0):
     """Five images per class, and less work than the preset, through the form's own box of settings."""
     page.locator("#ss-distil-per-class input[type=number]").fill("5")
     page.locator("#ss-distil-per-class input[type=number]").press("Tab")
-    settings_box(page).fill(SMALL)
+    write(settings_box(page), SMALL)
     page.locator("#ss-distil-seed input").fill(str(seed))
     page.locator("#ss-distil-seed input").press("Tab")
     page.wait_for_selector("#ss-distil-plan >> text=600 updates of 5 images per class")

@@ -8,12 +8,17 @@ labels, equal optimiser steps, augmentation, the last step's weights. A cell (da
 in the output file is not done again, so the study can be stopped at any time; `--minutes` stops it. Nothing is chosen
 on test images. Accuracies are compared pair by pair (same draw number, same training seed), with Student's t.
 
+`--soft-labels` trains on every arm's images a second time, with the answers of one teacher (the ConvNet trained on all
+real training images) in place of the labels. `--made FOLDER` keeps the images, so that such a second look at cells that
+are there already makes nothing again.
+
 The defaults fit two cores: ConvNet of width 32 where publications have 128, hundreds of updates where they have
 thousands.
 """
 
 import argparse
 import copy
+import functools
 import json
 import tempfile
 import time
@@ -25,6 +30,7 @@ import bench
 import numpy as np
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from synthstudio.engine import backbones, devices
@@ -34,7 +40,7 @@ from synthstudio.engine.distil.forms import Form, images_of
 from synthstudio.engine.distil.forms.latents import Latents
 from synthstudio.engine.distil.forms.pixels import Pixels
 from synthstudio.engine.distil.matching import METHODS, Teaching
-from synthstudio.engine.distil.networks import initialise
+from synthstudio.engine.distil.networks import Network, initialise
 from synthstudio.engine.distil.real import RealImages, read
 from synthstudio.engine.distil.starts import Start, start
 from synthstudio.engine.distil.trajectories import Schooling, Trajectories, school, write
@@ -64,13 +70,20 @@ ORDERINGS = (  # (less, more, asked of)
     ("random", "mosaic", "unseen"),
     ("k_means", "dc", "unseen"),
     ("mosaic", "dc", "unseen"),
-)
+    *(("random", arm, f"{where}, soft labels") for arm in ("k_means", "class_mean", "dc", "glad-dc", "mosaic")
+      for where in ("distilling", "unseen")),
+)  # fmt: skip
+NOT_SETTINGS = (  # what may differ between two runs that add to one file
+    "out", "made", "backbone", "minutes", "data", "ipc", "arms", "draws", "random_draws", "soft_labels",
+)  # fmt: skip
+COLUMNS = ("distilling", "unseen", "distilling, soft labels", "unseen, soft labels")
 
 
 @dataclass(frozen=True)
 class Study:
     """One data set at one number of images per class."""
 
+    name: str
     given: argparse.Namespace
     real: RealImages
     test: Tensor
@@ -99,6 +112,20 @@ class Study:
             initialise(vae.decoder, generator(0, "random decoder"))
         return Latents(vae, level=0, made=max(64, self.real.size), size=self.real.size)
 
+    def images(self, arm: str, draw: int) -> tuple[Tensor, float | None]:
+        """The images of an arm, and the seconds they took; None if they were kept from before."""
+        if self.given.made:
+            kept = self.given.made / f"{self.name}-{self.images_per_class}-{arm}-{draw}.safetensors"
+            if kept.exists():
+                return load_file(kept)["images"], None
+        began = time.process_time()
+        images = self.make(arm, draw)
+        seconds = round(time.process_time() - began, 1)
+        if self.given.made:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            save_file({"images": images.contiguous()}, kept)
+        return images, seconds
+
     def make(self, arm: str, draw: int) -> Tensor:
         """Images (classes · per class, 3, S, S) in [0, 1], class by class."""
         seed, count = derived_seed(self.given.seed, "draw", draw), self.images_per_class
@@ -112,7 +139,7 @@ class Study:
         rule = "noise" if arm.endswith("random-decoder") else "real"
         variables = start(form, self.real, Start(rule, count, seed))
         name = arm.removeprefix("glad-").partition("-")[0]
-        more = {"trajectories": self._experts()} if name == "mtt" else {}
+        more = {"trajectories": self.experts} if name == "mtt" else {}
         updates = {"dm": self.given.dm, "dc": self.given.dc, "mtt": self.given.mtt}[name]
         method = METHODS[name](self.teaching(draw, **more))
         with tempfile.TemporaryDirectory() as folder:
@@ -141,7 +168,9 @@ class Study:
         rows = mosaic.rows_of_mosaics(patches, places, self.images_per_class, how).flatten(0, 1)
         return torch.stack([mosaic.tiled(patches.pixels[parts], how.tiles) for parts in rows]).float() / 255
 
-    def _experts(self) -> Trajectories:
+    @functools.cached_property
+    def experts(self) -> Trajectories:
+        """Experts of the distilling network, trained once for all draws."""
         given = self.given
         schooling = Schooling("convnet", given.width, given.expert_epochs, 0.03, 64, self.operations(), given.seed)
         folder = Path(tempfile.mkdtemp())
@@ -150,13 +179,23 @@ class Study:
             write(file, list(school(self.real, schooling, number, torch.device("cpu"))))
         return Trajectories(files, schooling.start(self.real, 0))
 
-    def judge(self, images: Tensor) -> dict[str, list[float]]:
+    @functools.cached_property
+    def teacher(self) -> Network:
+        """The distilling network, trained on every real training image."""
+        given, real = self.given, self.real
+        how = judge.Training(given.teacher_steps, 64, given.width, operations=self.operations())
+        return judge.train("convnet", real.pixels, real.places, len(real.labels), how, real.normalisation,
+                           derived_seed(given.seed, "teacher"))  # fmt: skip
+
+    def judge(self, images: Tensor, teacher: Network | None = None) -> dict[str, list[float]]:
         """Accuracy by architecture and training seed, of the images as PNG files read back."""
         files = to_png(to_uint8(images * 2 - 1))
         pixels = read(files, self.real.size)
         places = torch.arange(len(self.real.labels)).repeat_interleave(self.images_per_class)
         given, scale, classes = self.given, self.real.normalisation, len(self.real.labels)
-        how = judge.Training(given.training_steps, 64, given.width, operations=self.operations())
+        how = judge.Training(
+            given.training_steps, 64, given.width, operations=self.operations(), teacher=teacher
+        )  # fmt: skip
         found: dict[str, list[float]] = {}
         for name in given.architectures:
             found[name] = []
@@ -178,7 +217,7 @@ def load(name: str, given: argparse.Namespace, images_per_class: int) -> Study:
         train, test = _from_parquet(Path(name), given)
     real = RealImages.of(torch.stack([p for p, _ in train]), [label for _, label in train])
     asked = judge.places_of(real.labels, [label for _, label in test])
-    return Study(given, real, torch.stack([p for p, _ in test]), asked, images_per_class)
+    return Study(Path(name).stem, given, real, torch.stack([p for p, _ in test]), asked, images_per_class)
 
 
 def _from_parquet(path: Path, given: argparse.Namespace) -> tuple[list[tuple[Tensor, str]], list[tuple[Tensor, str]]]:
@@ -199,9 +238,10 @@ def _from_parquet(path: Path, given: argparse.Namespace) -> tuple[list[tuple[Ten
 
 
 def values(cell: dict[str, dict[str, list[float]]], where: str) -> list[float]:
-    """Per training seed: the accuracy on the distilling network, or the mean over the unseen ones."""
-    names = [name for name in cell["accuracy"] if (name == "convnet") == (where == "distilling")]
-    return [float(np.mean(column)) for column in zip(*(cell["accuracy"][name] for name in names), strict=True)]
+    """Per training seed: the accuracy on the distilling network, or the mean over the unseen ones; [] if unknown."""
+    found = cell.get("soft_labels" if where.endswith("soft labels") else "accuracy", {})
+    names = [name for name in found if (name == "convnet") == where.startswith("distilling")]
+    return [float(np.mean(column)) for column in zip(*(found[name] for name in names), strict=True)]
 
 
 def verdicts(cells: dict[str, dict], data: str, count: int) -> list[dict[str, object]]:
@@ -212,7 +252,7 @@ def verdicts(cells: dict[str, dict], data: str, count: int) -> list[dict[str, ob
         for draw in range(100):
             a, b = (cells.get(f"{data}/{count}/{arm}/{draw}") for arm in (less, more))
             if a and b:
-                pairs += [y - x for x, y in zip(values(a, where), values(b, where), strict=True)]
+                pairs += [y - x for x, y in zip(values(a, where), values(b, where), strict=False)]
         if len(pairs) < 2:
             continue
         gap = mean_over_folds(pairs)
@@ -230,15 +270,16 @@ def table(cells: dict[str, dict], wanted: list[tuple[str, int]]) -> str:
     for data, count in wanted:
         lines += [
             f"\n## {data}, {count} per class\n",
-            "| arm | distilling net | unseen nets | s to make |",
-            "|---|---|---|---|",
+            "| arm | distilling net | unseen nets | distilling, soft labels | unseen, soft labels | s to make |",
+            "|---|---|---|---|---|---|",
         ]
         for arm in ARMS:
             mine = [cell for key, cell in cells.items() if key.startswith(f"{data}/{count}/{arm}/")]
             if mine:
-                shares = {w: [v for cell in mine for v in values(cell, w)] for w in ("distilling", "unseen")}
-                said = [f"{100 * np.mean(v):.1f} ± {100 * np.std(v):.1f}" for v in shares.values()]
-                lines.append(f"| {arm} | {' | '.join(said)} | {np.mean([c['seconds'] for c in mine]):.0f} |")
+                shares = [[v for cell in mine for v in values(cell, where)] for where in COLUMNS]
+                said = [f"{100 * np.mean(v):.1f} ± {100 * np.std(v):.1f}" if v else "" for v in shares]
+                seconds = np.mean([cell.get("seconds", np.nan) for cell in mine])
+                lines.append(f"| {arm} | {' | '.join(said)} | {seconds:.0f} |")
         lines += ["\n| ordering | on | points (95 %) | pairs | |", "|---|---|---|---|---|"]
         lines += [
             f"| {v['less']} < {v['more']} | {v['on']} | {v['points']:+.1f} ({v['low']:+.1f} to {v['high']:+.1f}) "
@@ -256,11 +297,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--ipc", nargs="+", type=int, default=[1, 10])
     parser.add_argument("--architectures", nargs="+", default=["convnet", "alexnet", "vgg11", "resnet18"])
     parser.add_argument("--backbone", type=Path)
+    parser.add_argument("--made", type=Path, help="keep the images of the arms here")
+    parser.add_argument("--soft-labels", action="store_true", help="judge every arm with a teacher's answers too")
     parser.add_argument("--flip", action="store_true", help="mirror images too; not for digits")
     for name, default in (
         ("size", 32), ("width", 32), ("real-batch", 32), ("dm", 500), ("dc", 400), ("mtt", 300), ("inner", 10),
         ("experts", 3), ("expert-epochs", 10), ("draws", 2), ("random-draws", 5), ("training-seeds", 3),
-        ("training-steps", 300), ("train-per-class", 1000), ("test-per-class", 200), ("threads", 1), ("seed", 0),
+        ("training-steps", 300), ("teacher-steps", 2000),
+        ("train-per-class", 1000), ("test-per-class", 200), ("threads", 1), ("seed", 0),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no cell after this long")
@@ -270,30 +314,42 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     given = arguments()
     devices.use_threads(given.threads)
-    kept = json.loads(given.out.read_text()) if given.out.exists() else {"cells": {}}
+    about = {name: value for name, value in vars(given).items() if name not in NOT_SETTINGS}
+    kept = json.loads(given.out.read_text()) if given.out.exists() else {"settings": about, "cells": {}}
+    if kept["settings"] != about:
+        raise SystemExit(f"{given.out} was made with other settings; choose another --out.")
     cells, until = kept["cells"], time.monotonic() + 60 * given.minutes
-    wanted = [(Path(data).stem, count) for data in given.data for count in given.ipc]
-    about = {name: value for name, value in vars(given).items() if name not in ("out", "backbone", "minutes", "data")}
-    for data in given.data:
-        for count in given.ipc:
-            study: Study | None = None
-            turns = ((arm, draw) for draw in range(max(given.draws, given.random_draws)) for arm in given.arms)
-            for arm, draw in turns:
-                key = f"{Path(data).stem}/{count}/{arm}/{draw}"
-                most = given.random_draws if arm == "random" else given.draws
-                if key in cells or draw >= most or time.monotonic() > until:
-                    continue
-                study = study or load(data, given, count)
-                began = time.process_time()
-                images = study.make(arm, draw)
-                seconds = round(time.process_time() - began, 1)
-                cells[key] = {"accuracy": study.judge(images), "seconds": seconds}
-                print(key, cells[key], flush=True)
-                found = {"settings": about, "cells": cells,
-                         "orderings": {f"{d}/{c}": verdicts(cells, d, c) for d, c in wanted}}  # fmt: skip
-                given.out.write_text(json.dumps(found, indent=1) + "\n")
-    given.out.with_suffix(".md").write_text(table(cells, wanted))
-    print(table(cells, wanted))
+    wanted = [(data, count) for data in given.data for count in given.ipc]
+    for data, count in wanted:
+        study: Study | None = None
+        for arm, draw in turns(given):
+            cell = cells.get(f"{Path(data).stem}/{count}/{arm}/{draw}", {})
+            looks = [one for one in ("accuracy", *(["soft_labels"] if given.soft_labels else [])) if one not in cell]
+            if not looks or time.monotonic() > until:
+                continue
+            study = study or load(data, given, count)
+            images, seconds = study.images(arm, draw)
+            cell = cell if seconds is None else cell | {"seconds": seconds}
+            for look in looks:
+                cell[look] = study.judge(images, study.teacher if look == "soft_labels" else None)
+            cells[f"{study.name}/{count}/{arm}/{draw}"] = cell
+            print(study.name, count, arm, draw, cell, flush=True)
+            keep(given.out, about, cells, [(Path(data).stem, count) for data, count in wanted])
+    print(given.out.with_suffix(".md").read_text())
+
+
+def turns(given: argparse.Namespace) -> list[tuple[str, int]]:
+    """(arm, draw) of all cells, every arm once before any of them again."""
+    draws = range(max(given.draws, given.random_draws))
+    most = {arm: given.random_draws if arm == "random" else given.draws for arm in given.arms}
+    return [(arm, draw) for draw in draws for arm in given.arms if draw < most[arm]]
+
+
+def keep(out: Path, about: dict[str, object], cells: dict[str, dict], wanted: list[tuple[str, int]]) -> None:
+    """Write what is known by now, as JSON and as tables."""
+    found = {"settings": about, "cells": cells, "orderings": {f"{d}/{c}": verdicts(cells, d, c) for d, c in wanted}}
+    out.write_text(json.dumps(found, indent=1) + "\n")
+    out.with_suffix(".md").write_text(table(cells, wanted))
 
 
 if __name__ == "__main__":

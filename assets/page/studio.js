@@ -71,6 +71,20 @@
     say.timer = setTimeout(() => box.classList.remove("shown"), 7000);
   };
 
+  // A form's values stay in this browser. Until they were put back nothing is kept: mounting a form changes it too.
+  const returned = new Set();
+  const restoreForm = (name, fields) => {
+    returned.add(name);
+    try {
+      const values = JSON.parse(localStorage.getItem(`synthstudio.${name}`));
+      return Array.isArray(values) && values.length === fields ? values : [];
+    } catch { return []; }  // storage is off, or was written by an earlier version
+  };
+  const rememberForm = (name, values) => {
+    if (!returned.has(name)) return;
+    try { localStorage.setItem(`synthstudio.${name}`, JSON.stringify(values)); } catch { /* full or off: nothing else is lost */ }
+  };
+
   // The page is ready when every form has its values: the reader's own after a reload, else what there is to choose.
   const FORMS = ["recipe", "adapt", "sample", "distil"], filled = new Set();
   const loaded = (name) => {
@@ -200,7 +214,7 @@
   }, true);
   addEventListener("popstate", () => { restoring = true; go(query().get("tab") || "start"); restoring = false; });
 
-  window.studio = { BASE, leaveRun, flash, query, remember, progressWords, rate, el, svg, text, post, act, say, go, poke, loaded, duration, percent, Part, get state() { return state; } };
+  window.studio = { BASE, leaveRun, flash, query, remember, progressWords, rate, el, svg, text, post, act, say, go, poke, loaded, restoreForm, rememberForm, duration, percent, Part, get state() { return state; } };
   customElements.define("studio-bar", Bar);
   customElements.define("studio-time", When);
   window.addEventListener("studio:state", () => {

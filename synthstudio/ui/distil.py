@@ -90,14 +90,12 @@ def _wire(session: StudioSession, page: gr.Blocks, form: dict[str, Any], plan: g
     def begin(*values: Any) -> None:
         asking.start(session, *distil_recipes.asked_of(dict(zip(form, values, strict=True))))
 
-    filled(
-        remembered(page, "distil", fields).then(lambda: gr.Dropdown(_data(session)), None, form["data"], **QUIET),
-        "distil",
-    )
+    back = remembered(page, "distil", fields).then(lambda: gr.Dropdown(_data(session)), None, form["data"], **QUIET)
+    filled(back.then(show, fields, plan, **QUIET), "distil")
     gr.on([form["recipe"].input, form["preset"].input], _of_preset, [form["recipe"], form["preset"]],
           [form["preset"], form["per_class"]], **QUIET)  # fmt: skip
     form["every"].change(lambda every: gr.Slider(visible=not every), form["every"], form["shots"], **QUIET)
-    gr.on([page.load, *(one.change for one in fields)], show, fields, plan, trigger_mode="always_last", **QUIET)
+    gr.on([one.change for one in fields], show, fields, plan, trigger_mode="always_last", **QUIET)
     go.click(begin, fields, None, trigger_mode="once", **QUIET).success(None, js=_POKE, **QUIET)
 
 

@@ -100,9 +100,10 @@ def _wire(session: StudioSession, page: gr.Blocks, form: dict[str, Any], plan: g
         found = _data(session)
         return gr.Dropdown(found, value=found[0][1]) if "new" in request.query_params else gr.Dropdown(found)
 
-    filled(remembered(page, "recipe", fields).then(photos, None, form["data"], **QUIET), "recipe")
+    back = remembered(page, "recipe", fields).then(photos, None, form["data"], **QUIET)
+    filled(back.then(show, fields, plan, **QUIET), "recipe")
     form["recipe"].input(presets, [form["recipe"], form["preset"]], form["preset"], **QUIET)
-    gr.on([page.load, *(one.change for one in fields)], show, fields, plan, trigger_mode="always_last", **QUIET)
+    gr.on([one.change for one in fields], show, fields, plan, trigger_mode="always_last", **QUIET)
     run.click(begin, fields, None, trigger_mode="once", **QUIET).success(None, js=_POKE, **QUIET)
 
 

@@ -11,8 +11,6 @@ from synthstudio.ui.words import safe
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_SECRET = "synthstudio"  # noqa: S105  a fixed key keeps the browser's copy readable after a restart; it hides nothing
-
 
 # Keyword arguments of an event that is no part of the public API and shows no spinner.
 # Not queued: a short request and its answer, where a queued event needs a stream that a busy moment can break.
@@ -33,16 +31,20 @@ def spoken(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def remembered(page: gr.Blocks, key: str, form: Sequence[Any]) -> Any:
-    """Keep the values of a form in the reader's browser; returns the event that puts them back after a reload."""
-    kept = gr.BrowserState(None, storage_key=f"synthstudio.{key}", secret=_SECRET)
+    """Keep the values of a form in the reader's browser; returns the event that puts them back after a reload.
 
-    def put_back(values: Any) -> Any:
-        if not isinstance(values, list) or len(values) != len(form):
-            return [gr.skip() for _ in form]
-        return values
-
-    back = page.load(put_back, kept, list(form), **QUIET)
-    gr.on([one.change for one in form], None, list(form), kept, js="(...values) => [values]", **QUIET)
+    The browser does both by itself: a gr.BrowserState is mounted with its tab, and a tab that was not opened yet would
+    forget the form.
+    """
+    back = page.load(None, None, list(form), js=f"() => studio.restoreForm('{key}', {len(form)})", **QUIET)
+    gr.on(
+        [one.change for one in form],
+        None,
+        list(form),
+        None,
+        js=f"(...all) => studio.rememberForm('{key}', all)",
+        **QUIET,
+    )
     return back
 
 

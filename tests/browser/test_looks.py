@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser import screenshots
+from tests.browser.conftest import ready, write
 from tests.browser.test_a_newcomer import go
 
 DRAWN = {
@@ -53,6 +54,31 @@ def test_the_form_and_the_place_survive_a_reload_and_the_back_button(watched):
     page.wait_for_function(
         "() => [...document.querySelectorAll('input[type=number]')].some((one) => one.value === '7')"
     )
+
+
+@pytest.mark.parametrize(
+    ("tab", "box"),
+    [
+        ("start", "#ss-seed input"),
+        ("adapt", "#ss-adapt-lora-batch-size input[type=number]"),
+        ("sample", "#ss-sample-text-images-per-class input[type=number]"),
+        ("distil", "#ss-distil-per-class input[type=number]"),
+    ],
+)
+def test_every_form_survives_a_reload_that_comes_before_its_tab_is_seen_again(watched, tab, box):
+    page = watched(f"/?tab={tab}").page
+    if tab == "start":
+        page.get_by_role("button", name="More").first.click()
+    field = page.locator(box).first
+    write(field, "9")
+    field.press("Tab")
+    page.goto(page.url.split("?")[0] + "?tab=runs")
+    ready(page)
+    page.goto(page.url.split("?")[0] + f"?tab={tab}")
+    ready(page)
+    if tab == "start":
+        page.get_by_role("button", name="More").first.click()
+    page.wait_for_function("box => document.querySelector(box)?.value === '9'", arg=box)
 
 
 def test_everything_is_reached_by_the_keyboard_and_has_a_name(watched, finished):

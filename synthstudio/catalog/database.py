@@ -30,42 +30,35 @@ class Database:
     """The catalog's file. Every read takes a fresh cursor; writes are short transactions under one lock."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._connection = _connect(path)
         self._write = threading.RLock()
+        self._asked = threading.Condition()
+        self._cursors, self._closed = 0, False
         self.commits = 0  # a reader that saw this number has seen everything
         migrate(self._connection)
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
-        cursor = self._connection.cursor()
-        try:
+        with self._cursor() as cursor:
             return cursor.execute(sql, list(values)).fetchall()
-        finally:
-            cursor.close()
 
     def records(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """All rows of a query, as dictionaries by column name."""
-        cursor = self._connection.cursor()
-        try:
+        with self._cursor() as cursor:
             cursor.execute(sql, list(values))
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        finally:
-            cursor.close()
 
     def columns(self, sql: str, values: Sequence[Any] = ()) -> list[NDArray[Any]]:
         """The columns of a query as arrays, without missing values: a million whole numbers cost eight megabytes."""
-        cursor = self._connection.cursor()
-        try:
+        with self._cursor() as cursor:
             return [np.asarray(column) for column in cursor.execute(sql, list(values)).fetchnumpy().values()]
-        finally:
-            cursor.close()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor in a transaction: committed at the end, rolled back on any error."""
-        with self._write:
-            cursor = self._connection.cursor()
+        with self._write, self._cursor() as cursor:
             cursor.begin()
             try:
                 yield cursor
@@ -79,12 +72,29 @@ class Database:
                         "The disk is full or cannot be written, so this was not saved. Free some space."
                     ) from error
                 raise
-            finally:
-                cursor.close()
 
     def close(self) -> None:
-        """Fold the write-ahead log in and let others open the file."""
+        """Let questions that are being answered end, fold the write-ahead log in and let others open the file."""
+        with self._asked:
+            self._closed = True
+            self._asked.wait_for(lambda: self._cursors == 0)
         self._connection.close()
+
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._asked:
+            if self._closed:
+                raise CatalogBusy(
+                    f"The project of {self._path} was closed meanwhile. Open it again, then try once more."
+                )
+            self._cursors += 1
+        try:
+            with self._connection.cursor() as cursor:
+                yield cursor
+        finally:
+            with self._asked:
+                self._cursors -= 1
+                self._asked.notify_all()
 
 
 def insert(

@@ -1,12 +1,16 @@
 """The catalog: migrations, idempotent ingest, selection."""
 
+import threading
+
 import duckdb
 import pytest
 
 from synthstudio.artifacts import Image
 from synthstudio.catalog import Catalog
+from synthstudio.catalog.database import Database
 from synthstudio.catalog.migrations import MIGRATIONS
 from synthstudio.catalog.selection import select
+from synthstudio.errors import CatalogBusy
 from synthstudio.events import Made, Measured, Note, Output, Progress, Scored
 from synthstudio.filters import AtLeast, AtMost, TopPerLabel, sentence
 from synthstudio.resources import Resources
@@ -117,3 +121,28 @@ def test_no_filter_keeps_everything():
 def test_filters_say_what_they_do():
     said = sentence((AtLeast(scorer="label_agreement", value=0.5), TopPerLabel(scorer="sharpness", count=20)))
     assert said == "Keep images with label_agreement of at least 0.5, then the best 20 per class by sharpness."
+
+
+def test_closing_waits_for_who_is_being_answered_and_refuses_who_comes_later(tmp_path):
+    database = Database(tmp_path / "catalog.duckdb")
+    begun, go_on, answers = threading.Event(), threading.Event(), []
+
+    def read():
+        with database.transaction() as cursor:
+            begun.set()
+            go_on.wait(60)
+            answers.extend(cursor.execute("select 42").fetchall())
+
+    reader, closer = threading.Thread(target=read), threading.Thread(target=database.close)
+    reader.start()
+    assert begun.wait(60)
+    closer.start()
+    closer.join(0.2)
+    assert closer.is_alive()
+    with pytest.raises(CatalogBusy, match="was closed meanwhile"):
+        database.rows("select 1")
+    go_on.set()
+    reader.join(60)
+    closer.join(60)
+    assert answers == [(42,)]
+    duckdb.connect(tmp_path / "catalog.duckdb").close()

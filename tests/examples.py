@@ -33,5 +33,6 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "distil.match": {"images": SET, "method": "dc", "parameterisation": "latents", "backbone": BACKBONE, "seed": 1},
     "distil.experts": {"images": SET, "seed": 1},
     "export.image_folder": {"synthetic": SET, "test": TEST, "name": "my cats"},
+    "export.classifier": {"classifier": f"classifier:{_A}", "name": "my cats"},
     "export.adapter": {"adapter": f"adapter:{_A}", "name": "my cats"},
 }

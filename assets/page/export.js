@@ -1,4 +1,4 @@
-// Export: the dataset as an image folder and the adapter as a LoRA folder, each fetched as a zip.
+// Export: the dataset as an image folder, the adapter as a LoRA folder, the classifier as a program with its weights, each fetched as a zip.
 (() => {
   "use strict";
   const boot = () => {
@@ -6,8 +6,12 @@
     const size = (bytes) => bytes > 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : bytes > 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.ceil(bytes / 1e3)} kB`;
     const SNIPPETS = {
       "export.image_folder": (folder) => `from datasets import load_dataset\ndataset = load_dataset(${JSON.stringify(folder)})`,
+      "export.classifier": (folder) => `pip install open_clip_torch pillow safetensors\npython ${JSON.stringify(`${folder}/classify.py`)} photo.jpg`,
       "export.adapter": (folder) => `from diffusers import StableDiffusionPipeline\npipe = StableDiffusionPipeline.from_pretrained("the backbone's folder or name")\npipe.load_lora_weights(${JSON.stringify(folder)})`,
     };
+
+    const TITLES = { "export.image_folder": "Dataset", "export.adapter": "Adapter", "export.classifier": "Classifier" };
+    const TAUGHT = { real_and_synthetic: "real + synthetic images", real_only: "real images only", synthetic_only: "synthetic images only" };
 
     class Export extends Part {
       build() {
@@ -15,17 +19,18 @@
         this.recipe = el("select", { class: "ss-select", id: "ss-export-recipe" });
         this.fold = el("select", { class: "ss-select", id: "ss-export-fold" });
         this.recipe.addEventListener("change", () => this.folds());
+        this.classifier = el("select", { class: "ss-select", id: "ss-export-classifier" }, ...Object.entries(TAUGHT).map(([arm, words]) => el("option", { value: arm }, words)));
         this.name = el("input", { class: "ss-input", id: "ss-export-name", value: "dataset", maxlength: 120 });
         this.go = el("button", { type: "button", class: "ss-button strong", id: "ss-export-go" }, "Write it");
         this.go.addEventListener("click", async () => {
           this.go.disabled = true;
-          await post("/exports", { pipeline: this.recipe.value, fold: Number(this.fold.value || 0), name: this.name.value }).catch(() => null);
+          await post("/exports", { pipeline: this.recipe.value, fold: Number(this.fold.value || 0), name: this.name.value, classifier: this.classifier.value }).catch(() => null);
           this.go.disabled = false; this.loaded = 0; this.draw();
         });
         this.form = el("div", { class: "ss-card", hidden: true }, el("h2", {}, "Write a dataset for other tools"),
-          el("p", { class: "ss-muted" }, "train: the shots and the kept synthetic images, marked as synthetic. validation and test: real photos only. With a metadata table, a card with the numbers, and the adapter if there is one."),
+          el("p", { class: "ss-muted" }, "train: the shots and the kept synthetic images, marked as synthetic. validation and test: real photos only. With a metadata table and a card with the numbers. The adapter and the classifier, if the recipe made them, get folders of their own."),
           el("p", { class: "ss-buttons" }, el("label", { for: "ss-export-recipe" }, "Recipe run"), this.recipe, el("label", { for: "ss-export-fold" }, "Fold"), this.fold,
-            el("label", { for: "ss-export-name" }, "Name"), this.name, this.go));
+            el("label", { for: "ss-export-classifier" }, "Classifier taught by"), this.classifier, el("label", { for: "ss-export-name" }, "Name"), this.name, this.go));
         this.list = el("div");
         this.append(this.nothing, this.form, this.list);
       }
@@ -53,7 +58,7 @@
       }
       card(one) {
         return el("div", { class: "ss-card", "data-export": one.kind, "data-state": one.state }, ...[
-          el("div", { class: "ss-live-head" }, el("h3", {}, `${one.kind === "export.adapter" ? "Adapter" : "Dataset"}: ${one.name}`), el("div", { class: "ss-live-right" },
+          el("div", { class: "ss-live-head" }, el("h3", {}, `${TITLES[one.kind]}: ${one.name}`), el("div", { class: "ss-live-right" },
             el("span", { class: "ss-state", "data-state": one.state }, one.state),
             one.folder ? el("a", { class: "ss-button strong", href: `${BASE}/exports/${encodeURIComponent(one.run)}.zip`, download: true }, `Download zip, ${size(one.bytes)}`) : null)),
           one.error ? el("div", { class: "ss-badline" }, one.error) : null,

@@ -306,20 +306,48 @@ def probabilities(fitted: Fitted, images: Images, embeddings: NDArray[np.float32
             embeddings = encoder.embed_images(images.pixels)
         weight, bias = fitted.tensors["weight"].numpy(), fitted.tensors["bias"].numpy()
         return softmax(embeddings @ weight.T + bias)
-    update = LowRank(targets_of(encoder.model, fitted.targets, fitted.depth), fitted.rank, fitted.alpha)
-    update.load(fitted.tensors)
-    update.flat.data = update.flat.data.to(encoder.device)
+    update = _update(fitted, encoder)
     towers = Towers(encoder, first_adapted(encoder, update))
-    tokens = encoder.tokens([sentence(fitted.prompt, label) for label in fitted.labels])
     with torch.no_grad():
         weights = update.weights(encoder.model)
-        text = functional_call(_Texts(encoder.model), {f"model.{n}": w for n, w in weights.items()}, (tokens,))
 
         def vectors(features: Tensor) -> Tensor:
             return towers.images(weights, features.to(encoder.device))
 
         found = in_batches(images.frozen(towers), vectors, encoder.batch(0))
+        text = _text_head(fitted, encoder, weights)
     return softmax(encoder.scale * found.numpy() @ text.cpu().numpy().T)
+
+
+@torch.no_grad()
+def standalone(fitted: Fitted, encoder: Encoder) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+    """A classifier without LoRA: the encoder's state with the updates added in, and a linear head on unit vectors.
+
+    Returns (state, weight (labels, D), bias (labels,)); the class probabilities of an image are
+    softmax(weight · unit vector + bias).
+    """
+    state = dict(encoder.model.state_dict())
+    if fitted.kind == "linear_probe":
+        return state, fitted.tensors["weight"], fitted.tensors["bias"]
+    weights = _update(fitted, encoder).weights(encoder.model)
+    text = _text_head(fitted, encoder, weights)
+    return state | weights, encoder.scale * text, torch.zeros(len(fitted.labels))
+
+
+def _update(fitted: Fitted, encoder: Encoder) -> LowRank:
+    update = LowRank(targets_of(encoder.model, fitted.targets, fitted.depth), fitted.rank, fitted.alpha)
+    update.load(fitted.tensors)
+    update.flat.data = update.flat.data.to(encoder.device)
+    return update
+
+
+def _text_head(fitted: Fitted, encoder: Encoder, weights: dict[str, Tensor]) -> Tensor:
+    """Unit text vectors (labels, D) of the labels under adapted weights."""
+    tokens = encoder.tokens([sentence(fitted.prompt, label) for label in fitted.labels])
+    found: Tensor = functional_call(
+        _Texts(encoder.model), {f"model.{name}": weight for name, weight in weights.items()}, (tokens,)
+    )
+    return found
 
 
 # ---- files

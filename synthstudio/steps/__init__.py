@@ -50,6 +50,7 @@ from synthstudio.steps.distil import experts, match, mosaic, prototypes  # noqa:
 from synthstudio.steps.distil import select as _distil_select  # noqa: E402, F401 - `select` is a package too
 from synthstudio.steps.evaluate import compare, shrink, small_set  # noqa: E402, F401
 from synthstudio.steps.export import adapter, image_folder  # noqa: E402, F401
+from synthstudio.steps.export import classifier as _export_classifier  # noqa: E402, F401 - train has one too
 from synthstudio.steps.sample import text, variation  # noqa: E402, F401
 from synthstudio.steps.score import label_agreement, nearest_real, sharpness  # noqa: E402, F401
 from synthstudio.steps.select import filter as _select_filter  # noqa: E402, F401 - `filter` is taken

@@ -55,7 +55,7 @@ def _of_fold(studio: Studio, pipeline: Pipeline, fold: int) -> dict[str, Any]:
     made = {one.kind: studio.catalog.runs.outputs(str(one.run_id)) for one in nodes}
     if not any(kind.startswith("distil.") and "images" in outputs for kind, outputs in made.items()):
         raise BadInput("The set is not there yet. Wait until it was made, or resume the run.")
-    fields = delivery.of(made, _NO_NAME)
+    fields = delivery.dataset(made, _NO_NAME)
     return {**fields, **_parts(studio, str(fields["synthetic"]))}
 
 

@@ -1,4 +1,4 @@
-"""Write a finished recipe's dataset and adapter for other tools, and stream the folders as zips."""
+"""Write a finished recipe's dataset, adapter and classifier for other tools, and stream the folders as zips."""
 
 import functools
 import os
@@ -10,12 +10,11 @@ from typing import IO, Any, cast
 from synthstudio.catalog.runs import Run
 from synthstudio.errors import BadInput, Missing
 from synthstudio.jobs import delivery
-from synthstudio.step import Step, from_json
-from synthstudio.step import build as build_step
+from synthstudio.step import from_json
 from synthstudio.ui.session import StudioSession
 from synthstudio.ui.stock import title_of
 
-_KINDS = ("export.image_folder", "export.adapter")
+_KINDS = ("export.image_folder", "export.adapter", "export.classifier")
 _CHUNK = 1 << 18
 
 
@@ -34,25 +33,11 @@ def overview(session: StudioSession) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def begin(session: StudioSession, pipeline_id: str, fold: int, name: str) -> list[str]:
-    """Queue the exports of a finished recipe; returns their runs."""
+def begin(session: StudioSession, pipeline_id: str, fold: int, name: str, classifier: str) -> list[str]:
+    """Queue the exports of a finished recipe: dataset, adapter, and the classifier of this arm; returns their runs."""
     with session.acting() as studio:
-        steps = steps_of(session, pipeline_id, fold, name.strip() or "dataset")
-        return [studio.submit(step)[0] for step in steps]
-
-
-def steps_of(session: StudioSession, pipeline_id: str, fold: int, name: str) -> list[Step]:
-    """The dataset, and the adapter if the recipe trained one."""
-    catalog = session.studio.catalog
-    pipeline = catalog.pipelines.get(pipeline_id)
-    if pipeline.state != "done":
-        raise BadInput("Only a finished recipe can be exported. Wait for its end, or resume it.")
-    nodes = [n for n in catalog.pipelines.nodes(pipeline_id) if n.fold in (None, fold) and n.run_id]
-    made = {node.kind: catalog.runs.outputs(node.run_id) for node in nodes if node.run_id}
-    steps = [build_step("export.image_folder", delivery.of(made, name))]
-    if "adapt.lora" in made:
-        steps.append(build_step("export.adapter", {"adapter": made["adapt.lora"]["adapter"], "name": name}))
-    return steps
+        steps = delivery.steps(studio.catalog, pipeline_id, fold, name.strip() or "dataset", classifier)
+        return [studio.submit(step)[0] for step in steps.values()]
 
 
 def folder_of(session: StudioSession, run_id: str) -> Path:

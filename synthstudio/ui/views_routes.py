@@ -64,6 +64,7 @@ class _Export(BaseModel):
     pipeline: str = Field(max_length=64)
     fold: int = Field(0, ge=0, le=999)
     name: str = Field("dataset", max_length=120)
+    classifier: str = Field("real_and_synthetic", max_length=40)
 
 
 def export_router(session: StudioSession) -> APIRouter:
@@ -76,7 +77,11 @@ def export_router(session: StudioSession) -> APIRouter:
 
     @routes.post("")
     async def begin(asked: _Export) -> dict[str, Any]:
-        return {"runs": await asyncio.to_thread(exports.begin, session, asked.pipeline, asked.fold, asked.name)}
+        return {
+            "runs": await asyncio.to_thread(
+                exports.begin, session, asked.pipeline, asked.fold, asked.name, asked.classifier
+            )
+        }
 
     @routes.get("/{name}.zip")
     def download(name: str) -> StreamingResponse:

@@ -44,6 +44,7 @@ _KINDS = {
     "evaluate.compare": "Compare on the test photos",
     "export.image_folder": "Write the dataset",
     "export.adapter": "Write the adapter",
+    "export.classifier": "Write the classifier",
 }
 STATES = {
     "waiting": "waiting",

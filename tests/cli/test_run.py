@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,3 +78,11 @@ def test_the_export_loads_where_people_load_datasets(finished, monkeypatch):
     assert sorted(train.classes) == [str(digit) for digit in range(10)]
     assert list(target.glob("loras/*/pytorch_lora_weights.safetensors"))
     assert found["sentence"] in (target / "README.md").read_text()
+    assert found["sentence"] in (target / "classifier/README.md").read_text()
+    photo = next((target / "test").rglob("*.png"))
+    asked = subprocess.run([sys.executable, target / "classifier/classify.py", photo], capture_output=True, text=True)
+    assert asked.returncode == 0, asked.stderr
+    assert re.fullmatch(r"\S+\t\d: [\d.]+%\t\d: [\d.]+%\t\d: [\d.]+%\n", asked.stdout)
+    refused = synthstudio("export", folder / "no", "--home", folder / "home", "--classifier", "both")
+    assert refused.returncode != 0
+    assert "Choose one of real_and_synthetic" in refused.stderr

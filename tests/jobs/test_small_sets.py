@@ -53,7 +53,7 @@ def test_recipes_without_a_judge_have_no_table():
 def test_a_small_set_is_exported_alone():
     split = {"shots": "set:shots", "validation": None, "test": "test:t"}
     small = {"collect.split": split, "distil.mosaic": {"images": "set:s"}, "evaluate.small_set": {"report": "report:r"}}
-    found = delivery.of(small, "x")
+    found = delivery.dataset(small, "x")
     assert found == {"synthetic": "set:s", "validation": None, "test": "test:t", "report": "report:r", "name": "x"}
     with pytest.raises(BadInput, match="no selection"):
-        delivery.of({"collect.split": split}, "x")
+        delivery.dataset({"collect.split": split}, "x")

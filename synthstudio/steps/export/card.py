@@ -45,7 +45,7 @@ def write(contents: Contents, report: Mapping[str, Any] | None) -> str:
         f"# {plain(contents.name)}",
         _introduction(contents),
         _table(contents),
-        (_judged(report) if "arms" in report else _numbers(report)) if report else "",
+        (_judged(report) if "arms" in report else numbers(report)) if report else "",
         _caution(contents, report),
         _licences(contents),
     ]
@@ -116,7 +116,8 @@ def _table(contents: Contents) -> str:
     return "\n".join(["## Images", "", head, "|" + "---|" * (3 + len(columns)), *rows])
 
 
-def _numbers(report: Mapping[str, Any]) -> str:
+def numbers(report: Mapping[str, Any]) -> str:
+    """The comparison on test images: a row per arm, and the sentence."""
     folds = report.get("folds", [])
     images = sum(int(fold["test_images"]) for fold in folds)
     intervals = report.get("interval95", {})

@@ -48,9 +48,9 @@ def test_the_quick_recipe_on_digits_from_the_first_screen_to_an_export_that_load
 
     page.wait_for_selector("studio-live li[data-state=running]:has-text('Adapt the model')")
     panel = page.locator("studio-live")
-    panel.get_by_role("button", name="Stop").click()
+    panel.get_by_role("button", name="Stop").dblclick()
     wait_for_state(page, "stopped")
-    panel.get_by_role("button", name="Resume").click()
+    panel.get_by_role("button", name="Resume").dblclick()
     page.wait_for_function("() => /^\\d+ % ·/.test(document.title)")
     assert wait_for_state(page, "done", "failed") == "done"
     page.wait_for_function("() => document.title === 'SynthStudio'")
@@ -62,7 +62,7 @@ def test_the_quick_recipe_on_digits_from_the_first_screen_to_an_export_that_load
 
     reject_two_and_undo_one(page, served)
     look_at_the_numbers(page)
-    export_and_load(page, tmp_path)
+    export_and_load(page, served, tmp_path)
     go(page, "Runs")
     page.wait_for_selector("studio-runs tr[data-run] >> nth=10")
 
@@ -91,13 +91,16 @@ def look_at_the_numbers(page):
     assert "Split: test, n = " in page.locator("studio-evaluate").inner_text()
 
 
-def export_and_load(page, folder):
+def export_and_load(page, served, folder):
     from datasets import load_dataset
     from torchvision.datasets import ImageFolder
 
     go(page, "Export")
-    page.click("#ss-export-go")
-    page.wait_for_selector("[data-export='export.image_folder'][data-state=done] a")
+    page.dblclick("#ss-export-go")
+    for kind in ("export.image_folder", "export.adapter", "export.classifier"):
+        page.wait_for_selector(f"[data-export='{kind}'][data-state=done] a")
+    assert [run["kind"] for run in served.get("/runs", limit=500)].count("export.image_folder") == 1
+    assert "classify.py" in page.locator("[data-export='export.classifier']").inner_text()
     with page.expect_download() as download:
         page.click("[data-export='export.image_folder'] a")
     download.value.save_as(folder / "dataset.zip")

@@ -81,6 +81,20 @@ def test_a_selection_is_decided_at_once_and_undone_at_once(page, served):
     assert all(decided(served)[digest] == before.get(digest, "clear") for digest in digests)
 
 
+def test_a_selection_is_frozen_once_however_often_the_button_is_pressed(page, served):
+    def freezes():
+        return [run["kind"] for run in served.get("/runs", limit=500)].count("collect.freeze")
+
+    before = freezes()
+    page.locator("#ss-tile-4").click()
+    page.locator("#ss-tile-8").click(modifiers=["Shift"])
+    page.get_by_role("button", name="Freeze…").click()
+    page.get_by_role("button", name="The selected images").dblclick()
+    page.get_by_text("5 images in", exact=False).wait_for()
+    assert freezes() == before + 1
+    press(page, "Escape")
+
+
 def test_keys_typed_elsewhere_decide_nothing(page, served):
     before = served.get("/review/changes", since=0)["last"]
     go(page, "Sample")

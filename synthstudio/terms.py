@@ -132,6 +132,12 @@ PromptDropout = Annotated[
 MinSnrGamma = Annotated[
     float | None, Field(gt=0, le=100, description="Min-SNR weighting of the timesteps; none: all weigh the same.")
 ]
+Representativeness = Annotated[
+    float, Field(ge=0, le=1, description="Minimax: pull towards the least alike photo; 0: off, published 0.002.")
+]
+Diversity = Annotated[
+    float, Field(ge=0, le=1, description="Minimax: push from the most alike earlier image; 0: off, published 0.008.")
+]
 Crop = Annotated[
     Literal["random", "centre", "pad"],
     Field(description="How a photo becomes square: random crop, centre crop or padding."),

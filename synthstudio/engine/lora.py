@@ -23,6 +23,7 @@ from torch.utils.hooks import RemovableHandle
 from synthstudio import weightfile
 from synthstudio.engine.backbones import StableDiffusion
 from synthstudio.engine.lora_state import plain, use_adapter, write_adapter
+from synthstudio.engine.minimax import Minimax
 from synthstudio.engine.seeds import generator
 from synthstudio.engine.solvers import signal_share
 from synthstudio.errors import StudioError, UnsafeInput
@@ -50,6 +51,8 @@ class Recipe:
     weight_decay: float = 1e-2
     prompt_dropout: float = 0.0
     min_snr_gamma: float | None = None
+    representativeness: float = 0.0
+    diversity: float = 0.0
     seed: int = 0
 
     def rate(self, step: int) -> float:
@@ -88,6 +91,7 @@ class _Batch:
     noise: Tensor
     timesteps: Tensor
     prompts: list[str]
+    places: Tensor  # the class of each, also where its prompt was dropped
 
 
 class LowRank:
@@ -154,6 +158,9 @@ class Training:
         self.optimizer = torch.optim.AdamW(
             [self.lora.flat], lr=recipe.learning_rate, betas=(0.9, 0.999), weight_decay=recipe.weight_decay, fused=True
         )
+        self.labels = list(dict.fromkeys(photos.prompts))  # a prompt is a class
+        self.minimax = Minimax(len(self.labels), photos.mean[0].numel(), recipe.representativeness, recipe.diversity,
+                               self.device) if recipe.representativeness or recipe.diversity else None  # fmt: skip
         self.probe_batch = self._probe_batch()
 
     def run(self, checkpoint_every: int) -> Generator[Tick, None, None]:
@@ -186,16 +193,20 @@ class Training:
     def probe(self) -> float:
         """The loss on the fixed probe set: comparable from step to step, where the training loss is mostly noise."""
         with torch.no_grad():
-            return float(self._loss(self.probe_batch))
+            return float(self._loss(self.probe_batch)[0])
 
     def _update(self, step: int) -> float:
         self.optimizer.param_groups[0]["lr"] = self.recipe.rate(step)
         assert self.lora.flat.grad is not None
         self.lora.flat.grad.zero_()
-        loss = self._loss(self._batch(step))
+        batch = self._batch(step)
+        loss, clean = self._loss(batch)
+        value = loss.item()
+        if self.minimax is not None:
+            share = self.signal.to(self.device)[batch.timesteps]
+            loss = loss + self.minimax.loss(clean, batch.latents, batch.places, share)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.lora.flat, 1.0)
-        value = loss.item()
         if not (math.isfinite(value) and math.isfinite(norm.item())):
             raise NotFinite(
                 f"The loss is no longer a finite number (step {step + 1} of {self.recipe.steps}). "
@@ -204,7 +215,8 @@ class Training:
         self.optimizer.step()
         return value
 
-    def _loss(self, batch: _Batch) -> Tensor:
+    def _loss(self, batch: _Batch) -> tuple[Tensor, Tensor]:
+        """The loss of a batch, and the clean latents that its predictions mean."""
         distinct = list(dict.fromkeys(batch.prompts))
         rows = torch.tensor([distinct.index(prompt) for prompt in batch.prompts], device=self.device)
         embed = self.backbone.embed if self.recipe.text_encoder else self.backbone.encode_prompts
@@ -214,8 +226,11 @@ class Training:
         target = share.sqrt() * batch.noise - (1 - share).sqrt() * batch.latents if velocity else batch.noise
         dtype = self.backbone.dtype
         predicted = self.backbone.predict(noised.to(dtype), batch.timesteps, embed(distinct).to(dtype), rows)
-        error = (predicted.float() - target).square().mean(dim=(1, 2, 3))
-        return (error * self._weights(share.flatten(), velocity)).mean()
+        predicted = predicted.float()
+        error = (predicted - target).square().mean(dim=(1, 2, 3))
+        away = (1 - share).sqrt() * predicted
+        clean = share.sqrt() * noised - away if velocity else (noised - away) / share.sqrt()
+        return (error * self._weights(share.flatten(), velocity)).mean(), clean
 
     def _weights(self, share: Tensor, velocity: bool) -> Tensor:
         """1, or min-SNR-γ weights (Hang et al. 2023, arXiv:2303.09556)."""
@@ -242,7 +257,7 @@ class Training:
         batch = self._draw([i * count // PROBES for i in range(PROBES)], drawn, 0.0)
         spread = ((torch.arange(PROBES) + 0.5) / PROBES * len(self.signal)).long()
         order = torch.randperm(PROBES, generator=drawn)
-        return _Batch(batch.latents, batch.noise, spread[order].to(self.device), batch.prompts)
+        return _Batch(batch.latents, batch.noise, spread[order].to(self.device), batch.prompts, batch.places)
 
     def _draw(self, chosen: Sequence[int], drawn: torch.Generator, dropout: float) -> _Batch:
         luck = torch.rand((3, len(chosen)), generator=drawn).tolist()
@@ -253,7 +268,8 @@ class Training:
         noise = torch.randn(mean.shape, generator=drawn)
         timesteps = torch.tensor([int(x * len(self.signal)) for x in luck[1]])
         prompts = ["" if x < dropout else self.photos.prompts[i] for i, x in zip(chosen, luck[2], strict=True)]
-        return _Batch(latents.to(self.device), noise.to(self.device), timesteps.to(self.device), prompts)
+        places = torch.tensor([self.labels.index(self.photos.prompts[i]) for i in chosen])
+        return _Batch(latents.to(self.device), noise.to(self.device), timesteps.to(self.device), prompts, places)
 
     def save(self) -> None:
         """Write everything a resume needs, in one file that appears complete or not at all."""
@@ -264,6 +280,8 @@ class Training:
             "first_moment": plain(state.get("exp_avg", zeros)),
             "second_moment": plain(state.get("exp_avg_sq", zeros)),
         }
+        if self.minimax is not None:
+            tensors |= {f"minimax.{name}": plain(tensor) for name, tensor in self.minimax.tensors().items()}
         weightfile.write(self.checkpoint, tensors, {"step": str(self.step), "recipe": self._fingerprint()})
 
     def _resume(self) -> int:
@@ -284,6 +302,8 @@ class Training:
             "exp_avg": tensors["first_moment"],
             "exp_avg_sq": tensors["second_moment"],
         }
+        if self.minimax is not None:
+            self.minimax.load({name: tensors[f"minimax.{name}"] for name in self.minimax.tensors()})
         return step
 
     def _fingerprint(self) -> str:

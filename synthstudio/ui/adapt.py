@@ -15,7 +15,7 @@ from synthstudio.ui.tools import QUIET, empty, filled, remembered, spoken
 _FIRST = ("scope", "prompt", "training_steps", "rank", "learning_rate", "batch_size")
 _MORE = (
     "alpha", "epochs", "warmup_steps", "weight_decay", "targets", "train_text_encoder", "crop", "resolution",
-    "prompt_dropout", "min_snr_gamma", "seed",
+    "prompt_dropout", "min_snr_gamma", "representativeness", "diversity", "seed",
 )  # fmt: skip
 _PRESETS = "datadream"
 

@@ -21,6 +21,7 @@ from synthstudio.steps.sample.plan import EVERY, fill
 from synthstudio.terms import (
     Alpha,
     Crop,
+    Diversity,
     Epochs,
     ImageSetId,
     LearningRate,
@@ -29,6 +30,7 @@ from synthstudio.terms import (
     Prompt,
     PromptDropout,
     Rank,
+    Representativeness,
     Resolution,
     Scope,
     Seed,
@@ -70,6 +72,8 @@ class Lora(Step):
     resolution: Resolution = None
     prompt_dropout: PromptDropout = 0.0
     min_snr_gamma: MinSnrGamma = None
+    representativeness: Representativeness = 0.0
+    diversity: Diversity = 0.0
     seed: Seed = 0
 
     @model_validator(mode="after")
@@ -186,6 +190,8 @@ class _Fit:
             weight_decay=step.weight_decay,
             prompt_dropout=step.prompt_dropout,
             min_snr_gamma=step.min_snr_gamma,
+            representativeness=step.representativeness,
+            diversity=step.diversity,
             seed=step.seed,
         )
 
@@ -249,6 +255,8 @@ def _document(step: Lora, groups: dict[str, list[Member]], finished: dict[str, _
             "learning_rate": step.learning_rate,
             "batch_size": step.batch_size,
             "train_text_encoder": step.train_text_encoder,
+            "representativeness": step.representativeness,
+            "diversity": step.diversity,
             "seed": step.seed,
             "probe_loss_before": {label: one.before for label, one in finished.items()},
             "probe_loss_after": {label: one.after for label, one in finished.items()},

@@ -1,5 +1,6 @@
 """Adapt: fit a LoRA to the shots. Essentials first, the rest under More."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -31,10 +32,12 @@ def build(session: StudioSession, page: gr.Blocks) -> None:
                 info="Real photos to learn from. A recipe’s split makes them; test photos are never here.",
             )
             backbone = gr.Dropdown(choices.backbones(), value="pico", label="Backbone", allow_custom_value=True)
-            preset = gr.Radio(_presets(), label="Preset", info="Fills the settings below; change what you like.")
-            form = {name: controls.control(Lora, name) for name in _FIRST}
+            preset = gr.Radio(
+                _presets(), value=_presets()[0], label="Preset", info="Fills the settings below; change what you like."
+            )
+            form = _controls(_FIRST)
             with gr.Accordion("More", open=False):
-                form |= {name: controls.control(Lora, name) for name in _MORE}
+                form |= _controls(_MORE)
             go = gr.Button("Adapt", variant="primary", elem_id="ss-adapt-go")
         with gr.Column(min_width=320):
             gr.HTML(
@@ -63,6 +66,12 @@ def build(session: StudioSession, page: gr.Blocks) -> None:
 
 
 _NOTHING = "No adapter yet. Bring photos in, run a recipe or split them, then choose the shots here."
+
+
+def _controls(names: Sequence[str]) -> dict[str, Any]:
+    """The controls of these fields, with the values of the first preset."""
+    values = _of_preset(_presets()[0], list(names))
+    return {name: controls.control(Lora, name, value=value) for name, value in zip(names, values, strict=True)}
 
 
 def _presets() -> list[str]:

@@ -119,17 +119,22 @@ def served(tmp_path_factory):
 @pytest.fixture(scope="package")
 def finished(served):
     """The id of a recipe that has ended well: the one of an earlier test, or a small one run now."""
-    from gradio_client import Client
-
     done = [
         one["id"] for one in served.get("/state")["pipelines"] if (one["recipe"], one["state"]) == ("datadream", "done")
     ]
     if done:
         return done[0]
+    return recipe(served, SMALL)
+
+
+def recipe(served, settings="") -> str:
+    """The id of a quick recipe on digits, run now to its end."""
+    from gradio_client import Client
+
     client = Client(served.url, verbose=False)
-    pipeline = client.predict(recipe="datadream", data="digits", shots=16, settings=SMALL, api_name="/run_recipe")
+    pipeline = client.predict(recipe="datadream", data="digits", shots=16, settings=settings, api_name="/run_recipe")
     client.close()
-    served.until(lambda: served.get("/state", pipeline=pipeline)["pipeline"]["state"] == "done", 600)
+    served.until(lambda: served.get("/state", pipeline=pipeline)["pipeline"]["state"] == "done", 1800)
     return pipeline
 
 

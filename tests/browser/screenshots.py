@@ -1,6 +1,7 @@
 """The README's pictures: the page as it is, light and dark, wide and on a phone, as small files.
 
-`SCREENSHOTS=assets/screenshots python -m pytest tests/browser/test_looks.py` makes them anew.
+`SCREENSHOTS=assets/screenshots python -m pytest tests/browser/test_looks.py -k pictures` makes them anew, of the quick
+recipe as everybody gets it; without that, a smaller recipe is shown and the pictures are thrown away.
 """
 
 import io
@@ -32,6 +33,8 @@ def take(open_page, pipeline: str, folder: Path) -> list[Path]:
                     " || one.complete)"
                 )
                 if name == "review":
+                    page.get_by_label("Order").select_option("newest")
+                    page.wait_for_selector("#ss-tile-0[aria-label*=synthetic]")
                     page.wait_for_function(
                         "() => [...document.querySelectorAll('.ss-tile img')].every((one) => one.naturalWidth)"
                     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser import screenshots
-from tests.browser.conftest import ready, write
+from tests.browser.conftest import ready, recipe, write
 from tests.browser.test_a_newcomer import go
 
 DRAWN = {
@@ -32,8 +32,10 @@ def test_no_tab_scrolls_sideways_on_a_phone(watched, finished, scheme):
         assert width <= 390, f"{name} is {width} pixels wide"
 
 
-def test_the_pictures_of_the_readme_can_be_made(watched, finished, tmp_path):
-    made = screenshots.take(watched, finished, Path(os.environ.get("SCREENSHOTS", tmp_path)))
+def test_the_pictures_of_the_readme_can_be_made(watched, served, request, tmp_path):
+    folder = os.environ.get("SCREENSHOTS")
+    pipeline = recipe(served) if folder else request.getfixturevalue("finished")
+    made = screenshots.take(watched, pipeline, Path(folder or tmp_path))
     assert sorted(path.name for path in made) == sorted(screenshots.NAMES)
     assert all(path.stat().st_size <= screenshots.MOST_BYTES for path in made)
     assert sum(path.stat().st_size for path in made) <= screenshots.MOST_BYTES_TOGETHER

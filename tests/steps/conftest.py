@@ -11,6 +11,12 @@ def clip(tmp_path_factory):
     return make_clip(tmp_path_factory.mktemp("clip") / "vit", "vit")
 
 
+@pytest.fixture(scope="module")
+def shelf():
+    """Backbones that the tests of a file load once, for files that ask for it."""
+    return {}
+
+
 @pytest.fixture
 def work(tmp_path):
     return work_in(tmp_path)

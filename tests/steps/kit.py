@@ -44,6 +44,13 @@ def work_in(folder: Path) -> PlainWork:
     return PlainWork(Workspace.open(folder / "home", "toy"), scratch)
 
 
+def fresh(work: PlainWork) -> PlainWork:
+    """The same workspace with an empty scratch folder, as after another attempt elsewhere."""
+    work.scratch = work.scratch.with_name(work.scratch.name + "-next")
+    work.scratch.mkdir()
+    return work
+
+
 def encoder_ref(work: PlainWork, clip: Path) -> str:
     return models.reference(str(clip), "encoder", work.workspace)
 

@@ -7,19 +7,13 @@ from synthstudio.errors import BadInput
 from synthstudio.events import Made, Measured, Note, Output, Progress
 from synthstudio.step import build
 from synthstudio.steps.adapt import previews
-from tests.steps.kit import outputs, stored, work_in
+from tests.steps.kit import fresh, outputs, stored
 
 QUICK = {"rank": 4, "alpha": 4, "training_steps": 6, "warmup_steps": 1, "learning_rate": 0.02, "batch_size": 2}
 
 
-@pytest.fixture(scope="module")
-def shelf():
-    return {}
-
-
 @pytest.fixture
-def work(tmp_path, shelf):
-    work = work_in(tmp_path)
+def work(work, shelf):
     work.loaded = shelf
     return work
 
@@ -33,12 +27,6 @@ def request_(work, tiny_sd):
 def adapted(work, fields):
     named, events = outputs(build("adapt.lora", fields), work)
     return work.workspace.document(named["adapter"]), events
-
-
-def fresh(work):
-    work.scratch = work.scratch.with_name(work.scratch.name + "-next")
-    work.scratch.mkdir()
-    return work
 
 
 def test_one_adapter_serves_all_classes(work, request_):

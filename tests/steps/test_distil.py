@@ -16,11 +16,6 @@ from tests.steps.kit import COLOURS, outputs, stored, work_in
 LABELS = ("blue", "green", "red")
 
 
-@pytest.fixture
-def work(tmp_path):
-    return work_in(tmp_path)
-
-
 def backbone(work, folder):
     return models.reference(str(folder), "backbone", work.workspace)
 

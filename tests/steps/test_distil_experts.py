@@ -7,7 +7,7 @@ from synthstudio import weightfile
 from synthstudio.errors import BadInput, StorageFull
 from synthstudio.events import Made, Note, Progress
 from synthstudio.step import build
-from tests.steps.kit import outputs, stored, work_in
+from tests.steps.kit import fresh, outputs, stored
 
 QUICK = {"experts": 2, "epochs": 3, "batch_size": 4, "width": 4, "image_size": 16}
 MATCH = {
@@ -23,19 +23,8 @@ MATCH = {
 
 
 @pytest.fixture
-def work(tmp_path):
-    return work_in(tmp_path)
-
-
-@pytest.fixture
 def request_(work):
     return {"images": stored(work, "set", ["blue", "red"], range(4), size=32), **QUICK}
-
-
-def fresh(work):
-    work.scratch = work.scratch.with_name(work.scratch.name + "-next")
-    work.scratch.mkdir()
-    return work
 
 
 def experts(work, request_, **more):

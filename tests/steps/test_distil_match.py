@@ -7,19 +7,13 @@ from synthstudio.errors import BadInput, Damaged, UnsafeInput
 from synthstudio.events import Made, Measured, Note, Output, Progress
 from synthstudio.step import build
 from synthstudio.steps.distil.preparing import PREVIEW
-from tests.steps.kit import outputs, stored, work_in
+from tests.steps.kit import fresh, outputs, stored
 
 QUICK = {"images_per_class": 2, "iterations": 6, "real_batch": 4, "width": 4, "image_size": 16, "inner_loops": 1}
 
 
-@pytest.fixture(scope="module")
-def shelf():
-    return {}
-
-
 @pytest.fixture
-def work(tmp_path, shelf):
-    work = work_in(tmp_path)
+def work(work, shelf):
     work.loaded = shelf
     return work
 
@@ -27,12 +21,6 @@ def work(tmp_path, shelf):
 @pytest.fixture
 def request_(work):
     return {"images": stored(work, "set", ["blue", "red"], range(4), size=32), **QUICK}
-
-
-def fresh(work):
-    work.scratch = work.scratch.with_name(work.scratch.name + "-next")
-    work.scratch.mkdir()
-    return work
 
 
 def latents(work, tiny_sd, **more):

@@ -7,20 +7,14 @@ from synthstudio.events import Made, Note, Output
 from synthstudio.resources import Resources
 from synthstudio.step import build
 from tests.engine.drawing import furthest
-from tests.steps.kit import outputs, stored, work_in
+from tests.steps.kit import outputs, stored
 
 QUICK = {"labels": ["blue", "red"], "images_per_class": 3, "inference_steps": 3, "seed": 4}
 
 
-@pytest.fixture(scope="module")
-def shelf():
-    return {}
-
-
 @pytest.fixture
-def work(tmp_path, shelf):
-    work = work_in(tmp_path)
-    work.loaded = shelf  # the model is loaded once for all tests of this file
+def work(work, shelf):
+    work.loaded = shelf
     work.resources = Resources(device="cpu", threads=1, batch=2)
     return work
 

@@ -28,11 +28,6 @@ def clip(tmp_path_factory):
     return make_clip(tmp_path_factory.mktemp("clip") / "vit", "vit")
 
 
-@pytest.fixture
-def work(tmp_path):
-    return work_in(tmp_path)
-
-
 def step(work, tiny_sd, **fields):
     given = {
         "images": stored(work, "set", LABELS, range(2), size=32),

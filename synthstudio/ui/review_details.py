@@ -7,6 +7,7 @@ from typing import Any
 from synthstudio.embeddings import EmbeddingStore
 from synthstudio.errors import StudioError
 from synthstudio.jobs import Studio
+from synthstudio.ui.words import exact
 
 _NEAREST = "score.nearest_real"
 
@@ -28,7 +29,7 @@ def _origin(studio: Studio, row: dict[str, Any]) -> dict[str, Any]:
     made = {name: value for name, value in row["made"].items() if value not in (None, "")}
     return {
         "run": run.id, "kind": run.kind, "when": run.created, "label": row["label"], "origin": row["origin"],
-        "made": made, "sentence": sentence(run.kind, row["label"], row["origin"], made),
+        "made": exact(made), "sentence": sentence(run.kind, row["label"], row["origin"], made),
     }  # fmt: skip
 
 

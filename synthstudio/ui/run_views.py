@@ -44,7 +44,7 @@ def detail(session: StudioSession, run_id: str) -> dict[str, Any]:
     return {
         **listed(session, run),
         "step_id": run.step_id,
-        "fields": step.fields,
+        "fields": words.exact(step.fields),
         "environment": run.environment,
         "outputs": {name: _short(value) for name, value in studio.catalog.runs.outputs(run.id).items()},
         "notes": studio.catalog.runs.notes(run.id),

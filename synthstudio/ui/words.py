@@ -46,6 +46,7 @@ _KINDS = {
     "export.adapter": "Write the adapter",
     "export.classifier": "Write the classifier",
 }
+_EXACT = 2**53 - 1
 STATES = {
     "waiting": "waiting",
     "queued": "queued",
@@ -93,6 +94,13 @@ def duration(seconds: float) -> str:
 def megabytes(count: float) -> str:
     """Bytes, counted in MB, for a reader."""
     return f"{count:.0f} MB" if count < 1000 else f"{count / 1000:.1f} GB"
+
+
+def exact(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Whole numbers that a browser would round, as text: the seed of an image has 63 bits, JavaScript keeps 53."""
+    return {
+        name: str(value) if isinstance(value, int) and abs(value) > _EXACT else value for name, value in fields.items()
+    }
 
 
 def safe(text: object) -> str:

@@ -45,12 +45,22 @@ def take(open_page, pipeline: str, folder: Path) -> list[Path]:
 
 def small(png: bytes) -> bytes:
     """The picture with as many colours as fit into the limit; a page needs few."""
+    with Image.open(io.BytesIO(png)) as opened:
+        picture = opened.convert("RGB")
     for colours in (256, 128, 64):
         out = io.BytesIO()
-        with Image.open(io.BytesIO(png)) as opened:
-            # Maximum coverage keeps the few coloured pixels among the many grey ones.
-            reduced = opened.convert("RGB").quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-            reduced.save(out, "PNG", optimize=True)
+        picture.quantize(palette=palette(picture, colours), dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
         if out.tell() <= MOST_BYTES:
             break
     return out.getvalue()
+
+
+def palette(picture: Image.Image, colours: int) -> Image.Image:
+    """Half of it the commonest colours as they are: backgrounds keep their tint. The rest covers what is left."""
+    counted = sorted(picture.getcolors(picture.width * picture.height), reverse=True)
+    commonest = [channel for _, colour in counted[: colours // 2] for channel in colour]
+    # Maximum coverage keeps the few coloured pixels among the many grey ones.
+    spread = picture.quantize(colours - len(commonest) // 3, Image.Quantize.MAXCOVERAGE).getpalette()
+    found = Image.new("P", (1, 1))
+    found.putpalette(commonest + spread)
+    return found

@@ -2,7 +2,8 @@
 
 A value that begins with `$` is a hole. `$source $shots $fold $seed $backbone $encoder` come from the request;
 `$name` is the first output of the step called `name`, `$name.output` a certain one. A step with `each = "fold"`
-is repeated per fold; a step without it sees the outputs of such a step as a list over the folds. `shots = "all"` at the
+is repeated per fold; a step without it sees the outputs of such a step as a list over the folds. `=name.field` is what
+a field of another step is set to, known before anything runs. `shots = "all"` at the
 top means that, unless somebody says how many, a method may see every image that is not held out.
 """
 
@@ -136,12 +137,23 @@ def _nodes_of(
     for step in recipe.steps:
         if step.per_fold != per_fold:
             continue
-        fields = {**step.fields, **changes.get(step.name, {})}
+        same = {field: _same(recipe, changes, value) for field, value in step.fields.items()}
+        fields = {**same, **changes.get(step.name, {})}
         template = {name: _fill_request(value, request) for name, value in fields.items()}
         if first:
             _check_values(recipe, step, template)
         nodes.append(Node(0, step.name, fold, step.kind, template))
     return nodes
+
+
+def _same(recipe: Recipe, changes: dict[str, dict[str, Any]], value: Any) -> Any:
+    """The value itself, or what `=name.field` points at; only recipe files point, a setting that begins so is text."""
+    if not (isinstance(value, str) and value.startswith("=")):
+        return value
+    name, _, field = value[1:].partition(".")
+    step = recipe.step(name)
+    fields = {**step.fields, **changes.get(name, {})}
+    return fields[field] if field in fields else step_class(step.kind).model_fields[field].default
 
 
 def _before(shared: list[Node], recipe: Recipe) -> list[Node]:

@@ -107,7 +107,7 @@ def _effort_of(kind: str, asked: dict[str, object], photos: int, trainings: int)
     if kind == distil_recipes.JUDGE:
         learning = number("training_steps", 300) * (number("batch_size", 64) * scale + _LEAST_PER_STEP)
         return trainings * (learning + photos * scale / 3 + _LEAST_PER_STEP)
-    if kind.startswith("distil."):
+    if kind.startswith(("distil.", "sample.")):
         return number("images_per_class", 10) * _TYPICAL_CLASSES
     return photos / 200
 

@@ -78,9 +78,10 @@ def _whole(values: Mapping[str, Any], name: str, label: str) -> int:
 
 
 def trainings(node: Node) -> int:
-    """How many networks a judge trains: on the set, on random draws, on each other rule and on all real images."""
+    """How many networks a judge trains: on the set, on random draws, on each other rule, on as many synthetic images if
+    there are any, and on all real images.
+    """
     seeds, draws = int(node.template.get("seeds", 3)), int(node.template.get("draws", 5))
     chosen = len(rules.CHOOSING) - 1 + len(rules.MEANS)
-    sets = 1 + len(node.template.get("others", ())) + chosen + 1
-    random = draws * (2 if node.template.get("synthetic") else 1)
-    return 2 * len(node.template.get("architectures", ("",) * 4)) * (sets * seeds + random)
+    sets = 1 + len(node.template.get("others", ())) + chosen + bool(node.template.get("synthetic")) + 1
+    return 2 * len(node.template.get("architectures", ("",) * 4)) * (sets * seeds + draws)

@@ -17,6 +17,7 @@ split.validation_per_class=5
 small.iterations=600
 small.real_batch=16
 small.width=8
+synthetic.inference_steps=2
 judge.encoder=null
 judge.training_steps=6
 judge.batch_size=10
@@ -84,7 +85,15 @@ def read_the_table(page, served, pipeline):
     page.wait_for_selector("studio-distil .ss-judge-table")
     rows = page.locator(".ss-judge-table tbody tr")
     titles = rows.locator("th[scope=row]").all_inner_texts()
-    for name in ("random real", "herding", "k-center", "k-means", "class mean", "decoded mean latent"):
+    for name in (
+        "random real",
+        "herding",
+        "k-center",
+        "k-means",
+        "class mean",
+        "decoded mean latent",
+        "random synthetic",
+    ):
         assert any(name in title for title in titles), (name, titles)
     judge = page.locator(".ss-judge").inner_text()
     assert re.search(r"Split: test, n = \d+ real photos", judge)

@@ -9,7 +9,7 @@ from tests.cli.test_run import synthstudio
 SMALL = {
     "split.test_fraction": 0.05, "small.images_per_class": 2, "small.observer_steps": 5, "small.width": 4,
     "small.believed": 0.01, "small.image_size": 16, "small.crops": 1, "judge.training_steps": 2, "judge.width": 4,
-    "judge.image_size": 8,
+    "judge.image_size": 8, "synthetic.inference_steps": 2,
 }  # fmt: skip
 
 
@@ -28,11 +28,11 @@ def test_the_table_is_printed_and_written(finished):
     (judged,) = found["judged"]
     assert found["sentence"] == judged["sentence"] and found["sentence"] in ended.stdout
     arms = [row["title"] for row in judged["arms"]]
-    assert arms[0] == "mosaic" and {"random real", "herding", "class mean", "decoded mean latent"} <= set(arms)
+    assert arms[0] == "mosaic" and {"random real", "class mean", "random synthetic"} <= set(arms)
     assert all(title in ended.stdout for title in arms)
     assert judged["seen"] == ["convnet"] and judged["test_images"] > 50
     assert found["counts"]["real"] == 40 and found["counts"]["distilled"] == 20
-    assert {"distil", "evaluate", "total"} == set(found["seconds"])
+    assert {"distil", "sample", "evaluate", "total"} == set(found["seconds"])
 
 
 def test_the_small_set_is_exported_alone(finished):

@@ -40,6 +40,20 @@ def test_a_recipe_of_a_small_set_ends_with_the_same_judge_and_may_see_all_images
         build(judge.kind, {**VALID, **preset["judge"]})
 
 
+@pytest.mark.parametrize("name", SMALL)
+def test_the_synthetic_baseline_is_as_large_as_the_small_set_is_asked_to_be(name):
+    for settings, wanted in (([], 10), ([parse_setting("small.images_per_class=3")], 3)):
+        nodes = expand(load_recipe(name), "quick", settings, REQUEST, folds=1)
+        (drawn,) = [node for node in nodes if node.kind == "sample.text"]
+        assert drawn.template["images_per_class"] == wanted
+
+
+def test_a_setting_that_looks_like_a_pointer_is_text():
+    nodes = expand(load_recipe("dm"), "quick", [parse_setting("synthetic.prompt==a {label}")], REQUEST, folds=1)
+    (drawn,) = [node for node in nodes if node.kind == "sample.text"]
+    assert drawn.template["prompt"] == "=a {label}"
+
+
 def test_there_are_the_baseline_and_the_methods():
     assert {"datadream", "datadream-cls", "prompts-only", "real-guidance"} <= set(recipe_names())
 

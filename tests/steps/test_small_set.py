@@ -71,6 +71,14 @@ def test_the_table_holds_every_baseline_on_every_network(work, tiny_sd, clip):
     assert [event.done for event in events if isinstance(event, Progress) and event.unit == "trainings"][-1] == 186
 
 
+def test_a_synthetic_pool_of_the_size_of_the_set_is_one_set_and_not_five_equal_draws(work, tiny_sd):
+    pool = stored(work, "set", LABELS, range(70, 72), size=32)
+    made, _ = outputs(step(work, tiny_sd, synthetic=pool), work)
+    rows = {row["arm"]: row for row in work.workspace.document(made["report"])["arms"]}
+    assert len(rows["random_synthetic"]["sets"]) == 1
+    assert rows["random_synthetic"]["trainings"] == 3
+
+
 def test_the_same_judgement_twice_is_the_same_report(work, tiny_sd, tmp_path):
     other = work_in(tmp_path / "other")
     reports = [outputs(step(w, tiny_sd, seed=3), w)[0]["report"] for w in (work, other)]

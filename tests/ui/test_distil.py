@@ -128,6 +128,8 @@ def test_a_plan_counts_the_trainings_that_the_judge_does():
     node = Node(0, "judge", 0, "evaluate.small_set", {"architectures": ["a", "b", "c"], "seeds": 3, "draws": 5})
     # the set, herding, k-center, k-means, class mean, mean latent and all real three times each, random five times
     assert distil_recipes.trainings(node) == 2 * 3 * (7 * 3 + 5)
+    node.template["synthetic"] = "$synthetic"
+    assert distil_recipes.trainings(node) == 2 * 3 * (8 * 3 + 5)
 
 
 def test_a_project_without_any_says_so(client):

@@ -144,4 +144,5 @@ def _made(
         images = ImageSet.of("set", members)
         work.workspace.put_set(images)
         sets.append(images)
-    return tuple(sets)
+    # A pool of just as many images as are wanted has one draw.
+    return tuple({images.id: images for images in sets}.values())

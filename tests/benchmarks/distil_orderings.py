@@ -334,7 +334,8 @@ def main() -> None:
                 cell[look] = study.judge(images, study.teacher if look == "soft_labels" else None)
             cells[f"{study.name}/{count}/{arm}/{draw}"] = cell
             print(study.name, count, arm, draw, cell, flush=True)
-            keep(given.out, about, cells, [(Path(data).stem, count) for data, count in wanted])
+            keep(given.out, about, cells)
+    keep(given.out, about, cells)
     print(given.out.with_suffix(".md").read_text())
 
 
@@ -345,8 +346,9 @@ def turns(given: argparse.Namespace) -> list[tuple[str, int]]:
     return [(arm, draw) for draw in draws for arm in given.arms if draw < most[arm]]
 
 
-def keep(out: Path, about: dict[str, object], cells: dict[str, dict], wanted: list[tuple[str, int]]) -> None:
+def keep(out: Path, about: dict[str, object], cells: dict[str, dict]) -> None:
     """Write what is known by now, as JSON and as tables."""
+    wanted = sorted({(data, int(count)) for data, count, _, _ in (key.split("/") for key in cells)})
     found = {"settings": about, "cells": cells, "orderings": {f"{d}/{c}": verdicts(cells, d, c) for d, c in wanted}}
     out.write_text(json.dumps(found, indent=1) + "\n")
     out.with_suffix(".md").write_text(table(cells, wanted))

@@ -278,8 +278,9 @@ def table(cells: dict[str, dict], wanted: list[tuple[str, int]]) -> str:
             if mine:
                 shares = [[v for cell in mine for v in values(cell, where)] for where in COLUMNS]
                 said = [f"{100 * np.mean(v):.1f} ± {100 * np.std(v):.1f}" if v else "" for v in shares]
-                seconds = np.mean([cell.get("seconds", np.nan) for cell in mine])
-                lines.append(f"| {arm} | {' | '.join(said)} | {seconds:.0f} |")
+                taken = [cell["seconds"] for cell in mine if "seconds" in cell]  # unknown of images kept from before
+                said.append(f"{np.mean(taken):.0f}" if taken else "")
+                lines.append(f"| {arm} | {' | '.join(said)} |")
         lines += ["\n| ordering | on | points (95 %) | pairs | |", "|---|---|---|---|---|"]
         lines += [
             f"| {v['less']} < {v['more']} | {v['on']} | {v['points']:+.1f} ({v['low']:+.1f} to {v['high']:+.1f}) "

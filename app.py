@@ -10,7 +10,7 @@ from synthstudio.ui import environment
 parser = argparse.ArgumentParser(description="Open SynthStudio in a browser.")
 parser.add_argument("--home", type=Path, default=Path(os.environ.get("SYNTHSTUDIO_HOME", "synthstudio-home")),
                     help="folder that holds all projects")  # fmt: skip
-parser.add_argument("--project", default="default", help="the project to open first; any text")
+parser.add_argument("--project", default=None, help="the project to open first; any text; default: the last one opened")
 parser.add_argument(
     "--host",
     default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),

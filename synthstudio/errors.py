@@ -7,17 +7,21 @@ StudioError
 │   └── Leak            a test image would reach training
 ├── Missing             something named by digest is not in this workspace
 ├── Damaged             something is in the workspace but does not match its digest
+│   └── CatalogDamaged  the catalog's file cannot be read; it is made again from the journal and the logs
 ├── CatalogBusy         another process holds the catalog
 ├── StorageFull         the disk is full or cannot be written
 └── RunFailed           a run ended without its outputs
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 
 class StudioError(Exception):
     """The root: catch this to show a sentence instead of a traceback."""
+
+    fields: Mapping[str, str] = MappingProxyType({})  # which fields of a form it is about, each with its own sentence
 
 
 class BadInput(StudioError):
@@ -50,6 +54,10 @@ class Missing(StudioError):
 
 class Damaged(StudioError):
     """A stored file does not match the digest it is named by."""
+
+
+class CatalogDamaged(Damaged):
+    """The catalog's file cannot be read; opening the project again makes it from the journal and the run logs."""
 
 
 class CatalogBusy(StudioError):

@@ -24,7 +24,7 @@ picture, and calling such tiles alike would tie different places together.
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +74,12 @@ def near_duplicates(a: Sequence[Vector], b: Sequence[Vector] | None = None) -> l
 
 def groups(fingerprints: Sequence[Vector]) -> list[list[int]]:
     """Every index once, near-duplicates together (also through a third), groups in order of their first member."""
-    parent = list(range(len(fingerprints)))
+    return grouped(len(fingerprints), near_duplicates(fingerprints))
+
+
+def grouped(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """0 … count - 1 in groups: what a pair names is together, also through a third."""
+    parent = list(range(count))
 
     def root(index: int) -> int:
         while parent[index] != index:
@@ -82,13 +87,20 @@ def groups(fingerprints: Sequence[Vector]) -> list[list[int]]:
             index = parent[index]
         return index
 
-    for i, j in near_duplicates(fingerprints):
+    for i, j in pairs:
         first, second = sorted((root(i), root(j)))
         parent[second] = first
     together: dict[int, list[int]] = {}
-    for index in range(len(fingerprints)):
+    for index in range(count):
         together.setdefault(root(index), []).append(index)
     return list(together.values())
+
+
+def coloured_alike(a: Sequence[Vector], b: Sequence[Vector]) -> NDArray[np.bool_]:
+    """For each pair of fingerprints, whether their colours may be those of one photograph."""
+    if not len(a):
+        return np.zeros(0, bool)
+    return _coloured(_Prepared(np.stack(list(a))), _Prepared(np.stack(list(b))))
 
 
 def _thumbnail(channel: Image.Image, side: int) -> NDArray[np.float32]:
@@ -136,13 +148,17 @@ def _same(a: _Prepared, b: _Prepared) -> NDArray[np.bool_]:
     contrast = a.deviation * b.deviation
     error = _error_after_alignment(a.shape, b.shape)
     shaped = (error * contrast <= _SHAPE_ERROR * contrast + _NOISE**2) & (error <= 2 * (1 - _LEAST_CORRELATION))
-    strength = np.sqrt(np.maximum((a.colour**2).mean(1), (b.colour**2).mean(1)))
-    coloured = np.sqrt(((a.colour - b.colour) ** 2).mean(1)) <= 6 + 0.2 * strength
     ratio = np.maximum(a.deviation, b.deviation) / np.maximum(np.minimum(a.deviation, b.deviation), 1e-6)
     lit = (np.abs(a.mean - b.mean) <= _MOST_BRIGHTER) & (ratio <= _MOST_CONTRAST)
     flat = (a.deviation < _FLAT) & (b.deviation < _FLAT)
     equal = np.abs(a.vectors - b.vectors).max(1) <= _FLAT_DIFFERENCE
-    return np.where(flat, equal, shaped & coloured & lit & (np.minimum(a.deviation, b.deviation) >= _FLAT))
+    return np.where(flat, equal, shaped & _coloured(a, b) & lit & (np.minimum(a.deviation, b.deviation) >= _FLAT))
+
+
+def _coloured(a: _Prepared, b: _Prepared) -> NDArray[np.bool_]:
+    strength = np.sqrt(np.maximum((a.colour**2).mean(1), (b.colour**2).mean(1)))
+    alike: NDArray[np.bool_] = np.sqrt(((a.colour - b.colour) ** 2).mean(1)) <= 6 + 0.2 * strength
+    return alike
 
 
 def _error_after_alignment(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,22 +1,31 @@
 """The models known by name: where each comes from and under which terms. Loads nothing.
 
 A Step names a model as `name@digest`. The digest is that of the folder's content, or the commit of a Hub repository;
-the workspace remembers where on this machine that content lies.
+the workspace remembers where on this machine that content lies. A folder is examined when it is named and again when
+it is read, and its content is compared with the digest each time.
 """
 
+import hashlib
+import re
+import shutil
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from synthstudio.errors import BadInput, Missing, UnknownName, UnsafeInput
-from synthstudio.workspace import Workspace, folder_digest
+from synthstudio import packages
+from synthstudio.artifacts import canonical, digest_of
+from synthstudio.errors import BadInput, Damaged, Missing, UnknownName, UnsafeInput
+from synthstudio.modelfolder import Purpose, examine, files_of
+from synthstudio.packages import LITE0, Package
+from synthstudio.workspace import Workspace, file_digest, folder_digest, make_folder, storage_errors, sync_folder
 
 _HERE = Path(__file__).resolve().parent
 ASSETS = _HERE / "assets" if (_HERE / "assets").is_dir() else _HERE.parent / "assets"  # installed, or in the sources
 
 _WHAT_A_MODEL_IS = frozenset({".safetensors", ".json", ".txt", ".model"})  # a better card is not another model
-
-Purpose = Literal["backbone", "encoder"]
+_COMMIT = 40  # characters of a Git commit; a digest of content has 64
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,17 @@ class Model:
     folder: Path | None
     licence: str
     about: str
+    package: Package | None = None  # of the Python registry, which holds its weights
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, for people."""
+        return self.package.source if self.package else self.hub and f"https://huggingface.co/{self.hub}"
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether it is used without a hub: bundled, or in a package."""
+        return self.folder is not None or self.package is not None
 
 
 MODELS = {
@@ -55,6 +75,12 @@ MODELS = {
             "non-commercial research (trained on Tiny ImageNet)", "Bundled 64 px CLIP; runs on a laptop.",
         ),
         Model(
+            "lite0", "encoder", "", None,
+            "Apache-2.0 (weights trained on ImageNet)",
+            "EfficientNet-Lite0, trained on photographs (ImageNet), looks at 160 px; no words; runs on a laptop.",
+            LITE0,
+        ),
+        Model(
             "vit-b-16-laion2b", "encoder", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", None,
             "MIT", "open_clip ViT-B/16 trained on LAION-2B, 224 px.",
         ),
@@ -65,6 +91,8 @@ MODELS = {
     )
 }  # fmt: skip
 
+WITNESSES = ("lite0", "pico-clip")  # the first was trained on photographs and looks at more pixels
+
 
 def reference(name: str, purpose: Purpose, workspace: Workspace) -> str:
     """The `name@digest` of a model given by name, folder or Hub repository; fetches a Hub model if it must.
@@ -74,26 +102,170 @@ def reference(name: str, purpose: Purpose, workspace: Workspace) -> str:
     known = MODELS.get(name)
     if known and known.purpose != purpose:
         raise BadInput(f"{name} is an {known.purpose}; a {purpose} is needed here.")
+    if known and known.package:
+        return f"{name}@{_packaged(known.package, workspace)}"
     folder = known.folder if known else Path(name).expanduser()
     if folder is not None and folder.is_dir():
         refuse_pickles(folder)
-        digest = folder_digest(folder, _WHAT_A_MODEL_IS)
-        workspace.locate(digest, str(folder.resolve()))
-        return f"{name if known else slug_of(folder)}@{digest}"
+        return f"{name if known else slug_of(folder)}@{_registered(folder.resolve(), purpose, workspace)}"
     if known is None and name.count("/") != 1:
         raise UnknownName.among(purpose, name, [m.name for m in MODELS.values() if m.purpose == purpose])
     if known and known.folder is not None:
         raise Missing(f"The bundled model {name} is not at {known.folder}. Check out the repository again.")
-    return _from_hub(known.hub if known else name, known.name if known else name.replace("/", "--"), workspace)
+    place = _from_hub(known.hub if known else name)
+    refuse_pickles(place)
+    return f"{known.name if known else name.replace('/', '--')}@{_registered(place, purpose, workspace, place.name)}"
 
 
-def folder_of(ref: str, workspace: Workspace) -> Path:
-    """The local folder of a model named `name@digest`."""
+def folder_of(ref: str, purpose: Purpose, workspace: Workspace) -> Path:
+    """The local folder of a model named `name@digest`: still there, fit for this purpose, and still what was named.
+
+    Raises UnsafeInput for a folder that could run code, BadInput for one of another purpose, Damaged for one whose
+    content has changed. The digest stands for the content at this moment; who can write the folder can change it next.
+    """
     name, _, digest = ref.partition("@")
-    place = Path(workspace.place_of(digest))
+    about = workspace.location("models", digest)
+    place = Path(about["place"])
+    package = next((one.package for one in MODELS.values() if one.package and one.package.content == digest), None)
+    if package and not (place.is_dir() and (about.get("seen") == _look(place) or _content(place) == digest)):
+        _convert(package, place)
     if not place.is_dir():
         raise Missing(f"The model {name} is no longer at {place}. Put it back or choose another.")
+    examine(place, purpose)
+    if about.get("seen") != _look(place):
+        if not _is_still(digest, about, place):
+            raise Damaged(
+                f"The model {name} at {place} has changed since it was chosen. Choose it again to use it as it is now, "
+                "or put the old files back."
+            )
+        _remember(digest, place, workspace)
     return place
+
+
+def _packaged(package: Package, workspace: Workspace) -> str:
+    """The digest of a package's model, which is known before it is converted; that is done by whoever reads it first.
+
+    Missing or Damaged say what to install, unless it was converted before.
+    """
+    place = workspace.models / package.content
+    if not place.is_dir():
+        packages.installed(package)
+    with suppress(Missing):
+        if workspace.location("models", package.content)["place"] == str(place):
+            return package.content
+    workspace.locate("models", package.content, str(place))
+    return package.content
+
+
+def _convert(package: Package, place: Path) -> None:
+    """Make the model's folder from the installed package, complete or not at all."""
+    from synthstudio.engine import packaged
+
+    aside = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}.part")
+    with storage_errors(place.parent):
+        make_folder(aside)
+        try:
+            packaged.convert(packages.installed(package), package, aside)
+            if place.is_dir() and _content(place) != package.content:
+                shutil.rmtree(place)  # damaged; the package has it whole
+            with suppress(OSError):  # another worker was faster
+                aside.rename(place)
+            sync_folder(place.parent)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def at_hand(workspace: Workspace, *more: str) -> tuple[list[str], list[str]]:
+    """The encoders that can be used here without a hub, and those named; then why others of these are left out."""
+    found, left_out = [], []
+    names = [one.name for one in MODELS.values() if one.purpose == "encoder" and one.at_hand]
+    for name in dict.fromkeys([*names, *more]):
+        try:
+            found.append(reference(name, "encoder", workspace))
+        except (Missing, Damaged) as error:
+            left_out.append(f"{name} is left out: {error}")
+    return found, left_out
+
+
+def witness() -> str:
+    """The name of the eye that looks for copies where nobody names one: the first of `WITNESSES` at hand, or ''."""
+    return next((name for name in WITNESSES if _is_at_hand(MODELS[name])), "")
+
+
+def _is_at_hand(model: Model) -> bool:
+    if model.package is None:
+        return model.folder is not None and model.folder.is_dir()
+    with suppress(Missing, Damaged):
+        return packages.installed(model.package).is_file()
+    return False
+
+
+def _is_still(digest: str, about: Mapping[str, str], place: Path) -> bool:
+    """Whether a folder holds what its digest says; for a commit, what was there when the model was chosen."""
+    if len(digest) != _COMMIT:
+        return _content(place) == digest
+    # Earlier versions kept no record of the content; then the files must at least be those the Hub sent.
+    same = about["content"] == _content(place) if "content" in about else place.name == digest
+    return same and _is_whole(place)
+
+
+def _registered(place: Path, purpose: Purpose, workspace: Workspace, commit: str = "") -> str:
+    """Examine a folder and remember it under its commit or the digest of its content, which is returned."""
+    examine(place, purpose)
+    if not commit:
+        return _remember("", place, workspace)
+    with suppress(Missing):
+        if workspace.location("models", commit).get("seen") == _look(place):
+            return commit
+    if not _is_whole(place):
+        raise Damaged(f"The model at {place} is not what the Hub sent. Delete that folder and fetch it again.")
+    return _remember(commit, place, workspace)
+
+
+def _remember(commit: str, place: Path, workspace: Workspace) -> str:
+    """Note where a model lies, its content, and how its files looked before they were read; returns its digest."""
+    seen = _look(place)
+    content = _content(place)
+    workspace.locate("models", commit or content, str(place), content=content, seen=seen)
+    return commit or content
+
+
+def _content(place: Path) -> str:
+    return folder_digest(place, _WHAT_A_MODEL_IS)
+
+
+def _look(place: Path) -> str:
+    """Changes when a file of a model is written, replaced or renamed; much cheaper than reading gigabytes.
+
+    The time of the inode's change is part of it, which no program can set back: bytes that were written are noticed.
+    Bytes that rot on the disk by themselves are not, until the folder is read again for another reason.
+    """
+    rows = []
+    for path in files_of(place):
+        if path.suffix in _WHAT_A_MODEL_IS:
+            about = path.stat()
+            name = path.relative_to(place).as_posix()
+            rows.append([name, about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino])
+    return digest_of(canonical(rows))
+
+
+def _is_whole(place: Path) -> bool:
+    """Whether the files of a Hub snapshot are what the Hub said they are; any other folder is.
+
+    The cache keeps each file under its SHA-256, or under its Git hash if it is small. That these files are the ones of
+    the commit that names the folder is the Hub's word at the time of the download: offline it cannot be checked.
+    """
+    if place.parent.name != "snapshots":
+        return True
+    blobs = {path.resolve() for path in files_of(place) if path.is_symlink()}
+    return all(_hashed(blob) == blob.name for blob in blobs if re.fullmatch("[0-9a-f]{40}([0-9a-f]{24})?", blob.name))
+
+
+def _hashed(blob: Path) -> str:
+    if len(blob.name) != _COMMIT:
+        return file_digest(blob)
+    data = blob.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()  # as Git does
 
 
 def slug_of(folder: Path) -> str:
@@ -113,17 +285,17 @@ def refuse_pickles(folder: Path) -> None:
             "Convert them to safetensors and try again."
         )
     if not weights:
-        raise BadInput(f"{folder} holds no safetensors weights; give a diffusers or open_clip folder.")
+        raise BadInput(f"{folder} holds no safetensors weights; give a diffusers, open_clip or timm folder.")
 
 
-def _from_hub(repository: str, name: str, workspace: Workspace) -> str:
+def _from_hub(repository: str) -> Path:
+    """The snapshot of a repository, fetched if it is not here; its folder is named by its commit."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     patterns = ["*.json", "*.txt", "*.safetensors", "*.model", "tokenizer/*"]
     try:
-        place = snapshot_download(repository, allow_patterns=patterns)
-        commit = Path(place).name  # a snapshot's folder is named by its commit
+        return Path(snapshot_download(repository, allow_patterns=patterns))
     except RepositoryNotFoundError as error:
         raise UnknownName(f"The Hub has no model {repository!r}. Check the name, or give a local folder.") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
@@ -131,6 +303,3 @@ def _from_hub(repository: str, name: str, workspace: Workspace) -> str:
             f"{repository} is not on this machine and the Hub cannot be reached. "
             "Connect once to fetch it, give a local folder with --backbone, or use pico."
         ) from error
-    refuse_pickles(Path(place))
-    workspace.locate(commit, place)
-    return f"{name}@{commit}"

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from synthstudio.errors import StudioError
+from synthstudio.step import from_json
 from synthstudio.workspace import Workspace
 
 
@@ -16,6 +18,8 @@ class Origin:
     made: dict[str, Any]
     created: float
     environment: dict[str, str]  # versions and hardware of the run
+    kind: str = "synthetic"  # real, synthetic, distilled
+    request: dict[str, Any] = field(default_factory=dict)  # kind and fields of the step that made it, and its id
 
     @property
     def name(self) -> str:
@@ -31,12 +35,15 @@ def origins(workspace: Workspace, digests: Collection[str]) -> dict[str, Origin]
         if not wanted:
             break
         environment: dict[str, str] = {}
+        request: dict[str, Any] = {}
         for body in _bodies(log, b'"made"', b'"started"'):
             if body.get("event") == "started":
                 environment = dict(body.get("environment") or {})
             elif body.get("event") == "made" and body["image"]["digest"] in wanted:
                 image = body["image"]
-                found[image["digest"]] = Origin(dict(image.get("made") or {}), float(body.get("t", 0)), environment)
+                made, kind = dict(image.get("made") or {}), str(image.get("origin") or "synthetic")
+                request = request or _request(log.with_name("request.json"))
+                found[image["digest"]] = Origin(made, float(body.get("t", 0)), environment, kind, request)
                 wanted.discard(image["digest"])
     return found
 
@@ -72,6 +79,15 @@ def makers(workspace: Workspace, artifact_id: str) -> list[Maker]:
             continue
         found.append(maker)
     return found
+
+
+def _request(file: Path) -> dict[str, Any]:
+    """What a run was asked for; nothing where that cannot be read."""
+    try:
+        step = from_json(json.loads(file.read_bytes())["step"])
+    except (OSError, ValueError, KeyError, StudioError):
+        return {}
+    return {"kind": step.kind, "step": step.id, "fields": step.fields}
 
 
 def _bodies(log: Path, *events: bytes) -> Iterator[dict[str, Any]]:

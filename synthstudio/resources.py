@@ -14,11 +14,16 @@ class Resources(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     device: str = Field(
-        default="auto", description="cpu, cuda, cuda:1, mps; auto takes the first accelerator there is."
+        default="auto", max_length=20, description="cpu, cuda, cuda:1, mps; auto takes the first accelerator there is."
     )
-    threads: int = Field(default=0, ge=0, description="CPU threads of torch; 0 lets the engine choose.")
-    batch: int = Field(default=0, ge=0, description="Images sampled or embedded at once; 0 lets the engine choose.")
-    checkpoint_every: int = Field(default=50, ge=1, description="Training steps between checkpoints.")
+    threads: int = Field(default=0, ge=0, le=4096, description="CPU threads of torch; 0 lets the engine choose.")
+    batch: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="Images sampled, embedded or adapted to at once; 0 lets the engine choose.",
+    )
+    checkpoint_every: int = Field(default=50, ge=1, le=1_000_000, description="Training steps between checkpoints.")
 
 
 def cpu_count() -> int:

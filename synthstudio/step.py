@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+import re
 import typing
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from synthstudio.errors import BadInput, UnknownName
+from synthstudio.complaints import refusal
+from synthstudio.errors import UnknownName
+from synthstudio.terms import Names
 
 if TYPE_CHECKING:
     from synthstudio.events import Event
@@ -24,6 +27,7 @@ class Step(BaseModel):
 
     kind: ClassVar[str]
     computes: ClassVar[bool] = True  # whether a run holds the device; False for steps that only move files
+    memory_bytes: ClassVar[int | None] = None  # the most that its worker may hold, an engine included; None: any
     version: ClassVar[int] = 1  # raise it when the same fields would give other pixels or weights
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -63,33 +67,39 @@ def step_class(kind: str) -> type[Step]:
     return STEPS[kind]
 
 
-def build(kind: str, fields: dict[str, Any]) -> Step:
-    """Validate `fields` into a Step of `kind`; BadInput says which field is wrong and why."""
+def build(kind: str, fields: dict[str, Any], *, stored: bool = False) -> Step:
+    """Validate `fields` into a Step of `kind`; BadInput says which field is wrong and why.
+
+    A `stored` Step was asked for under the rules of its day.
+    """
     cls = step_class(kind)
     for name in fields:
         if name not in cls.model_fields:
             raise UnknownName.among(f"field of {kind}", name, cls.model_fields)
     try:
-        return cls(**fields)
+        return cls.model_validate(fields, context={"stored": stored})
     except ValidationError as error:
-        raise BadInput(f"{kind}: {readable(error)}") from error
+        raise refusal(error, kind) from error
 
 
 def from_json(text: str) -> Step:
     """Read a stored Step of any version back."""
     body = json.loads(text)
     cls = step_class(body["kind"])
-    return build(body["kind"], cls.upgrade(body["fields"], body["version"]))
+    return build(body["kind"], cls.upgrade(body["fields"], body["version"]), stored=True)
 
 
-def readable(error: ValidationError) -> str:
-    """The complaints of pydantic as one sentence each, naming field and value."""
-    sentences = []
-    for one in error.errors():
-        name = ".".join(str(part) for part in one["loc"]) or "the request"
-        given = "" if one["type"] == "missing" else f" (given: {str(one['input'])[:80]!r})"
-        sentences.append(f"{name}: {one['msg'].removeprefix('Value error, ')}{given}")
-    return "; ".join(sentences) + "."
+def fields_naming(cls: type[Step], what: str) -> list[str]:
+    """The fields of a Step class whose type is marked `Names(what)`, inside of unions and lists too."""
+    return [
+        name for name, info in cls.model_fields.items() if Names(what) in (*info.metadata, *_marks(info.annotation))
+    ]
+
+
+def _marks(annotation: Any) -> Iterator[Any]:
+    yield from getattr(annotation, "__metadata__", ())
+    for inner in typing.get_args(annotation):
+        yield from _marks(inner)
 
 
 class FieldInfo(typing.NamedTuple):
@@ -111,6 +121,20 @@ def describe(cls: type[Step]) -> list[FieldInfo]:
     definitions = schema.get("$defs", {})
     required = set(schema.get("required", ()))
     return [_field_info(name, body, definitions, required) for name, body in schema.get("properties", {}).items()]
+
+
+def roles_of(cls: type[Step], field: str) -> tuple[tuple[str, ...], bool]:
+    """Which artifacts a field names, by the prefixes of their ids, if any; and whether it takes a list."""
+    schema = cls.model_json_schema()
+    body = schema.get("properties", {}).get(field, {})
+    found = re.findall(r'"pattern": "\^([a-z]+):', json.dumps(body))
+    return tuple(dict.fromkeys(found)), is_list(cls, field)
+
+
+def is_list(cls: type[Step], field: str) -> bool:
+    """Whether a field takes a list."""
+    body = cls.model_json_schema().get("properties", {}).get(field, {})
+    return any(option.get("type") == "array" for option in (body, *body.get("anyOf", ())))
 
 
 def _field_info(name: str, body: dict[str, Any], definitions: dict[str, Any], required: set[str]) -> FieldInfo:

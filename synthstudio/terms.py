@@ -3,11 +3,13 @@
 A step only chooses a default. `Slider` says how wide a control should be: taste, not validity.
 """
 
+import re
+import string
 import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo
 
 MAX_LABEL = 120
 
@@ -19,6 +21,13 @@ class Slider:
     low: float
     high: float
     step: float
+
+
+@dataclass(frozen=True)
+class Names:
+    """Marks a field that names something by digest, so that such fields are found by their type."""
+
+    what: str
 
 
 def clean_label(text: str) -> str:
@@ -33,18 +42,43 @@ def clean_label(text: str) -> str:
     return name
 
 
-def _prompt(text: str) -> str:
+def fill(template: str, label: str, domain: str = "") -> str:
+    """A prompt from its template. Nothing in it is evaluated: all braces but the two holes stay."""
+    words = {"{label}": label, "{domain}": domain}
+    return re.sub(r"\{label\}|\{domain\}", lambda hole: words[hole[0]], template)
+
+
+def _prompt(text: str, info: ValidationInfo) -> str:
+    """The template itself; ValueError unless its only braces are {label} and {domain}, plainly.
+
+    It is read, never formatted: `{label:>3000000000}` would be three gigabytes and `{label.__class__}` a look inside.
+    What an earlier version stored is taken as it is, for `fill` leaves what it does not know.
+    """
+    if (info.context or {}).get("stored"):
+        return text
     if "{label}" not in text:
         raise ValueError("a prompt needs {label}, the place where the class name goes")
-    try:
-        text.format(label="x", domain="y")
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
-        raise ValueError("only {label} and {domain} may stand in braces") from error
+    if not _plain_braces(text):
+        raise ValueError("only {label} and {domain} may stand in braces, just as they are written here")
     return text
 
 
-Label = Annotated[str, AfterValidator(clean_label), Field(description="A class name; plain text, never a path.")]
-Labels = Annotated[tuple[Label, ...], Field(min_length=1, description="The classes, in order.")]
+def _plain_braces(text: str) -> bool:
+    try:
+        parts = list(string.Formatter().parse(text))
+    except ValueError:
+        return False
+    plain = all(name in ("label", "domain", None) and not (form or turned) for _, name, form, turned in parts)
+    # `{{` is a brace to a formatter and two to a reader; `{label:}` and its like are what is left over.
+    return plain and not set("{}") & set(text.replace("{label}", "").replace("{domain}", ""))
+
+
+Label = Annotated[
+    str, Field(max_length=10_000, description="A class name; plain text, never a path."), AfterValidator(clean_label)
+]
+Labels = Annotated[tuple[Label, ...], Field(min_length=1, max_length=10_000, description="The classes, in order.")]
+
+Verdict = Literal["keep", "reject", "relabel", "clear"]  # what a person decides about an image; clear takes it back
 
 _DIGEST = "[0-9a-f]{64}"
 PoolId = Annotated[str, Field(pattern=f"^pool:{_DIGEST}$", description="Imported images, not yet split.")]
@@ -54,16 +88,24 @@ ImageSetId = Annotated[
 TestSetId = Annotated[
     str, Field(pattern=f"^test:{_DIGEST}$", description="Untouched real images; only evaluate reads them.")
 ]
-AdapterId = Annotated[str, Field(pattern=f"^adapter:{_DIGEST}$", description="A trained LoRA, or one per class.")]
+AdapterId = Annotated[str, Field(pattern=f"^adapter:{_DIGEST}$", description="A trained adapter, or one per class.")]
 ClassifierId = Annotated[str, Field(pattern=f"^classifier:{_DIGEST}$", description="A trained classifier.")]
 ScoresId = Annotated[str, Field(pattern=f"^scores:{_DIGEST}$", description="One scorer's numbers for a set of images.")]
 ReportId = Annotated[str, Field(pattern=f"^report:{_DIGEST}$", description="An evaluation report.")]
+DecisionsId = Annotated[
+    str, Field(pattern=f"^decisions:{_DIGEST}$", description="What people had decided at a moment, image by image.")
+]
 SourceId = Annotated[
     str, Field(pattern=r"^source:([0-9a-f]{64}|digits)$", description="The digest of the files to import.")
 ]
 ModelRef = Annotated[
     str,
-    Field(pattern=r"^[^@\s]+@[0-9a-f]{12,64}$", description="A model folder: its name @ the digest of its content."),
+    Field(
+        pattern=r"^[^@\s]+@[0-9a-f]{12,64}$",
+        max_length=400,
+        description="A model folder: its name @ the digest of its content.",
+    ),
+    Names("model"),
 ]
 
 Shots = Annotated[
@@ -71,7 +113,9 @@ Shots = Annotated[
     Field(ge=1, le=10_000, description="Real images per class the method may see; none: all that are not held out."),
     Slider(1, 50, 1),
 ]
-Fold = Annotated[int, Field(ge=0, le=999, description="Which few-shot draw; results are means over folds.")]
+Fold = Annotated[
+    int, Field(ge=0, le=999, description="Which few-shot draw, counted from 0 (what people read counts from 1).")
+]
 Seed = Annotated[int, Field(ge=0, lt=2**63, description="Start of all randomness of this step.")]
 Fraction = Annotated[float, Field(gt=0, lt=1, description="A share between 0 and 1.")]
 
@@ -105,18 +149,49 @@ ImagesPerClass = Annotated[
     int, Field(ge=1, le=1_000_000, description="Synthetic images made per class."), Slider(1, 500, 1)
 ]
 AdapterScale = Annotated[
-    float, Field(ge=0, le=2, description="Weight of the LoRA at sampling; 0 is the frozen model."), Slider(0, 1, 0.05)
+    float, Field(ge=0, le=2, description="Weight of the adapter at sampling; 0: the frozen model."), Slider(0, 1, 0.05)
 ]
 
-Scope = Annotated[Literal["dset", "cls"], Field(description="dset: one LoRA for all classes; cls: one LoRA per class.")]
-Rank = Annotated[int, Field(ge=1, le=512, description="Rank r of the low-rank update."), Slider(2, 64, 2)]
-Alpha = Annotated[float, Field(gt=0, le=1024, description="The update is scaled by alpha / rank.")]
+Scope = Annotated[
+    Literal["dset", "cls"], Field(description="One adapter for all classes (dset), or one per class (cls).")
+]
+METHODS = {
+    "lora": "LoRA",
+    "rslora": "rsLoRA",
+    "pissa": "PiSSA",
+    "olora": "OLoRA",
+    "dora": "DoRA",
+    "loha": "LoHa",
+    "lokr": "LoKr",
+    "oft": "OFT",
+    "vera": "VeRA",
+    "ia3": "(IA)³",
+}
+LOW_RANK_METHODS = frozenset({"lora", "rslora", "pissa", "olora", "dora"})  # one LoRA file holds them
+Method = Annotated[
+    Literal["lora", "rslora", "pissa", "olora", "dora", "loha", "lokr", "oft", "vera", "ia3"],
+    Field(
+        description="How the adapter changes the weights. LoRA is the published choice and the fastest; VeRA and (IA)³ "
+        "make the smallest files and want a higher learning rate."
+    ),
+]
+Rank = Annotated[
+    int,
+    Field(ge=1, le=512, description="Rank r: how much an adapter can change. The block size of OFT; (IA)³ has none."),
+    Slider(2, 64, 2),
+]
+Alpha = Annotated[
+    float, Field(gt=0, le=1024, description="The update is scaled by alpha / rank. OFT, VeRA and (IA)³ have none.")
+]
 Targets = Annotated[
     Literal["attention", "all"],
-    Field(description="Layers that get a LoRA: attention (as in the paper), or convolutions and linear layers too."),
+    Field(
+        description="Layers that are adapted: attention (as in the paper), or convolutions and linear layers too. "
+        "PiSSA, OLoRA, OFT and VeRA leave convolutions as they are."
+    ),
 ]
 TrainingSteps = Annotated[
-    int | None, Field(ge=1, le=1_000_000, description="Optimiser updates; none: epochs decide."), Slider(50, 5000, 50)
+    int | None, Field(ge=1, le=1_000_000, description="Optimiser updates; none: set by epochs."), Slider(50, 5000, 50)
 ]
 Epochs = Annotated[float, Field(gt=0, le=100_000, description="Passes over the images, when training_steps is none.")]
 LearningRate = Annotated[float, Field(gt=0, le=1, description="Peak learning rate of AdamW.")]
@@ -162,17 +237,32 @@ Depth = Annotated[
     Field(ge=1, le=1000, description="How many of the last blocks of the image tower are trained; none: all of them."),
 ]
 Penalty = Annotated[
-    float, Field(gt=0, le=1e6, description="L2 penalty that holds a probe near its start; smaller trusts the images.")
-]
+    float | None,
+    Field(
+        gt=0, le=1e6,
+        description="L2 penalty that holds a probe near its start; smaller trusts the images; none: cross-validated.",
+    ),
+]  # fmt: skip
 Prior = Annotated[
     Literal["text", "none"],
-    Field(description="text: the probe starts from the class names as CLIP reads them; none: from 0."),
+    Field(description="text: the probe starts from the class names where the encoder knows words; none: from 0."),
 ]
 TrainingUpdates = Annotated[
     int,
     Field(ge=1, le=1_000_000, description="Optimiser updates; the same for every arm of a comparison."),
     Slider(50, 2000, 50),
 ]
+
+TrainedPart = Annotated[
+    Literal["head", "blocks", "all"],
+    Field(description="What of a network is trained: its head only, its last blocks too, or all of it."),
+]
+Blocks = Annotated[int, Field(ge=1, le=1000, description="How many of the last blocks are trained.")]
+Mix = Annotated[
+    Literal["none", "mixup", "cutmix"],
+    Field(description="Train on mixtures of two images: faded into each other, or one cut into the other."),
+]
+MixAlpha = Annotated[float, Field(gt=0, le=10, description="Beta(α, α) draws the shares of a mixture; 1: any alike.")]
 
 PerClass = Annotated[int, Field(ge=1, le=10_000, description="Images kept or made per class."), Slider(1, 50, 1)]
 Rule = Annotated[
@@ -195,5 +285,7 @@ ExpertsId = Annotated[
 ]
 Operations = Annotated[
     tuple[Literal["color", "crop", "cutout", "flip", "scale", "rotate"], ...],
-    Field(description="Augmentations, one drawn per step; flip only where a mirror image keeps its class."),
+    Field(
+        max_length=50, description="Augmentations, one drawn per step; flip only where a mirror image keeps its class."
+    ),
 ]

@@ -17,3 +17,24 @@ def tiny_sd2(tmp_path_factory):
     from tests.engine.tiny import write_stable_diffusion
 
     return write_stable_diffusion(tmp_path_factory.mktemp("models") / "tiny-sd2", "v_prediction", linear=True)
+
+
+@pytest.fixture(scope="session")
+def colours_clip(tmp_path_factory):
+    """The tiny CLIP that the recipe of colours is judged by."""
+    from tests.engine.tiny_clip import make_clip
+
+    return make_clip(tmp_path_factory.mktemp("colours-clip") / "clip", "vit")
+
+
+@pytest.fixture(scope="session")
+def colours(tmp_path_factory, colours_clip):
+    """A home with a finished recipe of one fold, see `tests.jobs.colours`; tests work on copies."""
+    from synthstudio.jobs import Studio
+    from tests.jobs.colours import carried_out, recipe
+    from tests.jobs.inline import InlineLauncher
+
+    home = tmp_path_factory.mktemp("colours") / "home"
+    with Studio(home, launcher=InlineLauncher()) as studio:
+        assert carried_out(studio, recipe(studio, colours_clip)) == "done"
+    return home

@@ -1,17 +1,20 @@
 """README and ARCHITECTURE name what exists, and everything that must be named."""
 
 import re
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 import synthstudio.steps  # noqa: F401
 from synthstudio.jobs.recipes import recipe_names
+from synthstudio.packages import LITE0
 from synthstudio.step import STEPS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "synthstudio" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -24,7 +27,7 @@ def test_the_readme_names_every_step(kind):
     assert f"`{kind}`" in README
 
 
-NAMED = sorted(set(re.findall(r"`((?:tests|assets|synthstudio)/[\w./-]+)`", README + ARCHITECTURE)))
+NAMED = sorted(set(re.findall(r"`((?:tests|assets|synthstudio)/[\w./-]+)`", README + ARCHITECTURE + CONTRIBUTING)))
 
 
 @pytest.mark.parametrize("path", NAMED)
@@ -66,3 +69,38 @@ def test_the_pictures_of_the_readme_are_here_small_and_all_that_can_be_made():
     assert {path.name for path in files} == set(screenshots.NAMES)
     assert max(path.stat().st_size for path in files) <= screenshots.MOST_BYTES
     assert sum(path.stat().st_size for path in files) <= screenshots.MOST_BYTES_TOGETHER
+
+
+IMPORTED = {
+    name
+    for part in ("synthstudio", "tests")
+    for file in (ROOT / part).rglob("*.py")
+    if "benchmarks" not in file.parts
+    for name in re.findall(r"^\s*(?:import|from) (\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+}
+
+
+def test_the_engine_says_which_libraries_it_holds():
+    text = (ROOT / "synthstudio" / "engine" / "__init__.py").read_text(encoding="utf-8")
+    said = re.findall(r"\w+", text.partition(" live here")[0].replace(" and ", " "))
+    held = {
+        name
+        for file in (ROOT / "synthstudio" / "engine").rglob("*.py")
+        for name in re.findall(r"^\s*(?:import|from) (\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert set(said) == held & {"torch", "diffusers", "peft", "accelerate", "open_clip", "timm"}
+
+
+def _same(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+REQUIRED = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()[1:]
+
+
+@pytest.mark.parametrize("line", REQUIRED, ids=[re.split(r"[>=<\[]", line)[0] for line in REQUIRED])
+def test_what_is_required_and_not_imported_is_said_to_be_for_a_library_that_is(line):
+    name, comment = re.split(r"[>=<\[]", line)[0], line.partition("#")[2]
+    own = [module for module, of in packages_distributions().items() if _same(name) in map(_same, of)]
+    named_in_code = {LITE0.module} | IMPORTED
+    assert own and (set(own) & named_in_code or set(re.findall(r"\w+", comment)) & (IMPORTED - {"and", "the"}))

@@ -49,7 +49,7 @@ def test_an_unknown_field_offers_near_names():
 
 
 def test_a_value_out_of_range_is_named_with_its_field():
-    with pytest.raises(BadInput, match="guidance_scale.*greater than or equal to 1"):
+    with pytest.raises(BadInput, match="guidance_scale.*at least 1"):
         build("sample.text", {**EXAMPLES["sample.text"], "guidance_scale": 0.5})
 
 
@@ -58,7 +58,8 @@ def test_only_evaluation_split_and_export_can_name_a_test_set():
         kind for kind, cls in STEPS.items()
         if not kind.startswith("test.") and "test:" in json.dumps(cls.model_json_schema())
     }  # fmt: skip
-    assert accepting == {"evaluate.compare", "evaluate.small_set", "export.image_folder"}
+    evaluating = {"evaluate.compare", "evaluate.classifiers", "evaluate.review", "evaluate.small_set"}
+    assert accepting == {*evaluating, "export.image_folder"}
 
 
 def test_a_test_set_cannot_be_a_source():

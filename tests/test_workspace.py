@@ -22,7 +22,7 @@ def test_equal_bytes_are_stored_once(workspace):
 def test_a_damaged_blob_is_noticed_when_read(workspace):
     digest = workspace.put(b"a picture")
     workspace.path(digest).write_bytes(b"another")
-    with pytest.raises(Damaged, match="make it again"):
+    with pytest.raises(Damaged, match="made it again"):
         workspace.get(digest)
 
 

@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const boot = () => {
-    const { BASE, el, text, post, act, go, percent, duration, rate, progressWords, query, Part, CurveBox } = window.studio;
+    const { BASE, el, text, act, go, percent, duration, rate, progressWords, query, Part, Answers, CurveBox } = window.studio;
     const get = async (path) => { const answer = await fetch(BASE + path); if (!answer.ok) throw new Error(answer.status); return answer.json(); };
     const KEY = "synthstudio.judge-plain";
     const keep = (name, value) => {
@@ -29,15 +29,16 @@
     class ExportBox {
       constructor(name, changed) {
         this.changed = changed;
-        this.name = el("input", { class: "ss-input", value: name, maxlength: 120, "aria-label": "name of the exported dataset" });
+        this.name = el("input", { class: "ss-input", value: name, maxlength: 120, "aria-label": "name of the exported dataset", id: `ss-export-${name.replace(" ", "-")}` });
+        this.answers = new Answers(`export-${name.replace(" ", "-")}`, { name: this.name });
         this.button = el("button", { type: "button", class: "ss-button strong", "data-export-go": "" });
         this.button.addEventListener("click", async () => {
           this.button.disabled = true;
-          try { await post(this.path, { fold: this.fold || 0, name: this.name.value }); } catch { window.studio.say("The server cannot be reached. It was not done."); }
+          await this.answers.ask(this.path, { fold: this.fold || 0, name: this.name.value });
           this.button.disabled = false; this.changed();
         });
         this.list = el("div", { role: "status", "aria-live": "polite" });
-        this.root = el("div", { class: "ss-exportbox" }, el("div", { class: "ss-buttons" }, this.name, this.button), this.list);
+        this.root = el("div", { class: "ss-exportbox" }, el("div", { class: "ss-buttons" }, el("div", {}, this.name), this.button), this.answers.root, this.list);
       }
       async draw(path, label, ids, fold = 0) {
         this.path = path; this.fold = fold;
@@ -99,7 +100,7 @@
           el("div", { class: "ss-scroll", tabindex: 0, role: "region", "aria-label": "the judge’s table" }, el("table", { class: "ss-table ss-judge-table" }, el("thead", {}, head), el("tbody", {}, ...table.rows.map(line)))),
           el("p", { class: "ss-muted" }, `Split: test, n = ${table.n} real photos; seen by ${table.looks} evaluation${table.looks === 1 ? "" : "s"} so far. Every network starts from nothing and takes ${table.training_steps} steps, whatever it learns from. ` +
             `${table.seeds} trainings of each network (seeds from ${table.seed}); random real: ${table.draws} draws. Intervals: 95 %, Student’s t over trainings${table.encoder ? "; of a probe over test photos" : ""}. ` +
-            `Lead: paired, the wider of t over trainings and bootstrap over test photos; coloured where it excludes zero. Never seen: ${table.unseen.join(", ")}.`));
+            `Lead: 95 % interval over test photos and trainings; coloured where it excludes zero. Never seen: ${table.unseen.join(", ")}.`));
       }
     }
 
@@ -130,7 +131,8 @@
         this.formingBox = el("div", { class: "ss-formingbox" }, this.formingLabels, this.forming);
         this.sheetTitle = el("h3"); this.sheet = el("div");
         this.export = new ExportBox("small set", () => { this.answered = ""; this.listen(); });
-        this.next = el("span", { class: "ss-buttons" }, el("button", { type: "button", class: "ss-button", onclick: () => go("review") }, "Look at them in Review"));
+        this.next = el("span", { class: "ss-buttons" }, el("button", { type: "button", class: "ss-button", onclick: () => window.studio.review({ what: this.dataset.pipeline, fold: Number(this.folds.value || 0) }) }, "Look at them in Review"),
+          el("button", { type: "button", class: "ss-button", onclick: () => window.studio.choose(this.given, "train") }, "Train a classifier on them"));
         this.card = el("section", { class: "ss-card ss-distil", hidden: true, "aria-label": "distillation" },
           el("div", { class: "ss-live-head" }, el("div", {}, this.name, this.about), el("div", { class: "ss-live-right" }, this.badge, this.time, this.buttons)),
           el("div", { class: "ss-distil-pick" }, this.pick, this.folds), this.error, this.notes, this.sentence,
@@ -162,7 +164,7 @@
         const pipeline = shown.pipeline, stopping = pipeline.state === "stopped" && pipeline.nodes.some((one) => one.state === "stopping"), state = stopping ? "stopping" : pipeline.state;
         this.dataset.state = state; this.dataset.pipeline = pipeline.id;
         text(this.name, pipeline.title);
-        text(this.about, `${pipeline.data} · ${pipeline.shots === null ? "every photo not held out" : `${pipeline.shots} shots per class`} · ${shown.per_class ?? "?"} images per class · ${pipeline.preset} · ${pipeline.folds === 1 ? "1 fold" : pipeline.folds + " folds"}`);
+        text(this.about, `${pipeline.data} · ${pipeline.shots_words} · ${shown.per_class ?? "?"} images per class · ${pipeline.preset} · ${pipeline.folds === 1 ? "1 fold" : pipeline.folds + " folds"}`);
         text(this.badge, state); this.badge.dataset.state = state;
         text(this.time, state === "stopped" ? "" : duration(pipeline.seconds) + (pipeline.left ? `, about ${duration(pipeline.left)} left` : ""));
         const steer = pipeline.id + state;
@@ -228,6 +230,7 @@
         const maker = this.maker, optimises = maker?.kind === "distil.match";
         text(this.sheetTitle, set ? `The set: ${set.images} images of ${set.classes} classes` : maker?.preview ? `The set as it forms, after ${maker.done} of ${maker.total} updates`
           : maker?.state === "running" ? (optimises ? "The first picture comes with the first update." : "The pictures appear as soon as all are there.") : "The set appears here.");
+        this.given = set && { "ss-train-synthetic": set.id, ...(fold.shots ? { "ss-train-real": fold.shots } : {}) };
         if (set) await this.export.draw(`/distil/${encodeURIComponent(found.pipeline)}/export`, `Export these ${set.images} images`, fold.exports, fold.fold);
       }
     }

@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const boot = () => {
-    const { BASE, el, svg, text, post, act, percent, duration, progressWords, query, Part, sheet, ExportBox, keep, get } = window.studio;
+    const { BASE, el, svg, text, act, percent, duration, progressWords, query, Part, Answers, sheet, ExportBox, keep, get } = window.studio;
     const RULES = [["k_means", "k-means: the most typical of each cluster"], ["herding", "herding: together like the mean"], ["k_center", "k-center: spread out"], ["random", "random"]];
     const interval = (found) => `${(100 * found.low).toFixed(1)} to ${(100 * found.high).toFixed(1)}`;
     const lost = (found) => `${Math.abs(100 * found.value).toFixed(1)} points ${found.value >= 0 ? "lost" : "gained"}`;
@@ -19,12 +19,13 @@
         this.settings = el("textarea", { class: "ss-input", id: id("settings"), rows: 3, maxlength: 2000, placeholder: "training_steps=300" });
         this.go = el("button", { type: "button", class: "ss-button strong", id: id("go") }, "Draw the curve");
         this.go.addEventListener("click", () => this.begin());
+        this.answers = new Answers("shrink", { images: this.source, rule: this.rule, sizes: this.sizes, settings: this.settings });
         const field = (name, words, control) => el("div", { class: "ss-field" }, el("label", { for: id(name) }, words), control);
         this.form = el("div", { class: "ss-card", hidden: true }, el("h2", {}, "How few images would do?"),
           el("p", { class: "ss-muted" }, "A small network is trained on fewer and fewer images of a set, equally long each time, and asked about validation photos: to choose a size is to choose, and the test photos stay untouched."),
           el("div", { class: "ss-fields" }, field("source", "Set", this.source), field("rule", "Which images stay", this.rule), field("sizes", "Images per class to try", this.sizes)),
           el("details", {}, el("summary", {}, "More"), field("settings", "Settings, one field=value per line (training_steps, seeds, width, image_size …)", this.settings)),
-          this.go);
+          this.answers.root, this.go);
         this.pick = el("select", { class: "ss-select", "aria-label": "which curve", hidden: true });
         this.pick.addEventListener("change", () => { keep("shrink", this.pick.value); this.loaded = 0; this.listen(); });
         this.badge = el("span", { class: "ss-state", role: "status", "aria-live": "polite" });
@@ -50,12 +51,14 @@
       }
       async begin() {
         const sizes = this.sizes.value.split(/[\s,;]+/).filter(Boolean).map(Number);
-        if (sizes.some((one) => !Number.isInteger(one) || one < 1)) { window.studio.say("Sizes are whole numbers of at least 1, with commas between them: 1, 2, 5, 10."); return; }
+        if (sizes.some((one) => !Number.isInteger(one) || one < 1)) {
+          const words = "Sizes are whole numbers of at least 1, with commas between them: 1, 2, 5, 10.";
+          this.answers.refuse(words, { sizes: words });
+          return;
+        }
         this.go.disabled = true;
-        try {
-          const done = await post("/distil/shrink", { images: this.source.value, rule: this.rule.value, sizes, settings: this.settings.value });
-          if (done) keep("shrink", done.run);
-        } catch { window.studio.say("The server cannot be reached. It was not done."); }
+        const done = await this.answers.ask("/distil/shrink", { images: this.source.value, rule: this.rule.value, sizes, settings: this.settings.value });
+        if (done) keep("shrink", done.run);
         this.go.disabled = false; this.loaded = 0; this.listen();
       }
       async draw() {

@@ -5,16 +5,20 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from synthstudio.catalog.journal import Journal, Line
 from synthstudio.catalog.migrations import migrate
-from synthstudio.errors import CatalogBusy, StorageFull
+from synthstudio.errors import CatalogBusy, CatalogDamaged, StorageFull
 from synthstudio.workspace import storage_errors
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     # Nothing may reach out to a network because of a query.
@@ -24,19 +28,36 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "1GB",
     "threads": "2",
 }
+_DAMAGE = (
+    "Corrupt database file",
+    "checksum",
+    "Could not read enough bytes",
+    "not a valid DuckDB database",
+    "Failure while replaying WAL",
+    "Failed to deserialize",
+)
 
 
 class Database:
     """The catalog's file. Every read takes a fresh cursor; writes are short transactions under one lock."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, journal: Journal | None = None) -> None:
+        """Open the file; CatalogDamaged if it cannot be read. `journal` is where `keep` writes to."""
         self._path = path
+        self._journal = journal
+        self._kept: list[Line] = []
         self._connection = _connect(path)
         self._write = threading.RLock()
         self._asked = threading.Condition()
         self._cursors, self._closed = 0, False
+        self.damaged: CatalogDamaged | None = None  # what a reader or writer has run into
         self.commits = 0  # a reader that saw this number has seen everything
-        migrate(self._connection)
+        try:
+            with self._readable():
+                migrate(self._connection)
+        except BaseException:
+            self._connection.close()
+            raise
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
@@ -55,23 +76,61 @@ class Database:
         with self._cursor() as cursor:
             return [np.asarray(column) for column in cursor.execute(sql, list(values)).fetchnumpy().values()]
 
+    def frame(self, sql: str, values: Sequence[Any] = ()) -> "DataFrame":
+        """The rows of a query as a pandas table."""
+        with self._cursor() as cursor:
+            return cursor.execute(sql, list(values)).df()
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor in a transaction: committed at the end, rolled back on any error."""
         with self._write, self._cursor() as cursor:
+            self._kept = []
+            end = 0
             cursor.begin()
             try:
                 yield cursor
+                end = self._write_down(cursor)
                 cursor.commit()
-                self.commits += 1
             except BaseException as error:
                 with contextlib.suppress(duckdb.Error):
                     cursor.rollback()  # a commit that failed has nothing left to roll back
-                if isinstance(error, duckdb.Error) and _disk_refused(error):
+                self._take_back(end)
+                if isinstance(error, StorageFull) or (isinstance(error, duckdb.Error) and _disk_refused(error)):
                     raise StorageFull(
                         "The disk is full or cannot be written, so this was not saved. Free some space."
                     ) from error
                 raise
+            if self._journal is not None and end:
+                self._journal.end = end
+            self.commits += 1
+
+    def keep(self, line: Line) -> None:
+        """Write what this transaction does into the journal too: nothing else knows it. To be called inside one."""
+        self._kept.append(line)
+
+    def mark_read(self, end: int, mark: str) -> None:
+        """Say that everything up to `end` of the journal is in this catalog."""
+        with self.transaction() as cursor:
+            cursor.execute("update journal set read_to = ?, mark = ?", [end, mark])
+
+    def _write_down(self, cursor: duckdb.DuckDBPyConnection) -> int:
+        """The new end of the journal; 0 if nothing was to be kept. On the disk before the catalog commits."""
+        if self._journal is None or not self._kept:
+            return 0
+        end, mark = self._journal.append(self._kept)
+        cursor.execute("update journal set read_to = ?, mark = ?", [end, mark])
+        return end
+
+    def _take_back(self, end: int) -> None:
+        """After an error: the lines stay only if the catalog did commit, which a signal or a full disk can hide."""
+        if self._journal is None or not end:
+            return
+        with contextlib.suppress(duckdb.Error):
+            if self._connection.cursor().execute("select read_to from journal").fetchall() == [(end,)]:
+                self._journal.end = end
+                return
+        self._journal.cut()
 
     def close(self) -> None:
         """Let questions that are being answered end, fold the write-ahead log in and let others open the file."""
@@ -89,18 +148,51 @@ class Database:
                 )
             self._cursors += 1
         try:
-            with self._connection.cursor() as cursor:
+            with self._readable(), self._connection.cursor() as cursor:
                 yield cursor
         finally:
             with self._asked:
                 self._cursors -= 1
                 self._asked.notify_all()
 
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Say in a sentence that the file is damaged, and leave word for who opens it next."""
+        try:
+            yield
+        except duckdb.Error as error:
+            if not damage(error):
+                raise
+            with contextlib.suppress(OSError):
+                damage_mark(self._path).touch()
+            self.damaged = _damaged(self._path)
+            raise self.damaged from error
+
+
+def damage_mark(path: Path) -> Path:
+    """A file beside the catalog that says: it could not be read, make it again."""
+    return path.with_name(f".{path.name}.unreadable")
+
+
+def damage(error: duckdb.Error) -> bool:
+    """Whether an error says that the file's content is wrong. DuckDB checks a sum over each block it reads."""
+    if isinstance(error, duckdb.IntegrityError | duckdb.DataError | duckdb.ProgrammingError):
+        return False  # these quote values, which may say anything
+    return isinstance(error, duckdb.SerializationException) or any(sign in str(error) for sign in _DAMAGE)
+
+
+def _damaged(path: Path) -> CatalogDamaged:
+    return CatalogDamaged(
+        f"The catalog {path} is damaged and cannot be read. Open the project again, or run"
+        " python -m synthstudio doctor --rebuild: it is made again from the journal and the run logs."
+    )
+
 
 def insert(
-    cursor: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
-) -> None:
-    """Insert many rows at once, keeping what is already there. Table and columns come from our code, never from a user.
+    cursor: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]],
+    *, replace: bool = False,
+) -> None:  # fmt: skip
+    """Insert many rows at once, keeping or replacing what is there. Table and columns come from our code only.
 
     `unnest` of bound lists is some seventy times faster than executemany in DuckDB.
     """
@@ -108,11 +200,14 @@ def insert(
         return
     lists = [list(column) for column in zip(*rows, strict=True)]
     selected = ", ".join("unnest(?)" for _ in columns)
-    cursor.execute(f"insert or ignore into {table} ({', '.join(columns)}) select {selected}", lists)  # noqa: S608
+    existing = "replace" if replace else "ignore"
+    cursor.execute(f"insert or {existing} into {table} ({', '.join(columns)}) select {selected}", lists)  # noqa: S608
 
 
 def _disk_refused(error: duckdb.Error) -> bool:
     """DuckDB tells a full disk by its text: the kind of the exception differs with the moment."""
+    if damage(error):
+        return False
     return isinstance(error, duckdb.IOException) or any(
         sign in str(error) for sign in ("No space left", "Could not write file", "Disk quota", "Read-only file system")
     )
@@ -126,9 +221,13 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
         holder = re.search(r"PID (\d+)", str(error))
         if "lock" in str(error).lower():
             raise CatalogBusy(_who_holds(path, int(holder.group(1)) if holder else None)) from error
+        if damage(error):
+            raise _damaged(path) from error
         raise StorageFull(
             f"The catalog {path} cannot be opened: {error}. Check the disk and its permissions."
         ) from error
+    except duckdb.Error as error:
+        raise _damaged(path) from error
 
 
 def _who_holds(path: Path, pid: int | None) -> str:

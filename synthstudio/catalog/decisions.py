@@ -8,19 +8,29 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 
-from synthstudio.catalog.database import Database
+from synthstudio.catalog.database import Database, insert
 from synthstudio.catalog.review_tables import decide, keys
+from synthstudio.terms import Verdict
 
-Verdict = Literal["keep", "reject", "relabel", "clear"]
 _CHANGES_AT_ONCE = 1000
 # The first list is read from a column of numbers, so that the names of a million pictures stay on the disk.
 _NAMED = """
     with likely as materialized (select * from review where key in (select unnest(?::bigint[])))
     select * from likely where digest in (select unnest(?::text[]))
+"""
+
+ACTS = ("id", "first_seq", "last_seq", "who", "tab", "decided_at", "why", "context", "undoes")
+# Verdict, class, the images in order as one text, and how many: neighbours that were decided alike share a row.
+GROUPED = """
+    select {by}, string_agg(image, ' ' order by {order}), count(*) from (
+        select *, row_number() over (order by {order})
+                  - row_number() over (partition by {by} order by {order}) as island
+        from {table}
+    ) group by {by}, island order by min({order})
 """
 
 
@@ -39,7 +49,9 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Act:
-    """One gesture. `undoes` names an earlier act whose images go back to what they were before it."""
+    """One gesture. `undoes` names an earlier act whose images go back to what they were before it; `each` says
+    (image, verdict, class by hand) of every image instead of one verdict for all that are chosen, as a file does.
+    """
 
     id: str
     tab: str
@@ -49,6 +61,7 @@ class Act:
     undoes: str | None = None
     why: str = ""
     context: dict[str, Any] = field(default_factory=dict)
+    each: tuple[tuple[str, Verdict, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,11 +84,31 @@ class Decisions:
     def decide(self, acts: Sequence[Act], who: str) -> list[Outcome]:
         """Commit a batch of acts in order. Acts that are known already change nothing and give their old outcome."""
         with self._database.transaction() as cursor:
-            return [_known(cursor, act.id) or _store(cursor, act, who) for act in acts]
+            return [_known(cursor, act.id) or self._store(cursor, act, who) for act in acts]
+
+    def _store(self, cursor: duckdb.DuckDBPyConnection, act: Act, who: str) -> Outcome:
+        (start,) = cursor.execute("select coalesce(max(seq), 0) from decisions").fetchall()[0]
+        named = _add(cursor, act) if act.undoes is None else _take_back(cursor, act)
+        images = cursor.execute(GROUPED.format(table="change", order="number", by="verdict, label")).fetchall()
+        changed = sum(count for *_, count in images)
+        decide(cursor, act.id, start)
+        cursor.execute("drop table change")
+        line = {
+            "act": act.id, "first": start + 1, "last": start + changed, "who": who, "tab": act.tab,
+            "at": time.time(), "why": act.why, "context": json.dumps(act.context, ensure_ascii=False),
+            "undoes": act.undoes, "images": [list(row[:3]) for row in images],
+        }  # fmt: skip
+        insert(cursor, "acts", ACTS, [act_row(line)])
+        self._database.keep(line)
+        return Outcome(act.id, start + changed, changed, max(0, named - changed))
 
     def last(self) -> int:
         """The number of the newest decision; 0 before the first."""
         return int(self._database.rows("select coalesce(max(seq), 0) from decisions")[0][0])
+
+    def has(self, act_id: str) -> bool:
+        """Whether there is an act of this id."""
+        return bool(self._database.rows("select 1 from acts where id = ?", [act_id]))
 
     def since(self, seq: int) -> list[dict[str, Any]]:
         """Decisions after `seq`, oldest first, at most a thousand and one: more than a thousand means read it all."""
@@ -100,6 +133,23 @@ class Decisions:
             [keys(digests), list(digests)],
         )
 
+    def standing(self, as_of: int | None = None) -> list[dict[str, Any]]:
+        """Every decision that stands, or stood after decision `as_of`, with who made it, when and why, in the order the
+        images came. Images of a test set are left out, whatever was decided before they were held back.
+        """
+        return self._database.records(
+            "with stands as (select image, max(seq) as seq from decisions where seq <= ? group by image)"
+            " select r.digest as image, r.label as made_as, d.verdict, d.label, a.who, a.decided_at, a.why"
+            " from stands s join decisions d on d.seq = s.seq join acts a on a.id = d.act"
+            " join review r on r.digest = s.image where d.verdict <> 'clear' and not r.held order by r.number",
+            [self.last() if as_of is None else as_of],
+        )
+
+    def decidable(self, digests: Sequence[str]) -> set[str]:
+        """Those of these images that are in the project and in no test set."""
+        found = self._database.rows(f"select digest from ({_NAMED}) where not held", [keys(digests), list(digests)])  # noqa: S608
+        return {str(digest) for (digest,) in found}
+
     def targets(self) -> dict[str, int]:
         """How many accepted images are wanted, by class; '' stands for every class without a number of its own."""
         return {str(label): int(wanted) for label, wanted in self._database.rows("select label, wanted from targets")}
@@ -107,10 +157,8 @@ class Decisions:
     def set_target(self, label: str, wanted: int | None) -> None:
         """Say how many accepted images a class needs; None takes the number back."""
         with self._database.transaction() as cursor:
-            if wanted is None:
-                cursor.execute("delete from targets where label = ?", [label])
-            else:
-                cursor.execute("insert or replace into targets (label, wanted) values (?, ?)", [label, wanted])
+            set_target(cursor, label, wanted)
+            self._database.keep({"target": label, "wanted": wanted})
 
 
 def _known(cursor: duckdb.DuckDBPyConnection, act_id: str) -> Outcome | None:
@@ -118,24 +166,30 @@ def _known(cursor: duckdb.DuckDBPyConnection, act_id: str) -> Outcome | None:
     return Outcome(act_id, found[0][1], found[0][1] - found[0][0] + 1, again=True) if found else None
 
 
-def _store(cursor: duckdb.DuckDBPyConnection, act: Act, who: str) -> Outcome:
-    (start,) = cursor.execute("select coalesce(max(seq), 0) from decisions").fetchall()[0]
-    named = _add(cursor, act) if act.undoes is None else _take_back(cursor, act)
-    (changed,) = cursor.execute("select count(*) from change").fetchall()[0]
-    decide(cursor, act.id, start)
-    cursor.execute("drop table change")
-    last = start + changed
-    cursor.execute(
-        "insert into acts (id, first_seq, last_seq, who, tab, decided_at, why, context, undoes)"
-        " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [act.id, start + 1, last, who, act.tab, time.time(), act.why,
-         json.dumps(act.context, ensure_ascii=False), act.undoes],
-    )  # fmt: skip
-    return Outcome(act.id, last, changed, max(0, named - changed))
+def act_row(line: dict[str, Any]) -> tuple[Any, ...]:
+    """The row of an act, from its line of the journal; for the columns `ACTS`."""
+    return tuple(line[name] for name in ("act", "first", "last", "who", "tab", "at", "why", "context", "undoes"))
+
+
+def set_target(cursor: duckdb.DuckDBPyConnection, label: str, wanted: int | None) -> None:
+    """Give a class its number of accepted images, or take it back."""
+    if wanted is None:
+        cursor.execute("delete from targets where label = ?", [label])
+    else:
+        cursor.execute("insert or replace into targets (label, wanted) values (?, ?)", [label, wanted])
 
 
 def _add(cursor: duckdb.DuckDBPyConnection, act: Act) -> int:
     """A class given earlier stays when an image is kept or rejected; clearing gives back the maker's own class."""
+    if act.each:
+        images, verdicts, labels = (list(column) for column in zip(*act.each, strict=True))
+        cursor.execute(
+            "create temp table change as select r.number, r.digest as image, e.verdict, e.label from review r"
+            " join (select unnest(?::text[]) as image, unnest(?::text[]) as verdict, unnest(?::text[]) as label) e"
+            " on e.image = r.digest",
+            [images, verdicts, labels],
+        )
+        return 0
     label = {"relabel": "?::text", "clear": "?::text"}.get(act.verdict, "coalesce(nullif(?::text, ''), r.given)")
     cursor.execute(
         f"""

@@ -10,6 +10,8 @@ from synthstudio import events
 from synthstudio.catalog.database import Database, insert
 
 Line = tuple[float, events.Event]
+# The last word of an earlier attempt, met again when a log is read anew, says nothing about the one that works now.
+_PRESENT = "? >= coalesce(launched, 0)"
 _Write = Callable[[duckdb.DuckDBPyConnection, str, Sequence[tuple[float, Any]]], None]
 
 
@@ -21,15 +23,25 @@ class Ingest:
 
     def __call__(self, run_id: str, lines: Sequence[Line], read_to: int) -> None:
         """Store the lines of a run and the offset they end at; reading the same lines again changes nothing."""
-        groups: dict[type, list[Line]] = {}
-        for line in lines:
-            groups.setdefault(type(line[1]), []).append(line)
         with self._database.transaction() as cursor:
-            # One statement per kind of event: lines of different kinds never touch the same row, but for the last word
-            # of a worker, of which there is one per attempt.
-            for kind, group in groups.items():
-                _WRITERS[kind](cursor, run_id, group)
-            cursor.execute("update runs set read_to = ? where id = ?", [read_to, run_id])
+            store_lines(cursor, run_id, lines, read_to)
+
+    def again(self, run_id: str) -> None:
+        """Begin a log anew, because it is not the one that was read: what adds up starts from nothing."""
+        with self._database.transaction() as cursor:
+            cursor.execute("update runs set read_to = 0, seconds = 0, peak_memory_mb = 0 where id = ?", [run_id])
+
+
+def store_lines(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[Line], read_to: int) -> None:
+    """Store the lines of a run's log in the transaction of a cursor."""
+    groups: dict[type, list[Line]] = {}
+    for line in lines:
+        groups.setdefault(type(line[1]), []).append(line)
+    # One statement per kind of event: lines of different kinds never touch the same row, but for the last word
+    # of a worker, of which there is one per attempt.
+    for kind, group in groups.items():
+        _WRITERS[kind](cursor, run_id, group)
+    cursor.execute("update runs set read_to = ? where id = ?", [read_to, run_id])
 
 
 def _made(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Made]]) -> None:
@@ -73,9 +85,13 @@ def _note(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[
 
 
 def _output(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Output]]) -> None:
-    (known,) = cursor.execute("select count(*) from outputs where run_id = ?", [run_id]).fetchall()[0]
-    rows = [(run_id, e.name, known + n, json.dumps(e.value, ensure_ascii=False)) for n, (_, e) in enumerate(lines)]
-    insert(cursor, "outputs", ("run_id", "name", "position", "value"), rows)
+    """A run that was made again may end with other bytes: what it said last stands, in the place it had at first."""
+    known = dict(cursor.execute("select name, position from outputs where run_id = ?", [run_id]).fetchall())
+    latest = {e.name: json.dumps(e.value, ensure_ascii=False) for _, e in lines}
+    for name in latest:
+        known.setdefault(name, len(known))
+    rows = [(run_id, name, known[name], value) for name, value in latest.items()]
+    insert(cursor, "outputs", ("run_id", "name", "position", "value"), rows, replace=True)
 
 
 def _started(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Started]]) -> None:
@@ -87,12 +103,15 @@ def _started(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tup
 
 
 def _stopped(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Stopped]]) -> None:
-    cursor.execute("update runs set state = 'stopped' where id = ?", [run_id])
+    cursor.execute(f"update runs set state = 'stopped' where id = ? and {_PRESENT}", [run_id, lines[-1][0]])  # noqa: S608
     _cost(cursor, run_id, lines)
 
 
 def _failed(cursor: duckdb.DuckDBPyConnection, run_id: str, lines: Sequence[tuple[float, events.Failed]]) -> None:
-    cursor.execute("update runs set state = 'failed', error = ? where id = ?", [lines[-1][1].error, run_id])
+    cursor.execute(
+        f"update runs set state = 'failed', error = ? where id = ? and {_PRESENT}",  # noqa: S608
+        [lines[-1][1].error, run_id, lines[-1][0]],
+    )
     _cost(cursor, run_id, lines)
 
 
@@ -108,10 +127,11 @@ def _cost(
 ) -> None:
     """Seconds of all attempts add up; of memory the largest attempt counts."""
     cursor.execute(
-        "update runs set seconds = seconds + ?, peak_memory_mb = greatest(peak_memory_mb, ?), finished = ?"
-        " where id = ?",
-        [sum(e.seconds for _, e in lines), max(e.peak_memory_mb for _, e in lines), lines[-1][0], run_id],
+        "update runs set seconds = seconds + ?, peak_memory_mb = greatest(peak_memory_mb, ?) where id = ?",
+        [sum(e.seconds for _, e in lines), max(e.peak_memory_mb for _, e in lines), run_id],
     )
+    at = lines[-1][0]
+    cursor.execute(f"update runs set finished = ? where id = ? and {_PRESENT}", [at, run_id, at])  # noqa: S608
 
 
 _WRITERS: dict[type, _Write] = {

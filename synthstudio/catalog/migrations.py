@@ -146,6 +146,37 @@ def m005_review(cursor: duckdb.DuckDBPyConnection) -> None:
     cursor.execute("insert into read_to values ('images', 0), ('scores', 0)")
 
 
+@migration
+def m006_journal(cursor: duckdb.DuckDBPyConnection) -> None:
+    """How much of the journal is in this catalog, and when the worker of a run was last launched."""
+    cursor.execute("create table journal (read_to bigint not null, mark text not null)")
+    cursor.execute("insert into journal values (0, '')")
+    cursor.execute("alter table runs add column launched double")
+
+
+@migration
+def m007_names(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Names of sets, adapters, classifiers, runs and recipe runs; `Names` keeps them unique."""
+    cursor.execute(
+        "create table names (id text primary key, role text not null, name text not null, given boolean not null,"
+        " run_id text, named_at double not null)"
+    )
+
+
+@migration
+def m008_turns(cursor: duckdb.DuckDBPyConnection) -> None:
+    """The order in which people want waiting runs to start."""
+    cursor.execute("alter table runs add column turn double")
+
+
+@migration
+def m009_freed(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Things whose files were thrown away on purpose; `swept` once they are gone."""
+    cursor.execute(
+        "create table freed (id text primary key, freed_at double not null, who text not null, swept boolean not null)"
+    )
+
+
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:
     """Apply what has not been applied, each change in a transaction of its own."""
     cursor = connection.cursor()

@@ -5,7 +5,9 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from synthstudio.catalog.database import Database
+import duckdb
+
+from synthstudio.catalog.database import Database, insert
 from synthstudio.errors import UnknownName
 
 PipelineState = Literal["running", "stopped", "done", "failed"]
@@ -45,17 +47,15 @@ class Pipelines:
 
     def add(self, pipeline_id: str, recipe: str, request: dict[str, Any], nodes: list[Node]) -> None:
         """Store a pipeline with all its nodes."""
-        with self._database.transaction() as cursor:
-            cursor.execute(
-                "insert into pipelines (id, recipe, state, request, created) values (?, ?, 'running', ?, ?)",
-                [pipeline_id, recipe, json.dumps(request, ensure_ascii=False), time.time()],
-            )
-            for node in nodes:
-                cursor.execute(
-                    "insert into nodes (pipeline_id, position, name, fold, kind, template) values (?, ?, ?, ?, ?, ?)",
-                    [pipeline_id, node.position, node.name, node.fold, node.kind,
-                     json.dumps(node.template, ensure_ascii=False)],
-                )  # fmt: skip
+        line = {
+            "pipeline": pipeline_id, "recipe": recipe, "request": json.dumps(request, ensure_ascii=False),
+            "created": time.time(),
+            "nodes": [
+                [node.position, node.name, node.fold, node.kind, json.dumps(node.template, ensure_ascii=False)]
+                for node in nodes
+            ],
+        }  # fmt: skip
+        self._do(line)
 
     def get(self, pipeline_id: str) -> Pipeline:
         """One pipeline."""
@@ -95,17 +95,35 @@ class Pipelines:
 
     def fill(self, pipeline_id: str, position: int, run_id: str, reused: bool) -> None:
         """A node has its run."""
-        with self._database.transaction() as cursor:
-            cursor.execute(
-                "update nodes set run_id = ?, reused = ? where pipeline_id = ? and position = ?",
-                [run_id, reused, pipeline_id, position],
-            )
+        self._do({"pipeline": pipeline_id, "node": position, "run_id": run_id, "reused": reused})
 
     def set_state(self, pipeline_id: str, state: PipelineState, error: str | None = None) -> None:
         """Move a pipeline to another state."""
         finished = time.time() if state in ("done", "failed") else None
+        self._do({"pipeline": pipeline_id, "state": state, "finished": finished, "error": error})
+
+    def _do(self, line: dict[str, Any]) -> None:
         with self._database.transaction() as cursor:
-            cursor.execute(
-                "update pipelines set state = ?, finished = ?, error = ? where id = ?",
-                [state, finished, error, pipeline_id],
-            )
+            store_pipeline(cursor, line)
+            self._database.keep(line)
+
+
+def store_pipeline(cursor: duckdb.DuckDBPyConnection, line: dict[str, Any]) -> None:
+    """What a line of the journal says of a pipeline: that it began, that a node has its run, that its state changed."""
+    if "nodes" in line:
+        cursor.execute(
+            "insert or ignore into pipelines (id, recipe, state, request, created) values (?, ?, 'running', ?, ?)",
+            [line["pipeline"], line["recipe"], line["request"], line["created"]],
+        )
+        columns = ("pipeline_id", "position", "name", "fold", "kind", "template")
+        insert(cursor, "nodes", columns, [(line["pipeline"], *node) for node in line["nodes"]])
+    elif "node" in line:
+        cursor.execute(
+            "update nodes set run_id = ?, reused = ? where pipeline_id = ? and position = ?",
+            [line["run_id"], line["reused"], line["pipeline"], line["node"]],
+        )
+    else:
+        cursor.execute(
+            "update pipelines set state = ?, finished = ?, error = ? where id = ?",
+            [line["state"], line["finished"], line["error"], line["pipeline"]],
+        )

@@ -7,7 +7,7 @@ keep their places while they are decided, pages come in any order, and a new pro
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from synthstudio.artifacts import Origin
 from synthstudio.catalog.database import Database
 from synthstudio.catalog.decisions import Chosen
 from synthstudio.catalog.review_tables import ReviewTables
+from synthstudio.filters import Score
 
 Standing = Literal["pending", "accepted", "rejected"]
 Sort = Literal["arrival", "newest", "class", "score_high", "score_low", "decided", "shuffled"]
@@ -41,18 +42,19 @@ class Query(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    labels: tuple[str, ...] = Field(default=(), max_length=5000)
-    origins: tuple[Origin, ...] = ()
-    standings: tuple[Standing, ...] = ()
+    labels: tuple[Annotated[str, Field(max_length=200)], ...] = Field(default=(), max_length=5000)
+    origins: tuple[Origin, ...] = Field(default=(), max_length=10)
+    standings: tuple[Standing, ...] = Field(default=(), max_length=10)
     relabelled: bool = False
     run: str = Field(default="", max_length=80)
     image_set: str = Field(default="", max_length=80)
+    image_sets: tuple[Annotated[str, Field(max_length=80)], ...] = Field(default=(), max_length=1000)
     scorer: str = Field(default="", max_length=80)
-    low: float | None = None
-    high: float | None = None
+    low: Score | None = None
+    high: Score | None = None
     sort: Sort = "arrival"
-    as_of: int = Field(default=-1, ge=-1, description="The last decision that counts; -1: the newest there is.")
-    upto: int = Field(default=-1, ge=-1, description="The last image that counts; -1: the newest there is.")
+    as_of: int = Field(default=-1, ge=-1, lt=2**53, description="The last decision that counts; -1: the newest.")
+    upto: int = Field(default=-1, ge=-1, lt=2**53, description="The last image that counts; -1: the newest there is.")
 
 
 class Review:
@@ -80,15 +82,18 @@ class Review:
         return self._page(query, start, count, "digest, label, origin")
 
     def decided_page(self, query: Query, start: int, count: int) -> list[dict[str, Any]]:
-        """As `page`, each with its decision as it stands now: verdict, class by hand, number of the decision."""
-        return self._page(query, start, count, "digest, label, origin, verdict, given, seq")
+        """As `page`, each with its decision as it stands now: verdict, class by hand, number of the decision; and what
+        the query's scorer says of it, None if nothing.
+        """
+        return self._page(query, start, count, "digest, label, origin, verdict, given, seq, value as score")
 
     def _page(self, query: Query, start: int, count: int, columns: str) -> list[dict[str, Any]]:
         numbers = self._view(query)[start : start + count]
         found = self._database.records(
             f"select t.number, {columns} from review t join"  # noqa: S608 - columns from above
-            " (select unnest(?::bigint[]) as number) n on n.number = t.number",
-            [numbers.tolist()],
+            " (select unnest(?::bigint[]) as number) n on n.number = t.number"
+            " left join (select number, value from latest_scores where scorer = ?) c on c.number = t.number",
+            [numbers.tolist(), query.scorer],
         )
         by_number = {row.pop("number"): row for row in found}
         return [by_number[number] for number in numbers.tolist() if number in by_number]
@@ -118,6 +123,16 @@ class Review:
             )
         ]
 
+    def decided_in(self, set_id: str) -> dict[str, tuple[str, str]]:
+        """(verdict, class by hand) of every image of a set that was decided about, as it stands now."""
+        self.tables.upto()
+        rows = self._database.rows(
+            "select digest, verdict, given from review where seq > 0 and verdict <> 'clear' and not held"
+            " and digest in (select image from members where set_id = ?)",
+            [set_id],
+        )
+        return {str(image): (str(verdict), str(given)) for image, verdict, given in rows}
+
     def tally(self, query: Query) -> list[tuple[str, str, str, bool, int]]:
         """Counts by (label, origin, standing, relabelled) under the run, set and score filters of a query."""
         # Counted by the columns as they are stored, a few hundred groups at most; what they mean is worked out after.
@@ -134,6 +149,7 @@ class Review:
 
     def runs(self) -> list[dict[str, Any]]:
         """Runs that made images, newest first."""
+        self.tables.upto()
         return self._database.records(
             "select r.id, r.kind, r.created, m.images from (select run, sum(images)::bigint as images from"
             " (select run, count(*) as images from review group by run union all"
@@ -149,6 +165,7 @@ class Review:
 
     def scorers(self) -> list[str]:
         """The names of all scorers that have said something."""
+        self.tables.upto()
         return [
             str(name) for (name,) in self._database.rows("select distinct scorer from latest_scores order by scorer")
         ]
@@ -241,13 +258,18 @@ def _rows(query: Query) -> tuple[str, list[Any]]:
         joins, score = f" {kind} (select number, value from latest_scores where {inside}) c using (number)", "value"  # noqa: S608
         values += [query.scorer, *(limit for _, limit in within)]
     if query.run:
+        # The first maker of a picture stands in its own row, only those that made it again in `makers`.
         conditions.append(
-            "t.number in (select number from makers where run = (select position from runs where id = ?))"
+            "(t.run = (select position from runs where id = ?)"
+            " or t.number in (select number from makers where run = (select position from runs where id = ?)))"
         )
-        bound.append(query.run)
+        bound += [query.run, query.run]
     if query.image_set:
         conditions.append("t.digest in (select image from members where set_id = ?)")
         bound.append(query.image_set)
+    if query.image_sets:
+        conditions.append("t.digest in (select image from members where set_id in (select unnest(?::text[])))")
+        bound.append(list(query.image_sets))
     where = " and ".join(conditions)
     return f"{sql}, rows as (select t.*, {score} as score from stood t{joins} where {where})", [*values, *bound]  # noqa: S608
 

@@ -21,7 +21,7 @@ _STANDS = (
 _NEW_PICTURES = """
     create temp table fresh as
     select (select coalesce(max(number), 0) from review) + row_number() over (order by n.position, n.plan_index)
-           as number, n.digest, n.label, n.origin, n.width, n.height, n.position as run
+           as number, n.digest, n.label, n.origin, n.width, n.height, n.position as run, n.plan_index
     from (
         select i.digest, i.label, i.origin, i.width, i.height, i.plan_index, r.position
         from images i join runs r on r.id = i.run_id anti join review t on t.digest = i.digest
@@ -36,6 +36,22 @@ _ADD_PICTURES = f"""
            f.digest in ({_TEST})
     from fresh f left join ({_STANDS}) s on s.image = f.digest order by f.number
 """  # noqa: S608 - both parts stand above
+# Which images got which numbers: (first number, position of the run, first and last place in its plan).
+_NUMBERS = """
+    select min(number), run, min(plan_index), max(plan_index)
+    from (select *, number - plan_index as island from {table}) group by run, island order by min(number)
+"""
+_NUMBERED = """
+    create temp table fresh as
+    select n.number, i.digest, i.label, i.origin, i.width, i.height, n.position as run, i.plan_index
+    from (select unnest(?::bigint[]) as number, unnest(?::bigint[]) as position, unnest(?::bigint[]) as plan_index) n
+    join runs r on r.position = n.position join images i on i.run_id = r.id and i.plan_index = n.plan_index
+    anti join review t on t.digest = i.digest
+"""
+_OLD_NUMBERS = """
+    select t.number, t.run, min(i.plan_index) as plan_index from review t join runs r on r.position = t.run
+    join images i on i.run_id = r.id and i.digest = t.digest group by t.number, t.run
+"""
 _ADD_MAKERS = """
     insert into makers
     select distinct r.position, t.number from images i join runs r on r.id = i.run_id
@@ -68,20 +84,48 @@ class ReviewTables:
             )
             if (images, scores) != self._seen:
                 with self._database.transaction() as cursor:
-                    _take_in(cursor)
+                    numbers = _take_in(cursor)
+                    if numbers:
+                        self._database.keep({"numbers": numbers})
                 self._seen = (images, scores)
         return int(self._database.rows("select coalesce(max(number), 0) from review")[0][0])
 
     def rebuild(self) -> None:
-        """Make every table again from images, scores and the log of decisions. Pictures keep their numbers only if
-        nothing was deleted by hand; views that are open have to be asked for again.
-        """
+        """Make every table again from images, scores and the log of decisions. Pictures keep their numbers."""
         with self._lock, self._database.transaction() as cursor:
-            for table in ("review", "makers", "latest_scores"):
-                cursor.execute(f"delete from {table}")  # noqa: S608 - names from the line above
-            cursor.execute("update read_to set rows = 0")
-            _take_in(cursor)
+            numbers = numbers_given(cursor)
+            cursor.execute("delete from review")
+            number_again(cursor, numbers)
+            numbers = _take_in(cursor)
+            if numbers:
+                self._database.keep({"numbers": numbers})
             self._seen = None
+
+
+def numbers_given(cursor: duckdb.DuckDBPyConnection) -> list[list[int]]:
+    """Which images have which numbers, as `number_again` takes it."""
+    return [list(row) for row in cursor.execute(_NUMBERS.format(table=f"({_OLD_NUMBERS})")).fetchall()]
+
+
+def number_again(cursor: duckdb.DuckDBPyConnection, numbers: Sequence[Sequence[int]]) -> None:
+    """Give images the numbers they had, so that places in an open view mean the same; the rest is taken in anew when
+    somebody looks.
+    """
+    for table in ("makers", "latest_scores"):
+        cursor.execute(f"delete from {table}")  # noqa: S608 - names from the line above
+    cursor.execute("update read_to set rows = 0")
+    rows = [
+        (number + step, position, first + step)
+        for number, position, first, last in numbers
+        for step in range(last - first + 1)
+    ]
+    cursor.execute(_NUMBERED, [list(column) for column in zip(*rows, strict=True)] or [[], [], []])
+    cursor.execute(_ADD_PICTURES)
+    cursor.execute("drop table fresh")
+    cursor.execute(
+        "update review set verdict = s.verdict, given = s.label, seq = s.seq"  # noqa: S608 - from above
+        f" from ({_STANDS}) s where s.image = review.digest and s.seq > review.seq"
+    )
 
 
 def keys(digests: Sequence[str]) -> list[int]:
@@ -114,7 +158,9 @@ def held_back(cursor: duckdb.DuckDBPyConnection, set_id: str) -> None:
     )
 
 
-def _take_in(cursor: duckdb.DuckDBPyConnection) -> None:
+def _take_in(cursor: duckdb.DuckDBPyConnection) -> list[list[int]]:
+    """Take in what is new; returns the numbers that were given."""
+    numbers: list[list[int]] = []
     done = dict(cursor.execute("select source, rows from read_to").fetchall())
     ((highest, images, scores),) = cursor.execute(
         "select (select coalesce(max(number), 0) from review), (select count(*) from images),"
@@ -123,6 +169,7 @@ def _take_in(cursor: duckdb.DuckDBPyConnection) -> None:
     if images > done["images"]:
         cursor.execute(_NEW_PICTURES, [done["images"]])
         cursor.execute(_ADD_PICTURES)
+        numbers = [list(row) for row in cursor.execute(_NUMBERS.format(table="fresh")).fetchall()]
         cursor.execute("drop table fresh")
         cursor.execute(_ADD_MAKERS, [done["images"]])
     if scores > done["scores"] or images > done["images"]:
@@ -137,3 +184,4 @@ def _take_in(cursor: duckdb.DuckDBPyConnection) -> None:
         )
         cursor.execute("drop table said")
     cursor.execute("update read_to set rows = case source when 'images' then ? else ? end", [images, scores])
+    return numbers

@@ -2,13 +2,16 @@
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import duckdb
 
 from synthstudio.catalog.database import Database
 from synthstudio.errors import UnknownName
 from synthstudio.resources import Resources
-from synthstudio.step import Step
+from synthstudio.step import Step, from_json
 
 State = Literal["queued", "running", "stopping", "stopped", "done", "failed", "lost"]
 ACTIVE: tuple[State, ...] = ("running", "stopping")
@@ -50,22 +53,59 @@ class Run:
     position: int = 0
 
 
+# What may be set by name, from our own code or from a line of the journal.
+SETTABLE = (
+    "state", "error", "finished", "device", "pid", "pid_started", "launched", "attempt", "started", "done", "total",
+    "unit", "progress_at", "measures", "environment", "seconds", "peak_memory_mb", "read_to", "turn",
+)  # fmt: skip
+
+
+def store_run(cursor: duckdb.DuckDBPyConnection, line: dict[str, Any]) -> None:
+    """Rows of a run and its step, from a line of the journal; storing it twice changes nothing."""
+    cursor.execute(
+        "insert or ignore into steps (id, kind, body) values (?, ?, ?)", [line["step"], line["kind"], line["body"]]
+    )
+    cursor.execute(
+        "insert or ignore into runs (id, step_id, kind, state, resources, created, position)"
+        " values (?, ?, ?, ?, ?, ?, ?)",
+        [line["run"], line["step"], line["kind"], line["state"], line["resources"], line["created"], line["position"]],
+    )
+
+
+def change_run(cursor: duckdb.DuckDBPyConnection, run_id: str, changes: dict[str, Any]) -> None:
+    """Set columns of a run."""
+    names = [name for name in SETTABLE if name in changes]
+    assignment = ", ".join(f"{name} = ?" for name in names)
+    cursor.execute(
+        f"update runs set {assignment} where id = ?",  # noqa: S608 - names from the list above
+        [*(changes[name] for name in names), run_id],
+    )
+
+
 class Runs:
     """Queries and changes of runs."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, run_id: str, step: Step, resources: Resources) -> None:
-        """Queue a run of a step."""
+    def add(
+        self,
+        run_id: str,
+        step: Step,
+        resources: Resources,
+        state: State = "queued",
+        created: float | None = None,
+    ) -> None:
+        """Queue a run of a step. A run that is found again has a state and a time of its own."""
         with self._database.transaction() as cursor:
-            cursor.execute(
-                "insert or ignore into steps (id, kind, body) values (?, ?, ?)", [step.id, step.kind, step.to_json()]
-            )
-            cursor.execute(
-                "insert into runs (id, step_id, kind, state, resources, created) values (?, ?, ?, 'queued', ?, ?)",
-                [run_id, step.id, step.kind, resources.model_dump_json(), time.time()],
-            )
+            ((highest,),) = cursor.execute("select coalesce(max(position), 0) from runs").fetchall()
+            line = {
+                "run": run_id, "step": step.id, "kind": step.kind, "body": step.to_json(), "state": state,
+                "resources": resources.model_dump_json(), "position": highest + 1,
+                "created": time.time() if created is None else created,
+            }  # fmt: skip
+            store_run(cursor, line)
+            self._database.keep(line)
 
     def get(self, run_id: str) -> Run:
         """One run; a unique beginning of its id is enough."""
@@ -80,22 +120,87 @@ class Runs:
         """Newest first."""
         return self._select("order by r.position desc limit ?", [limit])
 
+    def of_kind(self, *kinds: str, done: bool = True, limit: int | None = None) -> list[Run]:
+        """Runs of some kinds, newest first; "score." stands for every kind that begins so.
+
+        `done`: finished ones only.
+        """
+        named = " or ".join("starts_with(r.kind, ?)" if kind.endswith(".") else "r.kind = ?" for kind in kinds)
+        state = "and r.state = 'done'" if done else ""
+        most = "" if limit is None else f"limit {int(limit)}"
+        return self._select(f"where ({named}) {state} order by r.position desc {most}", list(kinds))
+
+    def ids(self) -> set[str]:
+        """The ids of all runs."""
+        return {str(run_id) for (run_id,) in self._database.rows("select id from runs")}
+
     def of_pipeline(self, pipeline_id: str) -> dict[str, Run]:
         """Every run a pipeline has so far, by id."""
         chosen = "where r.id in (select run_id from nodes where pipeline_id = ?)"
         return {run.id: run for run in self._select(chosen, [pipeline_id])}
 
     def in_state(self, *states: State) -> list[Run]:
-        """Runs in any of these states, oldest first."""
-        return self._select("where list_contains(?, r.state) order by r.position", [list(states)])
+        """Runs in any of these states: first those that were given a turn, in turn, then the others, oldest first."""
+        return self._select("where list_contains(?, r.state) order by r.turn nulls last, r.position", [list(states)])
+
+    def reorder(self, wanted: Sequence[str]) -> None:
+        """Let queued runs start in this order; the other queued ones come after them, as they stood.
+
+        A run that is not queued any more is passed over. UnknownName if there is no such run at all.
+        """
+        known = self.ids()
+        for run_id in wanted:
+            if run_id not in known:
+                raise UnknownName.among("run", run_id, sorted(known)[-20:])
+        with self._database.transaction() as cursor:
+            queued = [
+                str(run_id) for (run_id,) in cursor.execute(
+                    "select id from runs where state = 'queued' order by turn nulls last, position"
+                ).fetchall()
+            ]  # fmt: skip
+            waiting = dict.fromkeys(queued)
+            first = [run_id for run_id in dict.fromkeys(wanted) if run_id in waiting]
+            for turn, run_id in enumerate([*first, *(one for one in queued if one not in set(first))]):
+                self._set(cursor, run_id, {"turn": turn})
 
     def of_step(self, step_id: str) -> list[Run]:
         """Every run of a step, newest first."""
         return self._select("where r.step_id = ? order by r.position desc", [step_id])
 
+    def making(self, artifact_id: str) -> list[Run]:
+        """Finished runs that made this artifact, newest first."""
+        return self._select(
+            "where r.state = 'done' and r.id in (select run_id from outputs where json_extract_string(value, '$') = ?)"
+            " order by r.position desc",
+            [artifact_id],
+        )
+
+    def saying(self, artifact_id: str) -> list[Run]:
+        """Runs in any state that said this artifact as an output, newest first."""
+        return self._select(
+            "where r.id in (select run_id from outputs where json_extract_string(value, '$') = ?)"
+            " order by r.position desc",
+            [artifact_id],
+        )
+
     def step_body(self, step_id: str) -> str:
         """The stored JSON of a step."""
         return str(self._database.rows("select body from steps where id = ?", [step_id])[0][0])
+
+    def with_output(self, name: str) -> set[str]:
+        """The ids of runs that said an output of this name."""
+        return {str(run) for (run,) in self._database.rows("select run_id from outputs where name = ?", [name])}
+
+    def bodies(self) -> dict[str, str]:
+        """The stored JSON of the step of every run, by run."""
+        return dict(self._database.rows("select r.id, s.body::text from runs r join steps s on s.id = r.step_id"))
+
+    def fields(self, run_id: str) -> dict[str, Any]:
+        """The fields of a run's Step, as JSON values."""
+        ((body,),) = self._database.rows(
+            "select s.body from runs r join steps s on s.id = r.step_id where r.id = ?", [run_id]
+        )
+        return from_json(str(body)).fields
 
     def outputs(self, run_id: str) -> dict[str, Any]:
         """What a run made, in the order it was said."""
@@ -118,19 +223,30 @@ class Runs:
             [run_id],
         )
 
-    def launched(self, run_id: str, device: str, pid: int, pid_started: float) -> None:
-        """A worker process was started for the run."""
-        self._change(run_id, "state = 'running', device = ?, pid = ?, pid_started = ?, error = null, finished = null",
-                     [device, pid, pid_started])  # fmt: skip
+    def launched(self, run_id: str, device: str, pid: int, pid_started: float, asked: float | None = None) -> None:
+        """A worker process was started for the run; `asked` is a moment before it could say anything."""
+        self._change(run_id, {"state": "running", "device": device, "pid": pid, "pid_started": pid_started,
+                              "launched": asked, "error": None, "finished": None, "turn": None})  # fmt: skip
+
+    def held_by(self, run_id: str, pid: int, pid_started: float) -> None:
+        """The run is carried out by another process than was thought."""
+        self._change(run_id, {"pid": pid, "pid_started": pid_started})
 
     def set_state(self, run_id: str, state: State, error: str | None = None) -> None:
         """Move a run to another state."""
         finished = time.time() if state in ("stopped", "done", "failed", "lost") else None
-        self._change(run_id, "state = ?, error = ?, finished = ?", [state, error, finished])
+        self._change(run_id, {"state": state, "error": error, "finished": finished, "turn": None})
 
-    def _change(self, run_id: str, assignment: str, values: list[Any]) -> None:
+    def _change(self, run_id: str, changes: dict[str, Any]) -> None:
         with self._database.transaction() as cursor:
-            cursor.execute(f"update runs set {assignment} where id = ?", [*values, run_id])  # noqa: S608
+            self._set(cursor, run_id, changes)
+
+    def _set(self, cursor: duckdb.DuckDBPyConnection, run_id: str, changes: dict[str, Any]) -> None:
+        change_run(cursor, run_id, changes)
+        # How far its log was read tells a rebuild what the run had said before this.
+        found = cursor.execute("select read_to from runs where id = ?", [run_id]).fetchall()
+        if found:
+            self._database.keep({"run": run_id, "set": changes, "read_to": found[0][0]})
 
     def _select(self, condition: str, values: list[Any]) -> list[Run]:
         rows = self._database.records(f"select {_COLUMNS} from runs r {condition}", values)  # noqa: S608

@@ -6,10 +6,10 @@ from typing import Any
 import duckdb
 
 from synthstudio.catalog.database import insert
-from synthstudio.filters import AtLeast, AtMost, TopPerLabel
+from synthstudio.filters import Condition
 
 
-def narrowing(filters: Iterable[AtLeast | AtMost | TopPerLabel]) -> tuple[str, list[Any]]:
+def narrowing(filters: Iterable[Condition]) -> tuple[str, list[Any]]:
     """A query over candidates(image, label) and scores(image, scorer, value), each filter narrowing the one before."""
     tables, values, source = [], [], "candidates"
     for number, one in enumerate(filters):
@@ -24,7 +24,7 @@ def narrowing(filters: Iterable[AtLeast | AtMost | TopPerLabel]) -> tuple[str, l
 def select(
     candidates: Iterable[tuple[str, str]],
     scores: Iterable[tuple[str, str, float]],
-    filters: Iterable[AtLeast | AtMost | TopPerLabel],
+    filters: Iterable[Condition],
 ) -> list[tuple[str, str]]:
     """Which (image, label) rows pass; needs no catalog, so a worker can ask too."""
     connection = duckdb.connect(":memory:")

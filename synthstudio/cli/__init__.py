@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from synthstudio.cli import data, runs, studio
+from synthstudio.cli import curate, data, names, runs, studio
 from synthstudio.errors import StudioError
 
 app = typer.Typer(
@@ -20,6 +20,8 @@ app = typer.Typer(
 studio.register(app)
 runs.register(app)
 data.register(app)
+curate.register(app)
+names.register(app)
 
 
 def main() -> None:

@@ -7,10 +7,13 @@ import urllib.request
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from synthstudio.artifacts import digest_of
+from synthstudio.catalog.journal import NAME as JOURNAL
+from synthstudio.catalog.journal import Journal
+from synthstudio.catalog.opening import kept_aside
 from synthstudio.catalog.runs import ACTIVE
+from synthstudio.cli.progress import Reading
 from synthstudio.errors import CatalogBusy, StudioError
-from synthstudio.jobs import Studio
+from synthstudio.jobs import Studio, wholeness
 from synthstudio.jobs.worker import environment
 from synthstudio.models import MODELS, Model
 from synthstudio.resources import cpu_count
@@ -29,14 +32,18 @@ class Check(NamedTuple):
     advice: str = ""
 
 
-def examine(home: Path, project: str) -> list[Check]:
-    """Every check, in the order in which problems usually explain each other."""
+def examine(home: Path, project: str, repair: bool = False, rebuild: bool = False) -> list[Check]:
+    """Every check, in the order in which problems usually explain each other.
+
+    `rebuild` makes the catalog again first; `repair` makes again what steps can make.
+    """
     checks = [_versions(), *_devices(), *(_model(model) for model in MODELS.values()), _hub(), _disk(home)]
     try:
         workspace = Workspace.open(home, project)
     except StudioError as error:
         return [*checks, Check("home", "bad", str(error))]
-    return [*checks, _catalog(home, project), _blobs(workspace), _unfinished(workspace)]
+    catalog = [_catalog(home, project, rebuild), _journal(workspace)]
+    return [*checks, *catalog, *files(home, project, repair), _unfinished(workspace)]
 
 
 def _versions() -> Check:
@@ -97,9 +104,10 @@ def _disk(home: Path) -> Check:
     return Check("disk", state, f"{free >> 20} MB free at {place}", "" if state == "ok" else "Free some space.")
 
 
-def _catalog(home: Path, project: str) -> Check:
+def _catalog(home: Path, project: str, rebuild: bool) -> Check:
     try:
-        with Studio(home, project) as studio:
+        with Studio(home, project, rebuild=rebuild) as studio:
+            said = studio.catalog.said
             studio.tick()
             runs = studio.catalog.runs.all()
             lost = [run.id for run in runs if run.state == "lost"]
@@ -107,19 +115,58 @@ def _catalog(home: Path, project: str) -> Check:
     except CatalogBusy as error:
         return Check("catalog", "warn", str(error))
     except StudioError as error:
-        return Check("catalog", "bad", str(error), "Restore the catalog from a copy, or start a new project.")
-    finding = f"{len(runs)} runs, {len(active)} active, {len(lost)} lost"
+        return Check("catalog", "bad", str(error), "Make it again with: python -m synthstudio doctor --rebuild")
+    finding = " ".join([f"{len(runs)} runs, {len(active)} active, {len(lost)} lost", *said])
     advice = f"Resume with: python -m synthstudio resume {lost[0]}" if lost else ""
-    return Check("catalog", "warn" if lost else "ok", finding, advice)
+    return Check("catalog", "warn" if lost or said else "ok", finding, advice)
 
 
-def _blobs(workspace: Workspace) -> Check:
-    files = [path for path in workspace.blobs.glob("??/*") if not path.name.startswith(".")]
-    damaged = [path for path in files if digest_of(path.read_bytes()) != path.name]
+def _journal(workspace: Workspace) -> Check:
+    lines = list(Journal(workspace.root / JOURNAL).lines())
+    damaged, kept = lines.count(None), kept_aside(workspace.root)
+    finding = f"{len(lines)} lines"
     if damaged:
-        advice = "Delete these files and run the steps that made them again: " + ", ".join(map(str, damaged[:5]))
-        return Check("blobs", "bad", f"{len(damaged)} of {len(files)} do not match their digest", advice)
-    return Check("blobs", "ok", f"{len(files)} blobs match their digests")
+        advice = "It is written again from the catalog by: python -m synthstudio doctor --rebuild"
+        return Check("journal", "bad", f"{damaged} of {finding} cannot be read", advice)
+    if kept:
+        finding += f"; kept aside: {', '.join(file.name for file in kept)}"
+        return Check("journal", "warn", finding, f"Delete them from {workspace.root} when nothing is missing.")
+    return Check("journal", "ok", finding)
+
+
+def files(home: Path, project: str, repair: bool) -> list[Check]:
+    """What does not match its digest or is not there: one check for all, then one for each file."""
+    try:
+        with Studio(home, project) as studio:
+            reading = Reading()
+            found = wholeness.examine(studio, reading.show)
+            away = len(studio.catalog.freed.all())
+            if repair and found:
+                wholeness.repair(studio, found, reading.say)
+                found = wholeness.examine(studio, reading.show)
+    except CatalogBusy:
+        return [_files_alone(Workspace.open(home, project))]
+    except StudioError as error:
+        return [Check("files", "bad", str(error))]
+    if not found:
+        finding = "every image, document and weight file is there and matches its digest"
+        on_purpose = f"; {away} things were thrown away on purpose and can be asked for again" if away else ""
+        return [Check("files", "ok", finding + on_purpose)]
+    can = sum(not one.why_not for one in found)
+    advice = (
+        f"Make the {can} again with: python -m synthstudio doctor --repair" if can else "No step can make them again."
+    )
+    summary = Check("files", "bad", f"{len(found)} missing or damaged, {can} of them can be made again", advice)
+    return [summary, *(Check(one.part.kind, "bad", str(one)) for one in found)]
+
+
+def _files_alone(workspace: Workspace) -> Check:
+    """Without the catalog, which another process holds: damage is seen, what is missing is not."""
+    damaged = [part.digest for part in wholeness.damaged_files(workspace, Reading().show)]
+    if damaged:
+        advice = "Close the page and ask again with --repair. Damaged: " + ", ".join(damaged)
+        return Check("files", "bad", f"{len(damaged)} do not match their digest", advice)
+    return Check("files", "ok", "what is there matches its digest; close the page to see whether anything is missing")
 
 
 def _unfinished(workspace: Workspace) -> Check:

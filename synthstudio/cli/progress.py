@@ -100,6 +100,24 @@ class Display:
         return rate.per_second(run.done, run.progress_at or time.time())
 
 
+class Reading:
+    """How far a long look at files is, a line every few seconds, on the error stream."""
+
+    def __init__(self) -> None:
+        self._display = Display()
+        self._at = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """One lasting line."""
+        self._display.say(text)
+
+    def show(self, done: int, total: int) -> None:
+        """Bytes read so far, of all."""
+        if time.monotonic() - self._at >= _LINE_SECONDS:
+            self._at = time.monotonic()
+            self.say(f"reading files: {done >> 20} of {total >> 20} MB")
+
+
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)

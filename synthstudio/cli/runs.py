@@ -20,14 +20,18 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
-def recipes(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the recipes with their presets."""
-    from synthstudio.jobs.recipes import load_recipe, recipe_names
+def recipes(home: Home = HERE, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the recipes with their presets; those in the folder `recipes` of the home too."""
+    from synthstudio.jobs.recipes import OWN, load_recipe, recipe_names, unusable
 
-    found = [load_recipe(name) for name in recipe_names()]
+    refused = unusable(home)
+    for name, why in refused.items():
+        typer.echo(f"{home / OWN / name} is not offered. {why}", err=True)
+    found = [load_recipe(name, home) for name in recipe_names(home) if f"{name}.toml" not in refused]
     if as_json:
         rows = [
             {"name": r.name, "title": r.title, "summary": r.summary, "paper": r.paper, "presets": list(r.presets),
+             "differs": list(r.differs),
              "steps": [{"as": s.name, "kind": s.kind, "each_fold": s.per_fold} for s in r.steps]}
             for r in found
         ]  # fmt: skip
@@ -38,6 +42,8 @@ def recipes(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
         typer.echo(
             f"{recipe.name:<16} {recipe.title}\n{indent}{recipe.summary}\n{indent}presets: {', '.join(recipe.presets)}"
         )
+        for line in recipe.differs:
+            typer.echo(f"{indent}paper differs: {line}")
 
 
 def steps(
@@ -146,12 +152,18 @@ def resume(
 def doctor(
     project: Project = "default",
     home: Home = HERE,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Set damaged files aside and make again what steps can make.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option(help="Make the catalog again from the journal and the run logs; the old one is kept.")
+    ] = False,
 ) -> None:
-    """Check devices, versions, models, the Hub, the disk, the catalog and the blobs; say what to do about each."""
+    """Check devices, versions, models, the Hub, the disk, the catalog and every file; exit code 1 if one is bad."""
     from synthstudio.cli.doctor import examine
 
-    found = examine(home, project)
+    found = examine(home, project, repair, rebuild)
     if as_json:
         typer.echo(json.dumps([check._asdict() for check in found], indent=2, ensure_ascii=False))
     else:

@@ -36,9 +36,16 @@ def run(
     preset: Annotated[str, typer.Option(help="quick, standard or paper.")] = "quick",
     backbone: Annotated[str, typer.Option(help="pico, a known name, a folder or a Hub repository.")] = "pico",
     encoder: Annotated[
-        str | None, typer.Option(help="CLIP for scores and classifiers; default: fits the backbone.")
+        str | None,
+        typer.Option(help="The eye: what looks at pictures for scores and classifiers; auto: the shots choose it."),
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="The eye that filters; default: another one than is trained.")
     ] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="step.field=value; may be repeated.")] = None,
+    pool: Annotated[
+        str | None, typer.Option(help="For small sets: make it from this set, by name, instead of the shots.")
+    ] = None,
     project: Project = "default",
     home: Home = HERE,
     seed: Annotated[int, typer.Option(min=0, help="Seed of adaptation, sampling and training.")] = 0,
@@ -53,11 +60,13 @@ def run(
     from synthstudio.jobs.requests import Asked, prepare
     from synthstudio.resources import Resources
 
-    loaded = load_recipe(recipe)
+    loaded = load_recipe(recipe, home)
     with Studio(home, project) as studio:
         asked = Asked(
             data=data, shots=shots or loaded.shots, folds=folds, preset=preset, backbone=backbone, encoder=encoder,
-            settings=settings or [], seed=seed, resources=Resources(device=device, threads=threads, batch=batch),
+            judge=judge, settings=settings or [], seed=seed,
+            resources=Resources(device=device, threads=threads, batch=batch),
+            pool=studio.catalog.names.find(pool, ("set",)) if pool else None,
         )  # fmt: skip
         request = prepare(studio.workspace, asked)
         pipeline_id = studio.start(loaded.name, request, loaded.nodes(request))
@@ -79,14 +88,20 @@ def step(
     batch: Batch = 0,
     result: Json = None,
 ) -> None:
-    """Run one step with its fields as options: --field value."""
+    """Run one step with its fields as options: --field value.
+
+    `steps KIND` lists the fields of a step. Sets, classifiers and the like are given by name (see `names`) or id,
+    models by name, folder or Hub repository, lists with commas between.
+
+    Example: step train.linear_probe --real shots-datadream-digits-fold1 --synthetic mine --encoder pico-clip
+    """
     from synthstudio.cli.progress import Display
     from synthstudio.jobs import Studio
     from synthstudio.jobs.requests import step_from_text
     from synthstudio.resources import Resources
 
     with Studio(home, project) as studio:
-        wanted = step_from_text(kind, _options(context.args), studio.workspace)
+        wanted = step_from_text(kind, _options(context.args), studio.workspace, studio.catalog.names)
         run_id, reused = studio.submit(wanted, Resources(device=device, threads=threads, batch=batch))
         with Display() as display, _Interrupt() as interrupt:
             if reused:
@@ -99,8 +114,11 @@ def step(
                 time.sleep(_POLL_SECONDS)
             display.show([(kind, studio.catalog.runs.get(run_id))])
         ended = studio.catalog.runs.get(run_id)
+        outputs = studio.catalog.runs.outputs(run_id)
+        known = {one.id: one.name for one in studio.catalog.names.all()}
         body = {
-            "run": run_id, "state": ended.state, "reused": reused, "outputs": studio.catalog.runs.outputs(run_id),
+            "run": run_id, "state": ended.state, "reused": reused, "outputs": outputs,
+            "names": {name: known[value] for name, value in outputs.items() if str(value) in known},
             "notes": [note["text"] for note in studio.catalog.runs.notes(run_id)],
             "refused": studio.catalog.runs.refused(run_id),
         }  # fmt: skip
@@ -140,7 +158,7 @@ def _show(studio: "Studio", pipeline_id: str, display: "Display", said: set[int]
     several = len({node.fold for node in nodes if node.fold is not None}) > 1
     fresh = []
     for node in (node for node in nodes if node.run_id):
-        name = f"{node.name} (fold {node.fold})" if several and node.fold is not None else node.name
+        name = f"{node.name} (fold {node.fold + 1})" if several and node.fold is not None else node.name
         found = runs[str(node.run_id)]
         if not node.reused:
             fresh.append((name, found))

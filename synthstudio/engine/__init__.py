@@ -1,1 +1,4 @@
-"""torch, diffusers, peft and open_clip live here. Plain values in, tensors and images out; the engine knows no Step."""
+"""torch, diffusers, peft, accelerate, open_clip and timm live here. Plain values in, tensors and images out.
+
+The engine knows no Step.
+"""

@@ -2,9 +2,15 @@
 
 `load()` reads any diffusers folder of the Stable-Diffusion family: the bundled pico, SD 1.x, SD 2.x, BK-SDM. Only the
 parts needed are imported: a whole pipeline would also load a safety checker and its processor.
+
+diffusers and transformers never see the folder itself. Its configurations can name code (`auto_map`), kernels of the
+Hub (`attn_implementation`), adapters elsewhere (`adapter_config.json`) and more with each version; they read a
+temporary folder with links to the weights and the few settings that are known here.
 """
 
+import inspect
 import json
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +21,8 @@ from diffusers.models import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from synthstudio import modelfolder
+from synthstudio.engine import devices
 from synthstudio.engine.attention import PromptRows
 from synthstudio.errors import BadInput, Missing, UnsafeInput
 
@@ -32,7 +40,7 @@ class StableDiffusion:
 
     def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
         self.folder, self.device, self.dtype = folder, device, dtype
-        self.schedule: Mapping[str, Any] = _config(folder, "scheduler")
+        self.schedule: Mapping[str, Any] = modelfolder.read_config(folder, "scheduler/scheduler_config.json")
         self.prediction = self.schedule.get("prediction_type", "epsilon")
         if self.prediction not in _PREDICTIONS:
             raise BadInput(
@@ -41,7 +49,7 @@ class StableDiffusion:
         self.unet = _part(UNet2DConditionModel, folder, "unet", dtype).to(device)
         self.vae = _part(AutoencoderKL, folder, "vae", torch.float32).to(device)
         self.text_encoder = _part(CLIPTextModel, folder, "text_encoder", dtype).to(device)
-        self.tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+        self.tokenizer = _tokenizer(folder)
         if self.unet.config.addition_embed_type or self.unet.config.class_embed_type:
             raise BadInput(
                 f"{folder.name} needs more than a prompt, which this family does not give. Choose another backbone."
@@ -154,16 +162,28 @@ ADAPTED = {
     },
 }
 
+# What is read of a text encoder's and of a tokenizer's configuration; of the others what their constructors name.
+_TEXT_SETTINGS = frozenset(
+    {
+        *("vocab_size", "hidden_size", "intermediate_size", "projection_dim", "num_hidden_layers"),
+        *("num_attention_heads", "max_position_embeddings", "hidden_act", "layer_norm_eps", "attention_dropout"),
+        *("initializer_range", "initializer_factor", "pad_token_id", "bos_token_id", "eos_token_id"),
+    }
+)
+_TOKENIZER_SETTINGS = frozenset(
+    {
+        *("model_max_length", "unk_token", "bos_token", "eos_token", "pad_token", "additional_special_tokens"),
+        *("added_tokens_decoder", "add_prefix_space", "do_lower_case", "errors", "clean_up_tokenization_spaces"),
+    }
+)
+
 _FAMILIES = {"StableDiffusionPipeline": StableDiffusion}
 _LATER = {"StableDiffusionXL": "SDXL", "StableDiffusion3": "Stable Diffusion 3", "Flux": "FLUX", "PixArt": "PixArt"}
 
 
 def load(folder: Path, device: torch.device, dtype: torch.dtype | None = None) -> StableDiffusion:
     """The model in a diffusers folder, frozen and ready. BadInput names what is not supported."""
-    index = folder / "model_index.json"
-    if not index.is_file():
-        raise BadInput(f"{folder} holds no model_index.json; give a diffusers folder.")
-    pipeline = json.loads(index.read_text(encoding="utf-8")).get("_class_name", "")
+    pipeline = modelfolder.pipeline_of(folder)
     if pipeline not in _FAMILIES:
         family = next(
             (name for start, name in _LATER.items() if pipeline.startswith(start)), pipeline or "This kind of model"
@@ -171,6 +191,7 @@ def load(folder: Path, device: torch.device, dtype: torch.dtype | None = None) -
         raise BadInput(
             f"{family} is not supported yet ({folder.name}). Use a Stable Diffusion 1.x or 2.x folder, or pico."
         )
+    modelfolder.examine(folder, "backbone")
     return _FAMILIES[pipeline](folder, device, dtype or working_dtype(device))
 
 
@@ -178,20 +199,13 @@ def working_dtype(device: torch.device) -> torch.dtype:
     """float32 on the CPU; on CUDA bfloat16, or float16 where a card lacks it."""
     if device.type != "cuda":
         return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return torch.bfloat16 if devices.has_bfloat16(device) else torch.float16
 
 
 def training_dtype(device: torch.device) -> torch.dtype:
-    """As `working_dtype`, but never float16: its gradients would vanish without loss scaling."""
+    """As `working_dtype`, but never float16: there the weights stay in float32, and `updates` computes in float16."""
     dtype = working_dtype(device)
     return torch.float32 if dtype is torch.float16 else dtype
-
-
-def _config(folder: Path, part: str) -> dict[str, Any]:
-    path = folder / part / f"{part}_config.json"
-    if not path.is_file():
-        raise Missing(f"{folder} lacks {part}/{path.name}. Fetch or copy the model again.")
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _part(cls: Any, folder: Path, part: str, dtype: torch.dtype) -> Any:
@@ -204,9 +218,40 @@ def _part(cls: Any, folder: Path, part: str, dtype: torch.dtype) -> Any:
         raise Missing(f"{here} holds no weights. Fetch or copy the model again.")
     variant = None if any(".fp16." not in name and "non_ema" not in name for name in files) else "fp16"
     how = {"dtype": dtype} if cls is CLIPTextModel else {"torch_dtype": dtype, "low_cpu_mem_usage": True}
-    with _quiet():
-        loaded = cls.from_pretrained(here, use_safetensors=True, local_files_only=True, variant=variant, **how)
+    known = _TEXT_SETTINGS if cls is CLIPTextModel else frozenset(inspect.signature(cls).parameters)
+    config = modelfolder.read_config(folder, f"{part}/config.json")
+    weights = [*files, *(file.name for file in here.glob("*.safetensors.index*.json"))]
+    with _quiet(), _cleaned(here, weights, {"config.json": _of(config, known)}) as clean:
+        loaded = cls.from_pretrained(clean, use_safetensors=True, local_files_only=True, variant=variant, **how)
     return loaded.eval().requires_grad_(False)
+
+
+def _tokenizer(folder: Path) -> CLIPTokenizer:
+    """CLIP's tokenizer with the folder's vocabulary."""
+    settings = {
+        name: _of(modelfolder.read_config(folder, f"tokenizer/{name}"), _TOKENIZER_SETTINGS)
+        for name in ("tokenizer_config.json", "special_tokens_map.json")
+        if (folder / "tokenizer" / name).is_file()
+    }
+    words = ("vocab.json", "merges.txt", "tokenizer.json", "added_tokens.json")
+    with _cleaned(folder / "tokenizer", words, settings) as clean:
+        return CLIPTokenizer.from_pretrained(clean, local_files_only=True)
+
+
+def _of(config: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name in known}
+
+
+@contextmanager
+def _cleaned(here: Path, files: Sequence[str], configs: Mapping[str, Mapping[str, Any]]) -> Iterator[Path]:
+    """A temporary folder with links to these files of `here`, as far as they exist, and these configurations."""
+    with tempfile.TemporaryDirectory(prefix="synthstudio-") as made:
+        for name in files:
+            if (here / name).is_file():
+                (Path(made) / name).symlink_to((here / name).resolve())
+        for name, config in configs.items():
+            (Path(made) / name).write_text(json.dumps(config), encoding="utf-8")
+        yield Path(made)
 
 
 @contextmanager

@@ -9,10 +9,10 @@ resumed from its checkpoint ends with the same bytes as one that was not.
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -25,7 +25,8 @@ from torch.func import functional_call
 
 from synthstudio import weightfile
 from synthstudio.engine.augment import augment, rows_for_step, rows_for_views
-from synthstudio.engine.encoders import Encoder, in_batches, sentence, softmax
+from synthstudio.engine.devices import lowered
+from synthstudio.engine.encoders import Encoder, TimmEncoder, in_batches, sentence, softmax
 from synthstudio.engine.low_rank import LowRank, targets_of
 from synthstudio.engine.seeds import generator
 from synthstudio.errors import BadInput, StudioError
@@ -74,10 +75,15 @@ def first_images(part: Part, count: int) -> Part:
 
 def learning_rate_at(step: int, settings: Settings) -> float:
     """Linear warm-up, then a cosine to zero; per step."""
-    if step < settings.warmup_steps:
-        return settings.learning_rate * (step + 1) / settings.warmup_steps
-    share = (step - settings.warmup_steps) / max(1, settings.training_steps - settings.warmup_steps)
-    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+    return warmed_up(step, settings.learning_rate, settings.warmup_steps, settings.training_steps)
+
+
+def warmed_up(step: int, peak: float, warmup_steps: int, training_steps: int) -> float:
+    """The learning rate of a step: linear to `peak`, then a cosine to zero."""
+    if step < warmup_steps:
+        return peak * (step + 1) / warmup_steps
+    share = (step - warmup_steps) / max(1, training_steps - warmup_steps)
+    return peak * 0.5 * (1 + math.cos(math.pi * share))
 
 
 def weighted_loss(logits: dict[str, Tensor], labels: dict[str, Tensor], real_weight: float) -> Tensor:
@@ -116,7 +122,7 @@ class Training:
         targets = targets_of(encoder.model, settings.targets, settings.depth)
         self.update = LowRank(targets, settings.rank, settings.alpha, settings.dropout)
         self.update.initialise(settings.seed)
-        self.update.flat.data = self.update.flat.data.to(encoder.device)
+        self.update.to(encoder.device)
         self._optimizer = torch.optim.AdamW([self.update.flat], lr=0.0, weight_decay=settings.weight_decay)
         self.towers = Towers(encoder, first_adapted(encoder, self.update))
         self._features: dict[str, Tensor] = {}
@@ -153,22 +159,22 @@ class Training:
         logits = self.towers.logits(weights, inputs, self.tokens)
         split = dict(zip(names, logits.split([len(labels[name]) for name in names]), strict=True))
         loss = weighted_loss(split, labels, settings.real_weight)
-        if not torch.isfinite(loss):
-            raise BadInput(f"The loss of step {self.step} is not a number. Lower learning_rate and train again.")
-        rate = learning_rate_at(self.step, settings)
-        self._optimizer.param_groups[0]["lr"] = rate
+        self._optimizer.param_groups[0]["lr"] = rate = learning_rate_at(self.step, settings)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        right = (logits.argmax(1) == torch.cat([labels[name] for name in names])).float().mean()
+        value, accuracy = torch.stack([loss.detach(), right]).tolist()  # the only wait for the device in a step
+        if not math.isfinite(value):
+            raise BadInput(f"The loss of step {self.step} is not a number. Lower learning_rate and train again.")
         self._optimizer.step()
         self.step += 1
-        right = (logits.argmax(1) == torch.cat([labels[name] for name in names])).float().mean()
-        return {"loss": float(loss.detach()), "accuracy": float(right), "learning_rate": rate}
+        return {"loss": value, "accuracy": accuracy, "learning_rate": rate}
 
     def _inputs(self, name: str, places: Tensor) -> Tensor:
         settings = self.settings
         if not settings.views:
             rows = rows_for_step(settings.seed, self.step, name, len(places))
-            pixels = self.parts[name].pixels[places]
+            pixels = self.parts[name].pixels[places].to(self.encoder.device)
             return self.towers.frozen(augment(pixels, rows, settings.augmentation, flip=settings.flip))
         chance = generator(settings.seed, "choice", name, self.step)
         view = torch.randint(settings.views, (len(places),), generator=chance)
@@ -179,7 +185,7 @@ class Training:
     def _views(self, name: str, places: Tensor, views: Sequence[int]) -> Tensor:
         part, settings = self.parts[name], self.settings
         rows = rows_for_views(settings.seed, [(part.images[p], view) for p, view in zip(places, views, strict=True)])
-        return augment(part.pixels[places], rows, settings.augmentation, flip=settings.flip)
+        return augment(part.pixels[places].to(self.encoder.device), rows, settings.augmentation, flip=settings.flip)
 
     def save(self, checkpoint: Path) -> None:
         """Write the state aside and rename: safetensors with the step in its header, never a pickle."""
@@ -195,7 +201,7 @@ class Training:
         if found is None or found[0]["flat"].shape != self.update.flat.shape:
             return False
         tensors, about = found
-        self.update.flat.data = tensors["flat"].to(self.encoder.device)
+        self.update.flat.data.copy_(tensors["flat"])
         self.step = about["step"]
         if "exp_avg" in tensors:
             state = {name: tensors[name].to(self.encoder.device) for name in ("exp_avg", "exp_avg_sq")}
@@ -216,8 +222,6 @@ class Towers(nn.Module):
     @torch.no_grad()
     def frozen(self, pixels: Tensor) -> Tensor:
         """What the frozen stages make of pixels; the pixels themselves when no stage is frozen."""
-        if self.first == 0:
-            return self._encoder.normalised(pixels)
         features = self._encoder.normalised(pixels)
         for stage in self._stages[: self.first]:
             features = stage.run(features)
@@ -235,7 +239,7 @@ class Towers(nn.Module):
 
     def logits(self, weights: dict[str, Tensor], features: Tensor, tokens: Tensor) -> Tensor:
         """exp(logit_scale) · cos(image, text) under adapted weights, (N, labels)."""
-        with torch.autocast(self._encoder.device.type, torch.bfloat16, enabled=self._encoder.device.type == "cuda"):
+        with lowered(self._encoder.device):
             image = self.images(weights, features)
             text = functional_call(_Texts(self.model), {f"model.{n}": w for n, w in weights.items()}, (tokens,))
         return self._encoder.scale * image.float() @ text.float().T
@@ -280,16 +284,26 @@ class Fitted:
     def read(cls, document: dict[str, Any], weights: Path) -> "Fitted":
         """From a classifier document and the path of its weights."""
         names = ("kind", "prompt", "rank", "alpha", "targets", "depth")
-        known = {name: document[name] for name in names if name in document}
+        known = {"prompt": ""} | {name: document[name] for name in names if name in document}
         return cls(labels=tuple(document["labels"]), tensors=load_file(weights), **known)
 
 
 class Images:
-    """Images that several classifiers of one encoder are asked about: each stage of the frozen tower runs once."""
+    """Images that several classifiers of one encoder are asked about: each stage of the frozen tower runs once.
 
-    def __init__(self, encoder: Encoder, pixels: Tensor) -> None:
-        self.encoder, self.pixels = encoder, pixels
+    Pixels may be given as a call, which is made only if a classifier has to see them.
+    """
+
+    def __init__(self, encoder: Encoder, pixels: Tensor | Callable[[], Tensor]) -> None:
+        self.encoder, self._given = encoder, pixels
         self._kept: dict[int, Tensor] = {}
+
+    @property
+    def pixels(self) -> Tensor:
+        """uint8 (N, 3, S, S)."""
+        if not isinstance(self._given, Tensor):
+            self._given = self._given()
+        return self._given
 
     def frozen(self, towers: Towers) -> Tensor:
         """The output of the frozen part of `towers`, kept for the next classifier with the same cut."""
@@ -306,6 +320,8 @@ def probabilities(fitted: Fitted, images: Images, embeddings: NDArray[np.float32
             embeddings = encoder.embed_images(images.pixels)
         weight, bias = fitted.tensors["weight"].numpy(), fitted.tensors["bias"].numpy()
         return softmax(embeddings @ weight.T + bias)
+    if fitted.kind == "finetuned":
+        return _finetuned(fitted, images)
     update = _update(fitted, encoder)
     towers = Towers(encoder, first_adapted(encoder, update))
     with torch.no_grad():
@@ -319,9 +335,17 @@ def probabilities(fitted: Fitted, images: Images, embeddings: NDArray[np.float32
     return softmax(encoder.scale * found.numpy() @ text.cpu().numpy().T)
 
 
+def _finetuned(fitted: Fitted, images: Images) -> NDArray[np.float64]:
+    from synthstudio.engine import finetune  # noqa: PLC0415 - it is made of what is above
+
+    vectors = finetune.adapted(cast("TimmEncoder", images.encoder), fitted.tensors).embed_images(images.pixels)
+    weight, bias = fitted.tensors[finetune.HEAD_WEIGHT].numpy(), fitted.tensors[finetune.HEAD_BIAS].numpy()
+    return softmax(vectors @ weight.T + bias)
+
+
 @torch.no_grad()
 def standalone(fitted: Fitted, encoder: Encoder) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-    """A classifier without LoRA: the encoder's state with the updates added in, and a linear head on unit vectors.
+    """A classifier in one piece: the encoder's state with what was trained in it, and a linear head on unit vectors.
 
     Returns (state, weight (labels, D), bias (labels,)); the class probabilities of an image are
     softmax(weight · unit vector + bias).
@@ -329,6 +353,11 @@ def standalone(fitted: Fitted, encoder: Encoder) -> tuple[dict[str, Tensor], Ten
     state = dict(encoder.model.state_dict())
     if fitted.kind == "linear_probe":
         return state, fitted.tensors["weight"], fitted.tensors["bias"]
+    if fitted.kind == "finetuned":
+        from synthstudio.engine import finetune  # noqa: PLC0415 - as above
+
+        trained = finetune.adapted(cast("TimmEncoder", encoder), fitted.tensors).model.state_dict()
+        return dict(trained), fitted.tensors[finetune.HEAD_WEIGHT], fitted.tensors[finetune.HEAD_BIAS]
     weights = _update(fitted, encoder).weights(encoder.model)
     text = _text_head(fitted, encoder, weights)
     return state | weights, encoder.scale * text, torch.zeros(len(fitted.labels))
@@ -337,7 +366,7 @@ def standalone(fitted: Fitted, encoder: Encoder) -> tuple[dict[str, Tensor], Ten
 def _update(fitted: Fitted, encoder: Encoder) -> LowRank:
     update = LowRank(targets_of(encoder.model, fitted.targets, fitted.depth), fitted.rank, fitted.alpha)
     update.load(fitted.tensors)
-    update.flat.data = update.flat.data.to(encoder.device)
+    update.to(encoder.device)
     return update
 
 

@@ -35,6 +35,16 @@ def accelerators() -> dict[str, str]:
     return found
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether this is a CUDA card with bfloat16 of its own; older ones (T4, V100) emulate it, slower than float32."""
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def lowered(device: torch.device) -> torch.autocast:
+    """Within, products are in bfloat16 where the card has it; elsewhere nothing changes."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
+
+
 def use_threads(count: int) -> int:
     """Set torch's CPU threads; 0 takes half the cores this process may use. Returns the number set.
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from synthstudio.engine.backbones import StableDiffusion
 from synthstudio.engine.pixels import squares, to_png, to_tensor, to_uint8
-from synthstudio.engine.seeds import exactly, generator
+from synthstudio.engine.seeds import exactly, generator, normal
 from synthstudio.engine.solvers import solver
 
 
@@ -95,7 +95,7 @@ def _start(
 ) -> Tensor:
     """Pure noise, or the sources noised to where the schedule starts."""
     shape = backbone.latent_shape(settings.resolution)
-    noise = torch.stack([torch.randn(shape, generator=exactly(r.seed)) for r in requests]).to(backbone.device)
+    noise = torch.stack([normal(shape, exactly(r.seed), backbone.device) for r in requests])
     if settings.strength >= 1 or requests[0].source is None:
         return noise * steps.init_noise_sigma
     views = [

@@ -10,23 +10,26 @@ as one that was not.
 
 import json
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.utils.hooks import RemovableHandle
+from torch import Tensor
 
 from synthstudio import weightfile
-from synthstudio.engine.backbones import StableDiffusion
-from synthstudio.engine.lora_state import plain, use_adapter, write_adapter
+from synthstudio.engine.adapters import kinds
+from synthstudio.engine.adapters.beside import Beside
+from synthstudio.engine.adapters.merging import use_adapter
+from synthstudio.engine.adapters.wrapped import Wrapped
+from synthstudio.engine.backbones import StableDiffusion, working_dtype
 from synthstudio.engine.minimax import Minimax
-from synthstudio.engine.seeds import generator
+from synthstudio.engine.seeds import generator, normal
 from synthstudio.engine.solvers import signal_share
-from synthstudio.errors import StudioError, UnsafeInput
+from synthstudio.engine.tensors import plain
+from synthstudio.engine.updates import Updates
+from synthstudio.errors import BadInput, StudioError, UnsafeInput
 
 PROBES = 32  # fixed (latent, timestep, noise) triples whose loss is reported
 PROBED = 8  # times the probe loss is measured on the way
@@ -44,6 +47,7 @@ class Recipe:
     rank: int = 16
     alpha: float = 16
     targets: str = "attention"
+    method: str = "lora"
     text_encoder: bool = True
     learning_rate: float = 1e-4
     batch_size: int = 8
@@ -93,74 +97,44 @@ class _Batch:
     prompts: list[str]
     places: Tensor  # the class of each, also where its prompt was dropped
 
-
-class LowRank:
-    """Trainable factors beside chosen layers, all in one flat vector: one tensor to optimise, clip and save.
-
-    Layers are reached by hooks, so the model keeps its shape and its names.
-    """
-
-    def __init__(self, layers: dict[str, nn.Module], rank: int, alpha: float, seed: int, device: torch.device) -> None:
-        self.scale = alpha / rank
-        self.shapes = {name: _factor_shapes(layer, rank) for name, layer in sorted(layers.items())}
-        count = sum(a.numel() + b.numel() for a, b in self.shapes.values())
-        self.flat = nn.Parameter(torch.zeros(count, device=device))
-        self.flat.grad = torch.zeros_like(self.flat)
-        self.factors: dict[str, tuple[nn.Parameter, nn.Parameter]] = {}
-        self.hooks: list[RemovableHandle] = []
-        at = 0
-        for name, (down, up) in self.shapes.items():
-            middle, end = at + down.numel(), at + down.numel() + up.numel()
-            self.factors[name] = (self._view(at, middle, down), self._view(middle, end, up))
-            at = end
-            with torch.no_grad():  # peft's "gaussian": A from a normal with deviation 1/r, B zero
-                start = torch.randn(down.shape, generator=generator(seed, "lora", name)) / rank
-                self.factors[name][0].copy_(start)
-            self.hooks.append(layers[name].register_forward_hook(self._beside(*self.factors[name])))
-
-    def _view(self, start: int, end: int, like: Tensor) -> nn.Parameter:
-        view = nn.Parameter(self.flat.data[start:end].view(like.shape))
-        assert self.flat.grad is not None
-        view.grad = self.flat.grad[start:end].view(like.shape)
-        return view
-
-    def _beside(self, down: Tensor, up: Tensor) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
-        def linear(_layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            inner = F.linear(inputs[0], down.to(output.dtype)).flatten(0, -2)
-            flat = output.flatten(0, -2)
-            return torch.addmm(flat, inner, up.to(output.dtype).t(), alpha=self.scale).view(output.shape)
-
-        def convolution(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            assert isinstance(layer, nn.Conv2d)
-            inner = F.conv2d(inputs[0], down.to(output.dtype), None, layer.stride, layer.padding, layer.dilation)
-            return output + F.conv2d(inner, up.to(output.dtype) * self.scale)
-
-        return linear if down.ndim == 2 else convolution
-
-    def remove(self) -> None:
-        """Leave the model as it was."""
-        for hook in self.hooks:
-            hook.remove()
+    def part(self, rows: Sequence[int]) -> "_Batch":
+        """Some rows of it."""
+        if len(rows) == len(self.prompts):
+            return self
+        prompts = [self.prompts[row] for row in rows]
+        at = torch.tensor(list(rows))
+        tensors = (one[at.to(one.device)] for one in (self.latents, self.noise, self.timesteps, self.places))
+        latents, noise, timesteps, places = tensors
+        return _Batch(latents, noise, timesteps, prompts, places)
 
 
 class Training:
     """One LoRA in training. `run()` yields a Tick per step and leaves `adapter` behind."""
 
-    def __init__(self, backbone: StableDiffusion, photos: Photos, recipe: Recipe, folder: Path) -> None:
+    def __init__(
+        self, backbone: StableDiffusion, photos: Photos, recipe: Recipe, folder: Path, at_once: int = 0
+    ) -> None:
         self.backbone, self.photos, self.recipe, self.folder = backbone, photos, recipe, folder
         self.device = backbone.device
-        self.signal = signal_share(backbone.schedule)
+        self.signal = signal_share(backbone.schedule).to(self.device)
         self.checkpoint = folder / "checkpoint.safetensors"
         self.step = 0
         use_adapter(backbone, None, None, 1.0)
-        layers = backbone.adapter_layers(recipe.targets, recipe.text_encoder)
-        self.lora = LowRank(layers, recipe.rank, recipe.alpha, recipe.seed, self.device)
-        self.optimizer = torch.optim.AdamW(
-            [self.lora.flat], lr=recipe.learning_rate, betas=(0.9, 0.999), weight_decay=recipe.weight_decay, fused=True
+        self.adapter = _adapter(backbone, recipe)
+        self.flat = self.adapter.flat
+        optimizer = torch.optim.AdamW(
+            [self.flat], lr=recipe.learning_rate, betas=(0.9, 0.999), weight_decay=recipe.weight_decay, fused=True
         )
+        compares = bool(recipe.representativeness or recipe.diversity)
+        # Where a card lacks bfloat16 the weights are in float32 and it computes in float16, see `training_dtype`.
+        computing = torch.float16 if working_dtype(self.device) is torch.float16 else backbone.dtype
+        self.updates = Updates(self.flat, optimizer, computing, recipe.batch_size, 0 if compares else at_once)
+        self.optimizer = self.updates.optimizer
+        if compares and not self.updates.alone:
+            raise BadInput("Representativeness and diversity compare all images of a batch. Train in one process.")
         self.labels = list(dict.fromkeys(photos.prompts))  # a prompt is a class
         self.minimax = Minimax(len(self.labels), photos.mean[0].numel(), recipe.representativeness, recipe.diversity,
-                               self.device) if recipe.representativeness or recipe.diversity else None  # fmt: skip
+                               self.device) if compares else None  # fmt: skip
         self.probe_batch = self._probe_batch()
 
     def run(self, checkpoint_every: int) -> Generator[Tick, None, None]:
@@ -183,12 +157,12 @@ class Training:
 
     def close(self) -> None:
         """Give the backbone back unchanged."""
-        self.lora.remove()
+        self.adapter.remove()
         self.backbone.forget_prompts()
 
     def write(self, path: Path) -> None:
-        """The finished adapter as a file for diffusers."""
-        write_adapter(path, self.lora.factors, self.recipe.rank, self.recipe.alpha, self.recipe.targets)
+        """The finished adapter as a file."""
+        self.adapter.write(path)
 
     def probe(self) -> float:
         """The loss on the fixed probe set: comparable from step to step, where the training loss is mostly noise."""
@@ -197,17 +171,9 @@ class Training:
 
     def _update(self, step: int) -> float:
         self.optimizer.param_groups[0]["lr"] = self.recipe.rate(step)
-        assert self.lora.flat.grad is not None
-        self.lora.flat.grad.zero_()
         batch = self._batch(step)
-        loss, clean = self._loss(batch)
-        value = loss.item()
-        if self.minimax is not None:
-            share = self.signal.to(self.device)[batch.timesteps]
-            loss = loss + self.minimax.loss(clean, batch.latents, batch.places, share)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.lora.flat, 1.0)
-        if not (math.isfinite(value) and math.isfinite(norm.item())):
+        value, length = self.updates.gradient(lambda rows: self._objective(batch.part(rows)))
+        if not (math.isfinite(value) and (math.isfinite(length) or self.updates.scales())):
             raise NotFinite(
                 f"The loss is no longer a finite number (step {step + 1} of {self.recipe.steps}). "
                 f"Try a learning rate below {self.recipe.learning_rate:g}, or look for damaged photos."
@@ -215,12 +181,20 @@ class Training:
         self.optimizer.step()
         return value
 
+    def _objective(self, batch: _Batch) -> tuple[Tensor, Tensor]:
+        """The loss that is reported, and what is minimised."""
+        loss, clean = self._loss(batch)
+        if self.minimax is None:
+            return loss, loss
+        share = self.signal[batch.timesteps]
+        return loss, loss + self.minimax.loss(clean, batch.latents, batch.places, share)
+
     def _loss(self, batch: _Batch) -> tuple[Tensor, Tensor]:
         """The loss of a batch, and the clean latents that its predictions mean."""
         distinct = list(dict.fromkeys(batch.prompts))
         rows = torch.tensor([distinct.index(prompt) for prompt in batch.prompts], device=self.device)
         embed = self.backbone.embed if self.recipe.text_encoder else self.backbone.encode_prompts
-        share = self.signal.to(self.device)[batch.timesteps].view(-1, 1, 1, 1)
+        share = self.signal[batch.timesteps].view(-1, 1, 1, 1)
         noised = share.sqrt() * batch.latents + (1 - share).sqrt() * batch.noise
         velocity = self.backbone.prediction == "v_prediction"
         target = share.sqrt() * batch.noise - (1 - share).sqrt() * batch.latents if velocity else batch.noise
@@ -264,25 +238,28 @@ class Training:
         views = [self.photos.views[i] for i in chosen]
         rows = torch.tensor([view[int(x * len(view))] for view, x in zip(views, luck[0], strict=True)])
         mean, deviation = self.photos.mean[rows], self.photos.deviation[rows]
-        latents = mean + deviation * torch.randn(mean.shape, generator=drawn)
-        noise = torch.randn(mean.shape, generator=drawn)
+        latents = mean + deviation * normal(mean.shape, drawn, mean.device)
+        noise = normal(mean.shape, drawn, self.device)
         timesteps = torch.tensor([int(x * len(self.signal)) for x in luck[1]])
         prompts = ["" if x < dropout else self.photos.prompts[i] for i, x in zip(chosen, luck[2], strict=True)]
         places = torch.tensor([self.labels.index(self.photos.prompts[i]) for i in chosen])
-        return _Batch(latents.to(self.device), noise.to(self.device), timesteps.to(self.device), prompts, places)
+        return _Batch(latents.to(self.device), noise, timesteps.to(self.device), prompts, places)
 
     def save(self) -> None:
         """Write everything a resume needs, in one file that appears complete or not at all."""
-        state = self.optimizer.state.get(self.lora.flat, {})
-        zeros = torch.zeros_like(self.lora.flat)
+        if not self.updates.leads:
+            return
+        state = self.optimizer.state.get(self.flat, {})
+        zeros = torch.zeros_like(self.flat)
         tensors = {
-            "weights": plain(self.lora.flat),
+            "weights": plain(self.flat),
             "first_moment": plain(state.get("exp_avg", zeros)),
             "second_moment": plain(state.get("exp_avg_sq", zeros)),
         }
+        tensors |= {f"adapter.{name}": plain(tensor) for name, tensor in self.adapter.tensors().items()}
         if self.minimax is not None:
             tensors |= {f"minimax.{name}": plain(tensor) for name, tensor in self.minimax.tensors().items()}
-        weightfile.write(self.checkpoint, tensors, {"step": str(self.step), "recipe": self._fingerprint()})
+        weightfile.write(self.checkpoint, tensors, self._about())
 
     def _resume(self) -> int:
         """Load the last checkpoint of this very recipe; returns the steps done."""
@@ -292,12 +269,14 @@ class Training:
         if header.metadata.get("recipe") != self._fingerprint():
             return 0
         tensors = load_file(self.checkpoint, device=str(self.device))
-        if tensors["weights"].shape != self.lora.flat.shape:
+        if tensors["weights"].shape != self.flat.shape:
             raise UnsafeInput(f"{self.checkpoint} does not fit this backbone. Delete it to start again.")
         step = int(header.metadata["step"])
+        self.updates.load(json.loads(header.metadata.get("scaler", "{}")))
+        self.adapter.load({name.partition(".")[2]: one for name, one in tensors.items() if name.startswith("adapter.")})
         with torch.no_grad():
-            self.lora.flat.copy_(tensors["weights"])
-        self.optimizer.state[self.lora.flat] = {
+            self.flat.copy_(tensors["weights"])
+        self.optimizer.state[self.flat] = {
             "step": torch.tensor(float(step), device=self.device),
             "exp_avg": tensors["first_moment"],
             "exp_avg_sq": tensors["second_moment"],
@@ -306,14 +285,17 @@ class Training:
             self.minimax.load({name: tensors[f"minimax.{name}"] for name in self.minimax.tensors()})
         return step
 
+    def _about(self) -> dict[str, str]:
+        about = {"step": str(self.step), "recipe": self._fingerprint()}
+        return about | ({"scaler": json.dumps(self.updates.state())} if self.updates.scales() else {})
+
     def _fingerprint(self) -> str:
-        return json.dumps({**asdict(self.recipe), "photos": len(self.photos.prompts)}, sort_keys=True)
+        """What a checkpoint is of. Those of before there were other kinds do not name theirs."""
+        fields = {name: one for name, one in asdict(self.recipe).items() if (name, one) != ("method", "lora")}
+        return json.dumps({**fields, "photos": len(self.photos.prompts)}, sort_keys=True)
 
 
-def _factor_shapes(layer: nn.Module, rank: int) -> tuple[Tensor, Tensor]:
-    """Empty tensors with the shapes of A and B, as peft has them."""
-    if isinstance(layer, nn.Conv2d):
-        a, b = (rank, layer.in_channels, *layer.kernel_size), (layer.out_channels, rank, 1, 1)
-        return torch.empty(a, device="meta"), torch.empty(b, device="meta")
-    assert isinstance(layer, nn.Linear)
-    return torch.empty(rank, layer.in_features, device="meta"), torch.empty(layer.out_features, rank, device="meta")
+def _adapter(backbone: StableDiffusion, recipe: Recipe) -> Beside | Wrapped:
+    size = kinds.Size(recipe.rank, recipe.alpha, recipe.seed)
+    plan = kinds.plan(backbone, recipe.method, size, recipe.targets, recipe.text_encoder)
+    return (Beside if kinds.KINDS[recipe.method].beside else Wrapped)(backbone, plan)

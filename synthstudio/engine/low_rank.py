@@ -72,6 +72,10 @@ class LowRank:
         _, down, up = target.factors(self.rank)
         return prod(down) + prod(up)
 
+    def to(self, device: torch.device) -> None:
+        """Move the factors; before an optimiser or a view of them exists."""
+        self.flat = nn.Parameter(self.flat.detach().to(device))
+
     def initialise(self, seed: int) -> None:
         """A uniform as Kaiming for a linear layer, B zero: training starts at the frozen model."""
         with torch.no_grad():

@@ -32,7 +32,7 @@ class ZipTree(Tree):
             check_count(path.name, sum(not info.is_dir() for info in members), limits)
             folders = [_name(info).rstrip("/") for info in members if info.is_dir() and not _fault(info)]
             files = [self._file(info, limits) for info in members if not info.is_dir()]
-            super().__init__(files, folders, limits, label)
+            super().__init__(files, folders, limits, label or _called_so(path, files))
         except BaseException:
             self.close()
             raise
@@ -61,6 +61,12 @@ class ZipTree(Tree):
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
             raise Refusal(f"is damaged inside the zip ({error}); zip it again") from error
         return bytes(out)
+
+
+def _called_so(path: Path, files: list[File]) -> str | None:
+    """The class of a zip without any folder: its own name. None where folders say the classes."""
+    named = [file.name for file in files if not file.reason]
+    return path.stem if named and not any("/" in name for name in named) else None
 
 
 def _name(info: zipfile.ZipInfo) -> str:

@@ -6,7 +6,6 @@ import warnings
 from dataclasses import dataclass
 from types import TracebackType
 
-import numpy as np
 from PIL import (  # each plugin makes its format known
     BmpImagePlugin,  # noqa: F401
     GifImagePlugin,  # noqa: F401
@@ -23,9 +22,29 @@ from PIL.Image import Resampling, Transpose
 from synthstudio.errors import BadInput
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF")
-READABLE = "JPEG, PNG, WebP, GIF, BMP or TIFF"
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"})
+READABLE = "JPEG, PNG, WebP, GIF, BMP, TIFF or HEIC"
+SUFFIXES = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".gif",
+        ".bmp",
+        ".dib",
+        ".tif",
+        ".tiff",
+        ".heic",
+        ".heif",
+        ".hif",
+    }
+)
 
+_MOST_SCANS = 100  # of a progressive JPEG; encoders write about ten, and each one touches every pixel again
+_START_OF_SCAN = b"\xff\xda"  # cannot occur inside the coded data, where 0xff is always escaped
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Transpose.FLIP_LEFT_RIGHT,
@@ -42,9 +61,8 @@ _OTHER_KINDS = (  # where in the file, which bytes, what it is, what to do
     (0, b"7z\xbc\xaf", "a 7z archive", "unpack it and give the images themselves"),
     (0, b"Rar!", "a rar archive", "unpack it and give the images themselves"),
     (0, b"%PDF", "a PDF", "save its pictures as PNG or JPEG"),
-    (4, b"ftypheic", "a HEIC photo", "save it as JPEG"),
-    (4, b"ftypheix", "a HEIC photo", "save it as JPEG"),
-    (4, b"ftypmif1", "a HEIC photo", "save it as JPEG"),
+    (4, b"ftyphei", "a damaged HEIC photo", "copy it again, or save it as JPEG"),
+    (4, b"ftypmif1", "a damaged HEIC photo", "copy it again, or save it as JPEG"),
     (4, b"ftypavif", "an AVIF image", "save it as JPEG or PNG"),
     (0, b"<svg", "an SVG drawing", "save it as PNG"),
 )
@@ -73,15 +91,18 @@ def decode(data: bytes, max_side: int = 1024, max_pixels: int = 50_000_000) -> D
     if not data:
         raise Refusal("is empty (zero bytes); copy it again")
     try:
-        with _quiet, Image.open(io.BytesIO(data), formats=FORMATS) as file:
+        with _quiet, Image.open(io.BytesIO(data), formats=_formats(data)) as file:
             _check_size(file.width, file.height, max_pixels)
-            frames = int(getattr(file, "n_frames", 1)) if file.format != "MPO" else 1
-            file.draft(None, (2 * max_side, 2 * max_side))  # JPEG only: skip detail that the resize would drop
+            _check_scans(file, data)
+            # Never `n_frames`: in a GIF or TIFF it walks the whole chain, and a small file can hold a long one.
+            several = file.format != "MPO" and bool(getattr(file, "is_animated", False))
+            if file.format in ("JPEG", "MPO"):  # a HEIC would give the small picture inside it, which may be another
+                file.draft(None, (2 * max_side, 2 * max_side))  # skip detail that the resize would drop
             turn = _orientation(file)
             file.load()
             image = _shrink(_rgb(file), max_side)
             image = image.transpose(turn) if turn is not None else image
-            remark = f"has {frames} frames; only the first is used" if frames > 1 else ""
+            remark = "has several frames; only the first is used" if several else ""
             return Decoded(_png(image), image.width, image.height, remark)
     except Refusal:
         raise
@@ -89,9 +110,23 @@ def decode(data: bytes, max_side: int = 1024, max_pixels: int = 50_000_000) -> D
         raise Refusal(f"has far more than {max_pixels / 1e6:.0f} million pixels; make it smaller") from error
     except UnidentifiedImageError as error:
         raise Refusal(_not_an_image(data)) from error
+    except MemoryError as error:
+        raise Refusal("needs more memory than one image may take; make it smaller") from error
     except Exception as error:
-        # Pillow's decoders meet hostile bytes with whatever comes up: OSError, struct.error, IndexError, MemoryError, …
+        # Pillow's decoders meet hostile bytes with whatever comes up: OSError, struct.error, IndexError, …
         raise Refusal(f"is damaged or cut short ({_cause(error)}); copy or download it again") from error
+
+
+def _formats(data: bytes) -> tuple[str, ...]:
+    """What the bytes may be read as. The decoder of HEIC is loaded for those alone: it costs a third of a second."""
+    if data[4:8] != b"ftyp" or data[8:12] not in _HEIF_BRANDS:
+        return FORMATS
+    import pillow_heif
+
+    # The picture alone, one thread: thumbnails, depth maps and other companions would be decoded too. libheif applies
+    # the turn that the file asks for, and the plugin sets the one in the EXIF data to none.
+    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+    return ("HEIF",)
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -102,6 +137,11 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
             f"has {width} x {height} = {width * height / 1e6:.0f} million pixels; the limit is {max_pixels / 1e6:g} "
             "million: make it smaller, or raise max_pixels"
         )
+
+
+def _check_scans(file: Image.Image, data: bytes) -> None:
+    if file.format in ("JPEG", "MPO") and data.count(_START_OF_SCAN) > _MOST_SCANS:
+        raise Refusal(f"is a JPEG of more than {_MOST_SCANS} scans, which take too long to decode; save it again")
 
 
 def _orientation(file: Image.Image) -> Transpose | None:
@@ -125,6 +165,8 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Grey values of 16 or 32 bits, or floats, brought to 0..255 by the range their type or their content has."""
+    import numpy as np  # noqa: PLC0415 - a third of the start of a process that decodes; few pictures need it
+
     values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
     low, high = float(values.min()), float(values.max())
     if image.mode == "F":

@@ -40,6 +40,10 @@ class Layout:
             return Place(parts[1] if len(parts) > 2 else "", SPLITS[parts[0].lower()])
         return Place(parts[0] if len(parts) > 1 else "", "")
 
+    def inside(self, path: str) -> str:
+        """The path without the folders that wrap the whole tree."""
+        return "/".join(PurePosixPath(path).parts[self._skip :])
+
     def class_of_folder(self, path: str) -> str:
         """The class a folder stands for, empty if it stands for none: so that a class without images is noticed."""
         return self.place(f"{path}/x").label

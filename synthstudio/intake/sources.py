@@ -3,10 +3,12 @@
 A Step names its source by the digest of its content; the workspace remembers where that content lies.
 """
 
+import contextlib
 import difflib
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,12 +17,13 @@ from synthstudio.errors import BadInput, Damaged
 from synthstudio.intake.archives import ZipTree
 from synthstudio.intake.decode import READABLE, SUFFIXES
 from synthstudio.intake.digits import Digits
-from synthstudio.intake.entries import Entry, Limits, Rejected
+from synthstudio.intake.entries import Entry, Limits, Rejected, printable
 from synthstudio.intake.tables import ParquetTable
-from synthstudio.intake.trees import folder_source, is_plain, walk
+from synthstudio.intake.trees import check_count, folder_source, is_plain, walk
 from synthstudio.workspace import Workspace, file_digest
 
 DIGITS = "digits"
+_MOST_ARCHIVES = 50  # beside each other in one folder; each is held open
 
 
 class Source(Protocol):
@@ -41,14 +44,17 @@ class Source(Protocol):
         ...
 
 
+def identify(path_or_name: str) -> str:
+    """The `source:<digest>` of files given by path, or `source:digits`."""
+    return f"source:{DIGITS if path_or_name == DIGITS else _digest(Path(path_or_name).expanduser())}"
+
+
 def register(path_or_name: str, workspace: Workspace) -> str:
-    """The `source:<digest>` of files given by path, or `source:digits`; the workspace remembers where they lie."""
-    if path_or_name == DIGITS:
-        return f"source:{DIGITS}"
-    path = Path(path_or_name).expanduser()
-    digest = _digest(path)
-    workspace.locate(digest, str(path.absolute()))
-    return f"source:{digest}"
+    """As `identify`; the workspace remembers where the files lie."""
+    source = identify(path_or_name)
+    if path_or_name != DIGITS:
+        workspace.locate("sources", source.partition(":")[2], str(Path(path_or_name).expanduser().absolute()))
+    return source
 
 
 def open_source(source_id: str, workspace: Workspace, limits: Limits | None = None, label: str | None = None) -> Source:
@@ -57,18 +63,83 @@ def open_source(source_id: str, workspace: Workspace, limits: Limits | None = No
     digest = source_id.removeprefix("source:")
     if digest == DIGITS:
         return Digits()
-    path = Path(workspace.place_of(digest))
+    path = Path(workspace.location("sources", digest)["place"])
     if not path.exists():
         raise BadInput(f"{path} is not there any more. Put the files back, or import them from where they are now.")
     if _digest(path) != digest:
         raise Damaged(f"{path} has changed since the import was asked for. Ask for the import again.")
-    if path.is_dir():
-        return folder_source(path, limits, label)
+    if not path.is_dir():
+        return _of_file(path, limits, label)
+    inside = archives_in(path)
+    return Several(path, inside, limits, label) if inside else folder_source(path, limits, label)
+
+
+def archives_in(folder: Path) -> list[Path]:
+    """Zips and tables that lie in the folder itself, not below: they are read as if they had been unpacked there."""
+    files = (path for name, path in walk(folder)[0] if "/" not in name and is_plain(path))
+    return [path for path in files if is_archive(path)]
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file holds several pictures."""
+    try:
+        return _is_parquet(path) or zipfile.is_zipfile(path)
+    except OSError:
+        return False  # it is refused by name when its turn comes
+
+
+def _of_file(path: Path, limits: Limits, label: str | None) -> Source:
     if _is_parquet(path):
         return ParquetTable(path, limits, label)
-    if zipfile.is_zipfile(path):
-        return ZipTree(path, limits, label)
-    return folder_source(path, limits, label)
+    return ZipTree(path, limits, label) if zipfile.is_zipfile(path) else folder_source(path, limits, label)
+
+
+class Several:
+    """A folder that holds zips or tables: first its own pictures, then theirs. Each may give its share of the bytes."""
+
+    def __init__(self, folder: Path, archives: Sequence[Path], limits: Limits, label: str | None) -> None:
+        if len(archives) > _MOST_ARCHIVES:
+            raise BadInput(
+                f"{folder.name} holds {len(archives)} zips and tables; {_MOST_ARCHIVES} is the most at once."
+            )
+        share = replace(limits, max_total_bytes=limits.max_total_bytes // (len(archives) + 1))
+        self._parts: list[tuple[str, Source | Rejected]] = []
+        try:
+            self._parts.append(("", folder_source(folder, share, label, without=archives)))
+            self._parts += [(path.name, _opened(path, share, label)) for path in archives]
+            check_count(folder.name, len(self), limits)
+        except BaseException:
+            self.close()
+            raise
+        self.declared = tuple(sorted({name for source in self._sources() for name in source.declared}))
+
+    def __len__(self) -> int:
+        return sum(1 if isinstance(part, Rejected) else len(part) for _, part in self._parts)
+
+    def __iter__(self) -> Iterator[Entry | Rejected | None]:
+        for name, part in self._parts:
+            if isinstance(part, Rejected):
+                yield part
+                continue
+            for entry in part:
+                yield replace(entry, name=printable(f"{name}: {entry.name}")) if entry and name else entry
+
+    def close(self) -> None:
+        """Close every archive."""
+        with contextlib.ExitStack() as stack:
+            for source in self._sources():
+                stack.callback(source.close)
+
+    def _sources(self) -> list[Source]:
+        return [part for _, part in self._parts if not isinstance(part, Rejected)]
+
+
+def _opened(path: Path, limits: Limits, label: str | None) -> Source | Rejected:
+    """One archive among others; one that cannot be read costs itself alone."""
+    try:
+        return _of_file(path, limits, label)
+    except BadInput as error:
+        return Rejected(printable(path.name), f"cannot be read: {error}")
 
 
 def _digest(path: Path) -> str:

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from synthstudio.errors import BadInput
 from synthstudio.intake.decode import Refusal
-from synthstudio.intake.entries import SPLITS, Budget, Entry, LabelCleaner, Limits, Rejected, printable
+from synthstudio.intake.entries import SPLITS, Budget, Entry, LabelCleaner, Limits, Rejected, printable, size
 from synthstudio.intake.trees import check_count
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-_ROWS_AT_ONCE = 16
+_ROWS_AT_ONCE = 1  # arrow expands what it gives out: sixteen rows may name one large value sixteen times
+_SMALL = 1 << 20  # below this a column may be as compressible as it likes
+_TEXT_BYTES = 4096
 
 
 class ParquetTable:
@@ -29,6 +32,8 @@ class ParquetTable:
             self._rows = file.metadata.num_rows
             self._columns = self._check_columns(list(file.schema_arrow.names))
             self._class_names = _class_names(file.schema_arrow.metadata or {})
+            _check_types(path.name, file.schema_arrow, self._columns)
+            _check_growth(path.name, file.metadata, self._columns, limits)
         check_count(path.name, self._rows, limits)
         if "label" in self._columns:
             self.declared = tuple(self._class_names)
@@ -42,9 +47,11 @@ class ParquetTable:
             batches = file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=self._columns, use_threads=False)
             try:
                 for batch in batches:
-                    for row in batch.to_pylist():
+                    for place in range(batch.num_rows):
                         number += 1
-                        yield self._entry(row, number, labels, budget)
+                        yield self._row(batch.slice(place, 1), number, labels, budget)
+            except MemoryError:
+                yield Rejected(self._path.name, f"needs too much memory from row {number + 1} on; write smaller rows")
             except (OSError, ValueError) as error:  # pyarrow's errors are of these two kinds
                 reason = f"cannot be read from row {number + 1} on ({_first_line(error)}); write the file again"
                 yield Rejected(self._path.name, reason)
@@ -62,6 +69,15 @@ class ParquetTable:
                 "Rename the columns."
             )
         return [name for name in ("image", "label", "split") if name in found]
+
+    def _row(self, row: "pa.RecordBatch", number: int, labels: LabelCleaner, budget: Budget) -> Entry | Rejected | None:
+        """One row as an entry, after its size has been looked at: only then is it copied out of arrow."""
+        if row.nbytes > self._limits.max_file_bytes + _TEXT_BYTES:
+            return Rejected(
+                f"{self._path.name} (row {number})",
+                f"is larger than {size(self._limits.max_file_bytes)}; make it smaller, or raise max_file_bytes",
+            )
+        return self._entry(row.to_pylist()[0], number, labels, budget)
 
     def _entry(self, row: dict[str, Any], number: int, labels: LabelCleaner, budget: Budget) -> Entry | Rejected | None:
         value = row["image"]
@@ -107,11 +123,41 @@ def _opened(path: Path) -> "pq.ParquetFile":
         raise BadInput(f"{path.name} is a damaged parquet file ({_first_line(error)}). Write it again.") from error
 
 
+def _check_types(name: str, schema: "pa.Schema", columns: list[str]) -> None:
+    """BadInput for lists and the like: few bytes can stand for a list of a milliard values."""
+    import pyarrow as pa
+
+    for column in columns:
+        kind = schema.field(column).type
+        parts = list(kind) if column == "image" and pa.types.is_struct(kind) else [pa.field(column, kind)]
+        if any(pa.types.is_nested(part.type) for part in parts):
+            raise BadInput(
+                f"The column {column} of {name} holds {str(kind)[:60]}. Needed: image (the file's bytes), label (text"
+                " or number), split (text). Write the table again with these."
+            )
+
+
+def _check_growth(name: str, metadata: "pq.FileMetaData", columns: list[str], limits: Limits) -> None:
+    """BadInput for a column that grows like a zip bomb. Writers declare both sizes; one that lies meets the limit on
+    the memory of the process that reads.
+    """
+    for group in range(metadata.num_row_groups):
+        for place in range(metadata.num_columns):
+            chunk = metadata.row_group(group).column(place)
+            grown, most = chunk.total_uncompressed_size, max(_SMALL, limits.max_ratio * chunk.total_compressed_size)
+            if chunk.path_in_schema.partition(".")[0] in columns and grown > most:
+                raise BadInput(
+                    f"{name} unpacks to more than {limits.max_ratio} times its size in the column"
+                    f" {printable(chunk.path_in_schema)[:60]}, like a zip bomb. Write it again with images that are"
+                    " compressed already (JPEG, PNG), or raise max_ratio."
+                )
+
+
 def _class_names(metadata: dict[bytes, bytes]) -> list[str]:
     """Class names as `datasets` keeps them in the schema; none if they are not there."""
     try:
         names = json.loads(metadata[b"huggingface"])["info"]["features"]["label"]["names"]
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         return []
     return [str(name) for name in names] if isinstance(names, list) else []
 

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from synthstudio.intake.decode import Refusal
 from synthstudio.intake.entries import Budget, Entry, LabelCleaner, Limits, Rejected, printable
 from synthstudio.intake.layout import Layout, is_litter
 
+HOMELESS = "lies in no class folder"
 _MOST_FILES = 500_000  # a home or a disk given by mistake would be read for hours
 
 
@@ -52,9 +53,7 @@ class Tree:
         place = self._layout.place(file.name)
         raw = place.label or self._label
         if not raw:
-            return Rejected(
-                name, "lies in no class folder; put it in a folder named after its class, or name the label"
-            )
+            return Rejected(name, f"{HOMELESS}; put it in a folder named after its class, or name the label")
         label, rejected = labels.clean(raw)
         return rejected if label is None else Entry(name, label, place.given, lambda: file.read(budget))
 
@@ -94,9 +93,10 @@ def is_plain(path: Path) -> bool:
     return stat.S_ISREG(path.lstat().st_mode)
 
 
-def folder_source(path: Path, limits: Limits, label: str | None) -> Tree:
-    """A folder tree, or a single image as a tree of one."""
+def folder_source(path: Path, limits: Limits, label: str | None, without: Collection[Path] = ()) -> Tree:
+    """A folder tree, or a single image as a tree of one; `without` are files that are read in another way."""
     files, folders = walk(path) if path.is_dir() else ([(path.name, path.resolve())], [])
+    files = [(name, place) for name, place in files if place not in without]
     check_count(str(path), len(files), limits)
     return Tree([_file(name, place, limits) for name, place in files], folders, limits, label)
 

@@ -16,6 +16,8 @@ import psutil
 
 import synthstudio
 from synthstudio.errors import StorageFull
+from synthstudio.jobs.endings import Worker
+from synthstudio.jobs.environment import for_workers
 from synthstudio.jobs.request import LOG
 from synthstudio.workspace import storage_errors
 
@@ -39,7 +41,7 @@ class ProcessLauncher:
 
     def launch(self, folder: Path, computes: bool) -> tuple[int, float] | None:
         """Start a worker whose output goes to the run's log."""
-        child = _spawn(["synthstudio.jobs.worker", str(folder)], folder / LOG)
+        child = _spawn(["synthstudio.jobs.worker", str(folder)], folder / LOG, Worker.begun(folder))
         return child.pid, start_time(child.pid)
 
     def alive(self, pid: int, started: float) -> bool:
@@ -74,7 +76,7 @@ class WarmLauncher(ProcessLauncher):
         return super().launch(folder, computes)
 
     def _ask(self, folder: Path) -> int | None:
-        request = json.dumps({"folder": str(folder), "environment": dict(os.environ)}).encode() + b"\n"
+        request = json.dumps({"folder": str(folder), "environment": for_workers(os.environ)}).encode() + b"\n"
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(5.0)
@@ -114,10 +116,11 @@ def same_process(pid: int, started: float) -> bool:
         return False
 
 
-def _spawn(module_and_arguments: list[str], log: Path) -> "subprocess.Popen[bytes]":
+def _spawn(module_and_arguments: list[str], log: Path, worker: Worker | None = None) -> "subprocess.Popen[bytes]":
     with storage_errors(log.parent), log.open("ab") as out:
         child = subprocess.Popen(
             [sys.executable, "-m", *module_and_arguments],
+            env=for_workers(os.environ),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
@@ -125,8 +128,18 @@ def _spawn(module_and_arguments: list[str], log: Path) -> "subprocess.Popen[byte
             cwd=_PACKAGE.parent,
         )
     # Somebody must collect an ended child, or it stays a zombie for as long as the page lives.
-    threading.Thread(target=child.wait, daemon=True, name=f"collect {child.pid}").start()
+    threading.Thread(target=_collect, args=(child, worker), daemon=True, name=f"collect {child.pid}").start()
     return child
+
+
+def _collect(child: "subprocess.Popen[bytes]", worker: Worker | None) -> None:
+    try:
+        _, status, usage = os.wait4(child.pid, 0)
+    except ChildProcessError:  # collected by subprocess itself, which does so whenever it starts another child
+        return
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if worker is not None:
+        worker.ended(child.pid, status, usage)
 
 
 def _private_folder() -> Path:

@@ -1,14 +1,21 @@
 """A run's event log: one JSON line per event, appended by the worker, read by the owner from an offset."""
 
 import json
-import os
 import time
 from pathlib import Path
 
-from synthstudio.events import EVENT, Event, Finished, Output
-from synthstudio.workspace import storage_errors
+from pydantic import ValidationError
+
+from synthstudio.events import EVENT, Event, Failed, Finished, Note, Output, Stopped
+from synthstudio.workspace import append_whole
 
 NAME = "events.jsonl"
+_LASTING = (Output, Finished, Failed, Stopped)
+_BEGINNING = b'{"t":'
+_PASSED_OVER = (
+    "A line of this run's log could not be read and was passed over: the disk was full, or power was lost, while it was"
+    " written. If something is missing from the results, resume the run or make it again."
+)
 
 
 class EventLog:
@@ -18,16 +25,12 @@ class EventLog:
         self.path = folder / NAME
 
     def append(self, event: Event) -> None:
-        """Write one line in one call, so that a kill leaves at most one torn line at the end."""
+        """Write one line, whole or not at all; a kill leaves at most one torn line at the end.
+
+        Raises StorageFull, and leaves the log as it was, if the disk does not take all of it.
+        """
         line = json.dumps({"t": time.time(), **event.model_dump(mode="json")}, ensure_ascii=False, allow_nan=False)
-        with storage_errors(self.path.parent):
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            try:
-                os.write(descriptor, line.encode() + b"\n")
-                if isinstance(event, Output | Finished):
-                    os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        append_whole(self.path, line.encode() + b"\n", sync=isinstance(event, _LASTING))
 
     def repair(self) -> None:
         """Cut a torn last line off; only the worker that holds the run's lock may call this."""
@@ -43,8 +46,21 @@ class EventLog:
         """Bytes written so far."""
         return self.path.stat().st_size if self.path.exists() else 0
 
+    def ends_line(self, offset: int) -> bool:
+        """Whether an offset is the end of a line of this log; it is not when the log came back shorter or torn."""
+        if offset == 0:
+            return True
+        if offset > self.size():
+            return False
+        with self.path.open("rb") as file:
+            file.seek(offset - 1)
+            return file.read(1) == b"\n"
+
     def read(self, offset: int = 0, limit: int = 8 << 20) -> tuple[list[tuple[float, Event]], int]:
-        """Complete lines from `offset` on, at most about `limit` bytes, and the offset after the last of them."""
+        """Complete lines from `offset` on, at most about `limit` bytes, and the offset after the last of them.
+
+        A line that cannot be read is passed over; a note in its place says so.
+        """
         if not self.path.exists():
             return [], offset
         with self.path.open("rb") as file:
@@ -53,8 +69,22 @@ class EventLog:
             if b"\n" not in data and len(data) == limit:
                 data += file.readline()
         whole = data.rfind(b"\n") + 1
-        lines = []
-        for raw in data[:whole].splitlines():
-            body = json.loads(raw)
-            lines.append((float(body.pop("t")), EVENT.validate_python(body)))
+        lines: list[tuple[float, Event]] = []
+        for raw in data[:whole].split(b"\n")[:-1]:
+            line, rest = _parsed(raw), raw.rfind(_BEGINNING)
+            if line is None:
+                at = lines[-1][0] if lines else 0.0
+                lines.append((at, Note(text=_PASSED_OVER, level="warning")))
+                # A torn line and the whole one that was written after it share one newline.
+                line = _parsed(raw[rest:]) if rest > 0 else None
+            if line is not None:
+                lines.append(line)
         return lines, offset + whole
+
+
+def _parsed(raw: bytes) -> tuple[float, Event] | None:
+    try:
+        body = json.loads(raw)
+        return float(body.pop("t")), EVENT.validate_python(body)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ValidationError):
+        return None

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import filelock
 
-from synthstudio.jobs import worker
+from synthstudio.jobs import endings, worker
 from synthstudio.jobs.request import LOG
 
 log = logging.getLogger("synthstudio")
@@ -53,7 +53,8 @@ def _preload() -> None:
 
 def _accept(listener: socket.socket, address: Path) -> None:
     asked = time.monotonic()
-    while address.exists() and (_collect() or time.monotonic() - asked < _IDLE_SECONDS):
+    working: dict[int, endings.Worker] = {}
+    while address.exists() and (_collect(working) or time.monotonic() - asked < _IDLE_SECONDS):
         try:
             connection, _ = listener.accept()
         except TimeoutError:
@@ -61,10 +62,12 @@ def _accept(listener: socket.socket, address: Path) -> None:
         asked = time.monotonic()
         with connection:
             request = json.loads(_line(connection))
+            begun = endings.Worker.begun(Path(request["folder"]))
             pid = os.fork()
             if pid == 0:
                 listener.close()
                 _become_worker(connection, Path(request["folder"]), request["environment"])
+            working[pid] = begun
             with suppress(OSError):  # the owner may have died meanwhile; the worker does not mind
                 connection.sendall(f"{pid}\n".encode())
 
@@ -93,20 +96,22 @@ def _become_worker(connection: socket.socket, folder: Path, environment: dict[st
         out = os.open(folder / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.dup2(out, 1)
         os.dup2(out, 2)
-        code = worker.run(folder)
+        code = worker.run(folder, alone=True)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
 
 
-def _collect() -> bool:
-    """Collect ended workers; whether any still works."""
+def _collect(working: dict[int, endings.Worker]) -> bool:
+    """Collect ended workers, leaving beside each run how its worker ended; whether any still works."""
     with suppress(ChildProcessError):
         while True:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
             if pid == 0:
                 return True
+            if pid in working:
+                working.pop(pid).ended(pid, status, usage)
     return False
 
 

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from synthstudio.catalog.pipelines import Node
-from synthstudio.jobs.studio import Studio
-from synthstudio.statistics import mean_over_folds
+from synthstudio.jobs.readable import Readable
+from synthstudio.statistics import mean_over_draws
 
 _KIND = "evaluate.small_set"
 
 
-def judged(studio: Studio, nodes: Iterable[Node]) -> list[dict[str, Any]]:
+def judged(studio: Readable, nodes: Iterable[Node]) -> list[dict[str, Any]]:
     """The judge's reports, one per fold, each with what its arms cost."""
     found = []
     for node in nodes:
@@ -31,20 +31,30 @@ def sentence(reports: Sequence[dict[str, Any]]) -> str:
         if one["against"] in {arm["arm"] for arm in reports[0]["arms"] if arm["role"] == "baseline"}
     }
     gains = {name: [_gain(report, name) for report in reports] for name in against}
-    best = min(gains, key=lambda name: sum(gains[name]))
-    value, low, high = (100 * number for number in mean_over_folds(gains[best]))
+    best = min(gains, key=lambda name: sum(gain["value"] for gain in gains[name]))
+    value, low, high = (100 * number for number in _over_folds(gains[best]))
     verdict = "better" if low > 0 else "worse" if high < 0 else "no measurable difference"
     return (
         f"Over {len(reports)} folds, on networks it never saw, {reports[0]['arms'][0]['title']} against the best "
         f"baseline ({against[best]}): {verdict} ({value:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}, "
-        "t over folds)."
+        "over test images, trainings and folds)."
     )
 
 
-def _gain(report: dict[str, Any], against: str) -> float:
+def _over_folds(gains: Sequence[dict[str, Any]]) -> tuple[float, float, float]:
+    """The mean gain; its interval is the wider of t over folds and of what a fold says on average.
+
+    All folds are judged by the same test images, whose effects the spread of the folds does not show.
+    """
+    mean, low, high = mean_over_draws([gain["value"] for gain in gains])
+    below, above = (sum(gain[end] for gain in gains) / len(gains) for end in ("low", "high"))
+    return mean, min(low, below), max(high, above)
+
+
+def _gain(report: dict[str, Any], against: str) -> dict[str, Any]:
     for one in report["differences"]:
         if (one["against"], one["networks"], one["augmented"]) == (against, "unseen", True):
-            return float(one["value"])
+            return dict(one)
     raise KeyError(against)
 
 

@@ -4,31 +4,37 @@ Only `tick()` changes anything by itself. It is short, never waits for a worker,
 or a command's loop; killing its process at any moment loses nothing, and the next owner carries on.
 """
 
+import contextlib
 import logging
+import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from synthstudio.artifacts import ImageSet, split_id
+from synthstudio.artifacts import ImageSet
 from synthstudio.catalog import Catalog
 from synthstudio.catalog.pipelines import Node
 from synthstudio.catalog.runs import ACTIVE, RESUMABLE, Run
-from synthstudio.errors import BadInput, Leak, StudioError
-from synthstudio.events import Finished
-from synthstudio.jobs import pipeline
+from synthstudio.errors import BadInput, CatalogBusy, CatalogDamaged, Leak, StorageFull, StudioError
+from synthstudio.events import Event, Finished
+from synthstudio.jobs import freeing, pipeline, remaking
+from synthstudio.jobs.endings import Endings
 from synthstudio.jobs.launchers import Launcher, default_launcher
 from synthstudio.jobs.log import EventLog
-from synthstudio.jobs.request import HEARTBEAT, STOP, Request
+from synthstudio.jobs.request import HEARTBEAT, STOP, Holder, Request
+from synthstudio.jobs.wholeness import Wholeness, strings, why_not
 from synthstudio.resources import Resources
-from synthstudio.step import STEPS, Step
-from synthstudio.workspace import Workspace, storage_errors
+from synthstudio.step import STEPS, Step, from_json
+from synthstudio.workspace import Workspace, make_folder, storage_errors
 
 log = logging.getLogger("synthstudio")
 
+_ARTIFACT = re.compile("[a-z]+:[0-9a-f]{64}")
 _SET_ROLES = ("set", "test", "pool")
 _SILENCE_SECONDS = 300.0
 _MAY_NAME_TEST = ("evaluate.", "export.", "collect.")
@@ -37,12 +43,19 @@ _MAY_NAME_TEST = ("evaluate.", "export.", "collect.")
 class Studio:
     """One open project. Use it as a context manager: leaving closes the catalog, not the workers."""
 
-    def __init__(self, home: Path, project: str = "default", launcher: Launcher | None = None) -> None:
+    def __init__(
+        self, home: Path, project: str = "default", launcher: Launcher | None = None, rebuild: bool = False
+    ) -> None:
+        """Open the project; `rebuild` makes its catalog again from the journal and the run logs first."""
         self.workspace = Workspace.open(home, project)
-        self.catalog = Catalog(self.workspace.catalog)
+        self.catalog = Catalog(self.workspace.catalog, self._read_log, rebuild)
+        self._adopt()
         self.launcher = launcher or default_launcher()
+        self.wholeness = Wholeness(self.workspace)
+        self.endings = Endings()
         self._seen = -1  # the catalog's commit count when pipelines were last looked at
         self._listed: tuple[int, list[Run], list[Run]] = (-1, [], [])  # commit count, active runs, queued runs
+        freeing.finish(self)
 
     def __enter__(self) -> "Studio":
         return self
@@ -56,26 +69,34 @@ class Studio:
 
     # ---- asking
 
+    def admit(self, kinds: Iterable[str], images: int = 0) -> None:
+        """Refuse one more recipe or run of these kinds, before anything is written for it. At home there is room."""
+
+    def admit_again(self, kinds: Iterable[str]) -> None:
+        """Refuse to carry runs of these kinds out again, though a Step needs what they made. At home there is room."""
+
     def submit(self, step: Step, resources: Resources | None = None) -> tuple[str, bool]:
         """The run of a Step and whether it was reused. Equal Steps are done once: a finished run is reused, a waiting
-        or running one is joined, a stopped, lost or failed one is resumed.
+        or running one is joined, a stopped, lost or failed one is resumed, and so is a finished one whose outputs are
+        not all there any more. What the Step is given and was thrown away is made again first.
 
-        Raises Leak if the step could learn from a test image.
+        Raises Leak if the step could learn from a test image, BadInput if what it is given cannot be made again.
         """
         self._refuse_leak(step)
-        for run in self.catalog.runs.of_step(step.id):
+        known = self.catalog.runs.of_step(step.id)
+        for run in known:
             if run.state == "done" and self.complete(run.id):
                 return run.id, True
-            if run.state in ("queued", *ACTIVE):
-                return run.id, False
-            if run.state in RESUMABLE:
-                self.resume(run.id)
-                return run.id, False
+        for run in known[:1]:
+            if run.state not in ("queued", *ACTIVE):
+                self.make_again(run.id)
+            return run.id, False
+        self._bring_back(step)
         run_id = time.strftime("%m%d-%H%M%S-") + uuid.uuid4().hex[:8]
         chosen = resources or Resources()
         folder = self.workspace.run_folder(run_id)
         with storage_errors(folder):
-            folder.mkdir(parents=True)
+            make_folder(folder)
         Request(run_id=run_id, step=step.to_json(), workspace=self.workspace.root, resources=chosen).write(folder)
         self.catalog.runs.add(run_id, step, chosen)
         return run_id, False
@@ -91,17 +112,56 @@ class Studio:
         else:
             raise BadInput(f"Run {run.id} is {run.state}; only a queued or running run can be stopped.")
 
+    def reorder(self, run_ids: Sequence[str]) -> None:
+        """Start waiting runs in this order, from the next free device on; the others that wait come after them."""
+        self.catalog.runs.reorder(run_ids)
+
     def resume(self, run_id: str) -> str:
-        """Queue a stopped, failed or lost run again, with the pipelines that wait for it; returns the full run id."""
+        """Queue a stopped, failed or lost run again, or a done one with parts missing; returns the full run id."""
         run = self.catalog.runs.get(run_id)
-        if run.state not in RESUMABLE:
-            raise BadInput(f"Run {run.id} is {run.state}; only a stopped, failed or lost run can be resumed.")
-        (self.workspace.run_folder(run.id) / STOP).unlink(missing_ok=True)
-        self.catalog.runs.set_state(run.id, "queued")
+        if run.state not in RESUMABLE and not (run.state == "done" and not self.complete(run.id)):
+            raise BadInput(
+                f"Run {run.id} is {run.state}; only a stopped, failed or lost run can be resumed, or a done one whose "
+                "outputs are not all there."
+            )
+        return self.make_again(run.id)
+
+    def make_again(self, run_id: str) -> str:
+        """Queue an ended run, with the pipelines that wait for it; returns the full run id. It makes what is not there.
+
+        BadInput, and nothing changes, where a finished run would fail because what it was made from is gone.
+        """
+        run = self.catalog.runs.get(run_id)
+        step = from_json(self.catalog.runs.step_body(run.step_id))
+        reason = why_not(self.workspace, step)
+        if run.state == "done" and reason:
+            raise BadInput(reason)
+        self._bring_back(step)
+        self._queue_again(run)
         for pipeline_id in self.catalog.pipelines.holding(run.id):
             if self.catalog.pipelines.get(pipeline_id).state != "done":
                 self.catalog.pipelines.set_state(pipeline_id, "running")
         return run.id
+
+    def bring_back(self, artifacts: Iterable[str]) -> list[str]:
+        """Make again what of these was thrown away, and what that needs; returns the ids of the runs.
+
+        BadInput, and nothing changes, where something cannot be made again.
+        """
+        runs = remaking.runs_for(self, artifacts) if self.catalog.freed.any() else []
+        if runs:
+            self.admit_again([run.kind for run in runs])
+        for run in runs:
+            self._queue_again(run)
+        return [run.id for run in runs]
+
+    def _bring_back(self, step: Step) -> None:
+        self.bring_back(remaking.named_in(step))
+
+    def _queue_again(self, run: Run) -> None:
+        (self.workspace.run_folder(run.id) / STOP).unlink(missing_ok=True)
+        self.catalog.runs.set_state(run.id, "queued")
+        self.wholeness.forget(run.id)
 
     def start(self, recipe: str, request: dict[str, Any], nodes: list[Node]) -> str:
         """Store a pipeline; `tick()` runs it. Returns its id."""
@@ -129,14 +189,43 @@ class Studio:
     # ---- the clock
 
     def tick(self) -> None:
-        """Read what workers said, notice the dead, move pipelines on, launch what can start."""
+        """Read what workers said, notice the dead, move pipelines on, launch what can start.
+
+        Raises CatalogDamaged once anybody has met a damaged block: close the project and open it again.
+        """
+        if self.catalog.database.damaged is not None:
+            raise self.catalog.database.damaged
         for run in self.active():
-            self._follow(run)
+            with self._apart(run.id, partial(self._give_up, run)):
+                self._follow(run)
         if self._seen != self.catalog.database.commits:
             self._seen = self.catalog.database.commits
             for one in self.catalog.pipelines.running():
-                pipeline.advance(self, one)
+                with self._apart(one.id, partial(self.catalog.pipelines.set_state, one.id, "failed")):
+                    pipeline.advance(self, one)
         self._launch()
+
+    @contextlib.contextmanager
+    def _apart(self, name: str, give_up: Callable[[str], None]) -> Iterator[None]:
+        """What goes wrong with one run or pipeline ends it alone, with the reason. A full disk is nobody's fault, and a
+        catalog that is damaged or closed is everybody's.
+        """
+        try:
+            yield
+        except StorageFull:
+            self._seen = -1
+            log.exception("%s has to wait until the disk has room", name)
+        except (CatalogDamaged, CatalogBusy):
+            raise
+        except Exception as error:
+            log.exception("%s cannot go on", name)
+            said = str(error) if isinstance(error, StudioError) else f"{type(error).__name__}: {error}"
+            give_up(f"It cannot go on: {said}. Put that right and resume; what was finished is kept.")
+
+    def _give_up(self, run: Run, why: str) -> None:
+        with contextlib.suppress(StudioError, OSError):
+            ask_to_stop(self.workspace, run.id)  # a worker that still works would hold the device
+        self.catalog.runs.set_state(run.id, "failed", why)
 
     def active(self) -> list[Run]:
         """Runs that work or are being stopped, oldest first; asked of the catalog only after something was written."""
@@ -157,16 +246,20 @@ class Studio:
         return run
 
     def complete(self, run_id: str) -> bool:
-        """Whether every output of a run, and what it is made of, is still in the workspace."""
+        """Whether every output of a run, and all it is made of (images, weights), is still in the workspace."""
         outputs = self.catalog.runs.outputs(run_id)
-        return bool(outputs) and all(self.workspace.has(digest) for digest in _digests(outputs))
+        return bool(outputs) and not self.wholeness.absent(outputs)
 
     def _follow(self, run: Run) -> None:
         # Liveness is asked before the last read, so that nothing a dying worker said is missed.
         alive = run.pid is not None and self.launcher.alive(run.pid, run.pid_started or 0.0)
         events = EventLog(self.workspace.run_folder(run.id))
-        offset, finished = run.read_to, False
         written = events.size()  # what comes while we read waits for the next tick, or a busy worker would hold us here
+        offset, finished = run.read_to, False
+        if offset != written and not events.ends_line(offset):
+            log.warning("the log of %s is not the one that was read; reading it again", run.id)
+            self.catalog.ingest.again(run.id)
+            offset = 0
         while offset < written:
             lines, after = events.read(offset)
             if not lines:
@@ -180,15 +273,20 @@ class Studio:
             return
         if finished or run.finished is not None:
             self._conclude(run)
-        elif not alive:
-            self.catalog.runs.set_state(
-                run.id, "lost", "The worker process is gone. Resume the run to go on from its last checkpoint."
-            )
-        elif self._silent(run):
+        elif not alive and (holder := self._living_holder(run)):
+            self.catalog.runs.held_by(run.id, *holder)
+        elif (why := self.endings.why(self.workspace.run_folder(run.id), run.pid or 0, alive)) is not None:
+            self.catalog.runs.set_state(run.id, "lost", why)
+        elif alive and self._silent(run):
             psutil.Process(run.pid).kill()
             self.catalog.runs.set_state(
                 run.id, "lost", "The worker gave no sign of life for five minutes and was ended. Resume the run."
             )
+
+    def _living_holder(self, run: Run) -> tuple[int, float] | None:
+        """A worker that an owner started and did not live to write down; a second one ended at its lock."""
+        said = Holder.read(self.workspace.run_folder(run.id))
+        return (said.pid, said.started) if said and self.launcher.alive(said.pid, said.started) else None
 
     def _silent(self, run: Run) -> bool:
         beat = self.workspace.run_folder(run.id) / HEARTBEAT
@@ -196,13 +294,15 @@ class Studio:
 
     def _conclude(self, run: Run) -> None:
         outputs = self.catalog.runs.outputs(run.id)
-        missing = [digest for digest in _digests(outputs) if not self.workspace.has(digest)]
+        missing = self.wholeness.absent(outputs)
         if not outputs or missing:
-            what = f"{len(missing)} of its outputs are missing" if outputs else "it said no output"
+            what = f"{len(missing)} files of its outputs are missing" if outputs else "it said no output"
             self.catalog.runs.set_state(run.id, "failed", f"The run ended but {what}. Resume it to make them again.")
             return
         for image_set in self._sets(outputs):
             self.catalog.images.add_set(image_set, run.id)
+        if self.catalog.freed.any():
+            self.catalog.freed.back(remaking.came_back(self, run.id))
         self.catalog.runs.set_state(run.id, "done")
 
     def _sets(self, outputs: dict[str, Any]) -> Iterator[ImageSet]:
@@ -213,31 +313,79 @@ class Studio:
     def _launch(self) -> None:
         active, queued = self._runs()
         busy = {run.device for run in active}
+        remade = bool(queued) and self.catalog.freed.any()
         for run in queued:
-            device = device_of(run)
-            if device in busy:
+            with self._apart(run.id, partial(self.catalog.runs.set_state, run.id, "failed")):
+                device = device_of(run)
+                if device in busy or (remade and remaking.waits(self, run)):
+                    continue
+                if self._launched(run, device):
+                    busy.add(device)
+
+    def _launched(self, run: Run, device: str) -> bool:
+        folder = self.workspace.run_folder(run.id)
+        (folder / STOP).unlink(missing_ok=True)
+        asked = time.time()
+        try:
+            process = self.launcher.launch(folder, STEPS[run.kind].computes)
+        except (OSError, StudioError) as error:
+            self.catalog.runs.set_state(run.id, "failed", f"The worker could not be started: {error}")
+            return False
+        if process is not None:
+            self.catalog.runs.launched(run.id, device, *process, asked=asked)
+        return process is not None
+
+    def _read_log(self, run_id: str, offset: int, limit: int) -> tuple[Sequence[tuple[float, Event]], int]:
+        return EventLog(self.workspace.run_folder(run_id)).read(offset, limit)
+
+    def _adopt(self) -> None:
+        """Runs whose folders are here but which no journal names: of a project whose catalog and journal are gone."""
+        if not self.catalog.incomplete and self.catalog.runs.all(limit=1):
+            return
+        known = self.catalog.runs.ids()
+        for file in sorted(self.workspace.runs.glob("*/request.json"), key=lambda file: file.stat().st_mtime):
+            if file.parent.name in known:
                 continue
-            folder = self.workspace.run_folder(run.id)
-            (folder / STOP).unlink(missing_ok=True)
             try:
-                process = self.launcher.launch(folder, STEPS[run.kind].computes)
-            except (OSError, StudioError) as error:
-                self.catalog.runs.set_state(run.id, "failed", f"The worker could not be started: {error}")
+                request = Request.read(file.parent)
+                step = from_json(request.step)
+            except (ValueError, StudioError):
+                log.exception("the run of %s cannot be taken in", file.parent)
                 continue
-            if process is not None:
-                self.catalog.runs.launched(run.id, device, *process)
-                busy.add(device)
+            made = file.stat().st_mtime
+            # Its log says how it ended; if it does not, nobody works on it and the next tick says so.
+            self.catalog.runs.add(request.run_id, step, request.resources, state="running", created=made)
 
     def _refuse_leak(self, step: Step) -> None:
-        if step.kind.startswith(_MAY_NAME_TEST):
-            return
-        named = [value for value in _strings(step.fields) if value.startswith("set:")]
-        leaks = self.catalog.images.test_images_in(named)
+        """No step may learn from a test image; one that names its test set may not name what learned from it."""
+        named = [value for value in strings(step.fields) if _ARTIFACT.fullmatch(value)]
+        test = step.fields.get("test")
+        if not step.kind.startswith(_MAY_NAME_TEST):
+            self.refuse_test_images(step.kind, named)
+        elif test is not None:
+            self.refuse_taught(step.kind, named, (test,))
+
+    def refuse_test_images(self, what: str, named: Sequence[str]) -> None:
+        """Leak if a set among `named` holds a test image of the project, or the maker of what is in it met one."""
+        leaks = self.catalog.images.test_images_in([one for one in named if one.startswith("set:")])
         if leaks:
             raise Leak(
-                f"{step.kind} was given {len(leaks)} images that are in a test set of this project "
+                f"{what} was given {len(leaks)} images that are in a test set of this project "
                 f"(the first: {leaks[0][1][:12]}). Test images stay untouched: keep one split per project, "
                 "or start a new project with --project."
+            )
+        self.refuse_taught(what, named)
+
+    def refuse_taught(self, what: str, named: Iterable[str], tests: Sequence[str] = ()) -> None:
+        """Leak if the maker of an image or of weights among `named` looked at a photo of one of these test sets, or of
+        any: it may come from another fold, or from a split of before.
+        """
+        behind = sorted(self.catalog.images.sets_behind(named))
+        taught = {image for _, image in self.catalog.images.test_images_in(behind, tests)}
+        if taught:
+            raise Leak(
+                f"{what} was given images or weights whose maker looked at {len(taught)} test photos that they would "
+                f"meet (the first: {min(taught)[:12]}). Use what was made from the shots of that very split."
             )
 
 
@@ -253,19 +401,3 @@ def ask_to_stop(workspace: Workspace, run_id: str) -> None:
 def device_of(run: Run) -> str:
     """The slot a run takes: steps that only move files do not hold the device."""
     return run.resources.device if STEPS[run.kind].computes else f"files:{run.id}"
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from _strings(one)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _strings(one)
-
-
-def _digests(outputs: dict[str, Any]) -> list[str]:
-    """Digests of all artifact ids among the outputs."""
-    return [split_id(value)[1] for value in _strings(outputs) if len(value.partition(":")[2]) == 64]

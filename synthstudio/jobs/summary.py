@@ -7,13 +7,17 @@ from synthstudio.artifacts import split_id
 from synthstudio.catalog.pipelines import Node
 from synthstudio.catalog.runs import Run
 from synthstudio.jobs import small_sets
-from synthstudio.jobs.studio import Studio
+from synthstudio.jobs.readable import Readable
 
-ARMS = ("zero_shot", "real_only", "synthetic_only", "real_and_synthetic")
+ARMS = ("zero_shot", "real_only", "synthetic_only", "real_and_synthetic", "everything", "selection", "random")
+_REPORTS = ("evaluate.compare", "evaluate.review", "evaluate.classifiers")
+_SAID = (
+    "folds", "n", "draws", "mean", "interval95", "difference", "differences", "classifiers", "described", "sentence",
+)  # fmt: skip
 _PHASES = ("adapt", "sample", "distil", "score", "train", "evaluate")
 
 
-def of(studio: Studio, pipeline_id: str, wall_seconds: float) -> dict[str, Any]:
+def of(studio: Readable, pipeline_id: str, wall_seconds: float) -> dict[str, Any]:
     """The result of a finished pipeline; accuracies are fractions of 1, seconds count only what was not reused."""
     pipeline = studio.catalog.pipelines.get(pipeline_id)
     nodes = studio.catalog.pipelines.nodes(pipeline_id)
@@ -21,16 +25,19 @@ def of(studio: Studio, pipeline_id: str, wall_seconds: float) -> dict[str, Any]:
     request = pipeline.request
     report = _report(studio, nodes)
     judged = small_sets.judged(studio, nodes)
+    choice = _choice(studio, nodes)
     return {
         "recipe": pipeline.recipe,
         "preset": request["preset"],
         "backbone": request["backbone"],
-        "encoder": request["encoder"],
+        "encoder": choice["eye"] if choice else request["encoder"],
+        **({"eye": {**choice, "left_out": request.get("left_out", [])}} if choice else {}),
         "data": request["data"],
         "shots": request["shots"],
         "seed": request["seed"],
         "settings": request["settings"],
-        **{key: report[key] for key in ("folds", "mean", "interval95", "difference", "sentence") if key in report},
+        **{key: report[key] for key in _SAID if key in report},
+        **({"review": report["counts"]} if "counts" in report else {}),
         **({"judged": judged, "sentence": small_sets.sentence(judged)} if judged else {}),
         "counts": _counts(studio, nodes),
         "seconds": _seconds(nodes, runs, wall_seconds),
@@ -52,16 +59,21 @@ def text(found: dict[str, Any]) -> str:
     folds = len(found.get("folds", found.get("judged", [])))
     lines = [f"{found['recipe']} ({found['preset']}) on {found['data']}, {shots}, "
              f"{folds} fold(s), backbone {found['backbone'].partition('@')[0]}"]  # fmt: skip
+    if "eye" in found:
+        lines.append(f"Eye: {found['eye']['sentence']} {found['eye']['judge_sentence']}")
+        lines += found["eye"]["left_out"]
     lines += small_sets.table(found.get("judged", []))
     if "mean" in found:
-        images = sum(fold["test_images"] for fold in found["folds"])
-        lines.append(f"Accuracy on untouched real test images (n = {images} over all folds):")
+        lines.append(f"Accuracy on untouched real test images (n = {test_images(found)}):")
         for arm in ARMS:
-            if found["mean"].get(arm) is None:
+            mean = found["mean"].get(arm)
+            if mean is None:
                 continue
             low, high = found["interval95"][arm]
             interval = f"95 % interval {_percent(low)} to {_percent(high)}"
-            lines.append(f"  {arm.replace('_', ' '):<20} {_percent(found['mean'][arm])}   {interval}")
+            lines.append(f"  {arm.replace('_', ' '):<20} {_percent(mean)}   {interval}")
+        for one in found.get("classifiers", ()):
+            lines.append(f"  {_percent(found['mean'][one])}   {found['described'][one]}")
         lines.append(found["sentence"])
     counts, seconds = found["counts"], found["seconds"]
     lines.append("Images: " + ", ".join(f"{number} {name}" for name, number in _named(counts)) + ".")
@@ -74,14 +86,27 @@ def text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _report(studio: Studio, nodes: list[Node]) -> dict[str, Any]:
+def test_images(report: dict[str, Any]) -> int:
+    """How many different test images a report is over; one from before they were counted has a number per fold."""
+    return int(report.get("n") or max((fold["test_images"] for fold in report.get("folds", [])), default=0))
+
+
+def _choice(studio: Readable, nodes: list[Node]) -> dict[str, Any]:
+    """What `select.eye` chose and why, where it was asked."""
     for node in nodes:
-        if node.kind == "evaluate.compare" and node.run_id:
-            return studio.workspace.document(studio.catalog.runs.outputs(node.run_id)["report"])
+        if node.kind == "select.eye" and node.run_id and (outputs := studio.catalog.runs.outputs(node.run_id)):
+            return studio.workspace.document(outputs["choice"])
     return {}
 
 
-def _counts(studio: Studio, nodes: list[Node]) -> dict[str, int]:
+def _report(studio: Readable, nodes: list[Node]) -> dict[str, Any]:
+    for node in nodes:
+        if node.kind in _REPORTS and node.run_id and (outputs := studio.catalog.runs.outputs(node.run_id)):
+            return studio.workspace.document(outputs["report"])
+    return {}
+
+
+def _counts(studio: Readable, nodes: list[Node]) -> dict[str, int]:
     """Totals over the folds."""
     counts = {"real": 0, "synthetic": 0, "kept": 0, "distilled": 0}
     named = {

@@ -23,9 +23,11 @@ from synthstudio.artifacts import Image
 from synthstudio.catalog import selection
 from synthstudio.errors import StudioError
 from synthstudio.events import Event, Failed, Finished, Made, Note, Progress, Started, Stopped
-from synthstudio.filters import AtLeast, AtMost, TopPerLabel
+from synthstudio.filters import Condition
+from synthstudio.intake.isolated import limit_memory
+from synthstudio.jobs import causes
 from synthstudio.jobs.log import EventLog
-from synthstudio.jobs.request import HEARTBEAT, LOCK, LOG, STOP, Request
+from synthstudio.jobs.request import HEARTBEAT, LOCK, STOP, Holder, Request
 from synthstudio.resources import Resources
 from synthstudio.step import Step, from_json
 from synthstudio.steps import Work, load_extensions
@@ -33,9 +35,10 @@ from synthstudio.workspace import Workspace, storage_errors
 
 log = logging.getLogger("synthstudio")
 
+_LOCK_SECONDS = 5.0
 _HEARTBEAT_SECONDS = 2.0
 _PROGRESS_SECONDS = 0.2
-_PACKAGES = ("torch", "diffusers", "transformers", "peft", "open_clip_torch", "numpy", "pillow")
+_PACKAGES = ("torch", "diffusers", "transformers", "peft", "open_clip_torch", "timm", "numpy", "pillow")
 
 
 class WorkerWork(Work):
@@ -52,7 +55,7 @@ class WorkerWork(Work):
         self,
         candidates: Iterable[tuple[str, str]],
         scores: Iterable[tuple[str, str, float]],
-        filters: Iterable[AtLeast | AtMost | TopPerLabel],
+        filters: Iterable[Condition],
     ) -> list[tuple[str, str]]:
         """Apply filters with the catalog's own SQL, in memory."""
         return selection.select(candidates, scores, filters)
@@ -64,17 +67,23 @@ class WorkerWork(Work):
         return self._loaded[key]
 
 
-def run(folder: Path) -> int:
-    """Carry out the run in `folder`; returns the exit code. Refuses quietly if another worker holds the run."""
+def run(folder: Path, alone: bool = False) -> int:
+    """Carry out the run in `folder`; returns the exit code. Refuses quietly if another worker holds the run.
+
+    `alone`: this process does nothing else, so it may keep the limit that the step sets on its memory.
+
+    One that was stopped a moment ago still holds it while it ends, so the next one waits a little.
+    """
     try:
-        with filelock.FileLock(folder / LOCK, timeout=0):
-            return _attempt(folder)
+        with filelock.FileLock(folder / LOCK, timeout=_LOCK_SECONDS):
+            Holder.write(folder)
+            return _attempt(folder, alone)
     except filelock.Timeout:
         log.warning("another worker holds %s", folder)
         return 3
 
 
-def _attempt(folder: Path) -> int:
+def _attempt(folder: Path, alone: bool) -> int:
     request = Request.read(folder)
     workspace = Workspace(request.workspace)
     events = EventLog(folder)
@@ -97,6 +106,8 @@ def _attempt(folder: Path) -> int:
                 return 0
             load_extensions()
             step = from_json(request.step)
+            if alone and step.memory_bytes is not None:
+                limit_memory(step.memory_bytes)
             events.append(Started(attempt=attempt, pid=os.getpid(), environment=environment()))
             work = WorkerWork(workspace, request.resources, scratch, _images_made(earlier, workspace))
             if not _carry_out(step, work, events, stop):
@@ -107,13 +118,10 @@ def _attempt(folder: Path) -> int:
     except StudioError as error:
         log.exception("the run failed")
         sentence = str(error)
-    except MemoryError:
-        log.exception("out of memory")
-        sentence = "Memory ran out. Use a smaller batch, smaller images or a smaller model, and resume."
     except Exception as error:
         # The last line of defence of a process: whatever it is, the owner must hear of it.
         log.exception("unexpected")
-        sentence = f"Unexpected {type(error).__name__}: {error}. The traceback is in {folder / LOG}."
+        sentence = causes.sentence(error, folder, peak_memory_mb())
     events.append(Failed(error=sentence, **cost()))
     return 1
 
@@ -220,8 +228,9 @@ def _all_lines(events: EventLog) -> Iterator[tuple[float, Event]]:
 
 
 def _images_made(earlier: Iterable[Event], workspace: Workspace) -> dict[int, Image]:
+    """By plan index. An image that is not there, or not the one it was, has to be made again."""
     made = {event.index: event.image for event in earlier if isinstance(event, Made)}
-    return {index: image for index, image in made.items() if workspace.has(image.digest)}
+    return {index: image for index, image in made.items() if workspace.intact(image.digest)}
 
 
 def environment() -> dict[str, str]:
@@ -245,7 +254,7 @@ def peak_memory_mb() -> float:
 def main() -> None:
     """Entry point of a worker process."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    sys.exit(run(Path(sys.argv[1])))
+    sys.exit(run(Path(sys.argv[1]), alone=True))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from synthstudio.artifacts import Image
-from synthstudio.filters import AtLeast, AtMost, TopPerLabel
+from synthstudio.filters import Condition
 from synthstudio.resources import Resources
 from synthstudio.workspace import Workspace
 
@@ -27,7 +27,7 @@ class Work(Protocol):
         self,
         candidates: Iterable[tuple[str, str]],
         scores: Iterable[tuple[str, str, float]],
-        filters: Iterable[AtLeast | AtMost | TopPerLabel],
+        filters: Iterable[Condition],
     ) -> list[tuple[str, str]]:
         """Apply filters, exactly as the catalog would: (image, label) rows that pass."""
         ...
@@ -48,10 +48,13 @@ from synthstudio.steps.adapt import lora  # noqa: E402, F401
 from synthstudio.steps.collect import freeze, import_images, split  # noqa: E402, F401
 from synthstudio.steps.distil import experts, match, mosaic, prototypes  # noqa: E402, F401
 from synthstudio.steps.distil import select as _distil_select  # noqa: E402, F401 - `select` is a package too
-from synthstudio.steps.evaluate import compare, shrink, small_set  # noqa: E402, F401
+from synthstudio.steps.evaluate import classifiers, compare, review, shrink, small_set  # noqa: E402, F401
 from synthstudio.steps.export import adapter, image_folder  # noqa: E402, F401
 from synthstudio.steps.export import classifier as _export_classifier  # noqa: E402, F401 - train has one too
+from synthstudio.steps.measure import images as _measure_images  # noqa: E402, F401
 from synthstudio.steps.sample import text, variation  # noqa: E402, F401
 from synthstudio.steps.score import label_agreement, nearest_real, sharpness  # noqa: E402, F401
+from synthstudio.steps.select import eye, share  # noqa: E402, F401
 from synthstudio.steps.select import filter as _select_filter  # noqa: E402, F401 - `filter` is taken
-from synthstudio.steps.train import classifier, linear_probe  # noqa: E402, F401
+from synthstudio.steps.select import random as _select_random  # noqa: E402, F401 - so is `random`
+from synthstudio.steps.train import classifier, finetune, linear_probe  # noqa: E402, F401

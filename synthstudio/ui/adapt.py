@@ -1,19 +1,21 @@
-"""Adapt: fit a LoRA to the shots. Essentials first, the rest under More."""
+"""Adapt: fit an adapter to the shots. Essentials first, the rest under More."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
+from synthstudio.complaints import concerning
 from synthstudio.jobs.recipes import load_recipe
 from synthstudio.step import build as build_step
 from synthstudio.step import from_json
 from synthstudio.steps.adapt.lora import Lora
 from synthstudio.ui import choices, controls
+from synthstudio.ui.lists import following
 from synthstudio.ui.session import StudioSession
-from synthstudio.ui.tools import QUIET, empty, filled, remembered, spoken
+from synthstudio.ui.tools import QUIET, Form, empty, filled, for_strangers, refused, remembered
 
-_FIRST = ("scope", "prompt", "training_steps", "rank", "learning_rate", "batch_size")
+_FIRST = ("method", "scope", "prompt", "training_steps", "rank", "learning_rate", "batch_size")
 _MORE = (
     "alpha", "epochs", "warmup_steps", "weight_decay", "targets", "train_text_encoder", "crop", "resolution",
     "prompt_dropout", "min_snr_gamma", "representativeness", "diversity", "seed",
@@ -36,8 +38,9 @@ def build(session: StudioSession, page: gr.Blocks) -> None:
                 _presets(), value=_presets()[0], label="Preset", info="Fills the settings below; change what you like."
             )
             form = _controls(_FIRST)
-            with gr.Accordion("More", open=False):
+            with gr.Accordion("More", open=False, elem_id="ss-adapt-more"):
                 form |= _controls(_MORE)
+            asked = Form("adapt", {"images": images, "backbone": backbone, **form})
             go = gr.Button("Adapt", variant="primary", elem_id="ss-adapt-go")
         with gr.Column(min_width=320):
             gr.HTML(
@@ -45,24 +48,31 @@ def build(session: StudioSession, page: gr.Blocks) -> None:
                 elem_classes="ss-plainblock",
                 apply_default_css=False,
             )
+    following(images, lambda: choices.shots(session))
     fields = list(form.values())
 
-    @spoken
-    def begin(shots: str, name: str, *values: Any) -> None:
-        chosen = controls.read(Lora, dict(zip(form, values, strict=True)))
-        step = build_step(Lora.kind, {"images": shots, "backbone": choices.backbone_reference(session, name), **chosen})
+    def begin(*given: Any) -> None:
+        values = asked.values(given)
+        if not values["images"]:
+            raise refused(
+                "images", "Shots: there are none to choose yet. Run a recipe on your photos; its split makes some."
+            )
+        chosen = controls.read(Lora, {name: values[name] for name in form})
+        with concerning("backbone"):
+            model = choices.backbone_reference(session, values["backbone"])
+        step = build_step(Lora.kind, {"images": values["images"], "backbone": model, **chosen})
         with session.acting() as studio:
             studio.submit(step)
 
+    @for_strangers
     def fill(request: gr.Request) -> list[Any]:
-        return _from_run(session, str(request.query_params.get("from", "")), list(form))
+        named = request.query_params
+        return _from_run(session, str(named.get("from", "")), list(form), str(named.get("images", "")))
 
     # An earlier run named in the address comes after what the browser remembers.
     filled(remembered(page, "adapt", [backbone, *fields]).then(fill, None, [images, *fields], **QUIET), "adapt")
     preset.input(lambda chosen: _of_preset(chosen, list(form)), preset, fields, **QUIET)
-    go.click(begin, [images, backbone, *fields], None, trigger_mode="once", **QUIET).success(
-        None, js="() => studio.poke()", **QUIET
-    )
+    asked.press(go, begin, "() => studio.poke()")
 
 
 _NOTHING = "No adapter yet. Bring photos in, run a recipe or split them, then choose the shots here."
@@ -82,9 +92,12 @@ def _of_preset(name: str, names: list[str]) -> list[Any]:
     return controls.show(Lora, load_recipe(_PRESETS).presets[name].get("adapter", {}), names)
 
 
-def _from_run(session: StudioSession, run_id: str, names: list[str]) -> list[Any]:
-    """Values of an earlier run, if the address names one."""
+def _from_run(session: StudioSession, run_id: str, names: list[str], images: str = "") -> list[Any]:
+    """Values of an earlier run, or a set, if the address names one."""
     shots = choices.shots(session)
+    if session.studio.catalog.images.knows_set(images) and images.startswith("set:"):
+        found = [one for one in shots if one[1] == images] or [(session.studio.catalog.names.of(images), images)]
+        shots = [*found, *(one for one in shots if one[1] != images)]
     first = shots[0][1] if shots else None
     unchanged = [gr.Dropdown(shots, value=first), *(gr.skip() for _ in names)]
     if not run_id:

@@ -8,6 +8,12 @@ from synthstudio.intake.sources import DIGITS
 from synthstudio.models import MODELS, reference
 from synthstudio.step import from_json
 from synthstudio.ui.session import StudioSession
+from synthstudio.ui.shots import IMPORT, SPLIT, source_place, span
+from synthstudio.ui.stock import stock, title_of
+from synthstudio.ui.tools import refused
+from synthstudio.ui.words import adapter_words, many
+
+PLAIN = "plain"  # the choice of no adapter
 
 
 def backbones() -> list[tuple[str, str]]:
@@ -18,31 +24,51 @@ def backbones() -> list[tuple[str, str]]:
 def shots(session: StudioSession) -> list[tuple[str, str]]:
     """(title, set id) of the shots of every split, the newest first."""
     found: dict[str, str] = {}
-    for run in _done(session, "collect.split"):
+    for run in _done(session, SPLIT):
         outputs = session.studio.catalog.runs.outputs(run.id)
         fields = _fields(session, run)
-        count = len(session.studio.workspace.image_set(outputs["shots"]))
-        each = f"{fields['shots']} per class" if fields.get("shots") else "all"
-        title = f"{count} shots ({each}), fold {fields.get('fold', 0) + 1}, {_when(run)}"
+        count = many(len(session.studio.workspace.image_set(outputs["shots"])), "shot")
+        each = span(session.studio.workspace, outputs["shots"]).words()
+        fold = f", fold {fields['fold'] + 1}" if fields.get("fold") else ""
+        title = f"{count} of {_data(session, str(fields['images']))} ({each} per class{fold}), {_when(run)}"
         found.setdefault(outputs["shots"], title)
     return [(title, set_id) for set_id, title in found.items()]
 
 
 def adapters(session: StudioSession) -> list[tuple[str, str]]:
-    """(title, adapter id), the newest first; the first choice is none: the backbone as it is."""
+    """(title, adapter id), the newest first; the last choice is none, `PLAIN`: the backbone as it is.
+
+    While there is no adapter that is an empty text, so that the first one to come is not passed over.
+    """
     found: dict[str, str] = {}
     for run in _done(session, "adapt.lora"):
         fields = _fields(session, run)
         name = str(fields["backbone"]).partition("@")[0]
         steps = f"{run.total} steps" if run.total else "trained"
-        title = f"{name}, rank {fields['rank']}, {steps}, {_when(run)}"
+        title = f"{name}, {adapter_words(fields)}, {steps}, {_when(run)}"
         found.setdefault(session.studio.catalog.runs.outputs(run.id)["adapter"], title)
-    return [("none: the backbone as it is", ""), *((title, adapter) for adapter, title in found.items())]
+    if not found:
+        return [("None yet: the model as it is", "")]
+    return [*((title, adapter) for adapter, title in found.items()), ("None: the model as it is", PLAIN)]
+
+
+def adapter_of(session: StudioSession, chosen: object) -> str | None:
+    """The adapter that a form means; None: the model as it is. BadInput where nothing was chosen of some."""
+    if chosen == PLAIN:
+        return None
+    if not chosen and adapters(session)[0][1]:
+        raise refused("adapter", "Adapter: choose one, or “None: the model as it is”.")
+    return str(chosen) if chosen else None
+
+
+def photos(session: StudioSession) -> list[tuple[str, str]]:
+    """(title, place) of the photos of the project, and of the bundled digits."""
+    return [(one.title, one.data) for one in stock(session)]
 
 
 def labels(session: StudioSession) -> list[str]:
     """The classes of the newest split, else of the newest import."""
-    for kind in ("collect.split", "collect.import_images"):
+    for kind in (SPLIT, IMPORT):
         for run in _done(session, kind):
             found = session.studio.catalog.runs.outputs(run.id).get("labels")
             if found:
@@ -59,8 +85,37 @@ def backbone_reference(session: StudioSession, name: str, adapter: str = "") -> 
     return reference(name or "pico", "backbone", session.studio.workspace)
 
 
+def encoder_reference(session: StudioSession, name: str) -> str:
+    """`name@digest` of an encoder."""
+    session.check_writable()
+    session.check_sources(DIGITS, name or "pico-clip")
+    return reference(name or "pico-clip", "encoder", session.studio.workspace)
+
+
+def source_of(session: StudioSession, set_id: str) -> str:
+    """Where the photos of a set come from, if a split made it of an import; else the set's name."""
+    for run in session.studio.catalog.runs.making(set_id):
+        if run.kind == SPLIT:
+            return _place(session, str(_fields(session, run)["images"])) or "photos"
+    return session.studio.catalog.names.of(set_id)
+
+
+def _data(session: StudioSession, pool: str) -> str:
+    """What to call the photos of a pool: the title of the source it was imported from."""
+    place = _place(session, pool)
+    return title_of(session, place) if place else "photos"
+
+
+def _place(session: StudioSession, pool: str) -> str | None:
+    """The source a pool was imported from, as far as anybody knows."""
+    for run in _done(session, IMPORT):
+        if session.studio.catalog.runs.outputs(run.id).get("images") == pool:
+            return source_place(session, run.step_id)
+    return None
+
+
 def _done(session: StudioSession, kind: str) -> list[Run]:
-    return [run for run in session.studio.catalog.runs.all(limit=1000) if run.kind == kind and run.state == "done"]
+    return session.studio.catalog.runs.of_kind(kind)
 
 
 def _fields(session: StudioSession, run: Run) -> dict[str, Any]:

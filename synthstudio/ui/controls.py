@@ -1,30 +1,32 @@
 """Controls read off a Step's fields: one declaration for form, flag and row."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import gradio as gr
 
-from synthstudio.errors import BadInput
+from synthstudio.complaints import label as words_of
 from synthstudio.step import FieldInfo, Step, describe
 from synthstudio.terms import Slider
 
 _FEW_CHOICES = 5
+_CHOICE_WORDS = {
+    "dset": "One for all classes",
+    "cls": "One per class",
+    "lora": "LoRA: two small matrices a layer",
+    "rslora": "rsLoRA: LoRA that keeps its strength at a high rank",
+    "pissa": "PiSSA: LoRA started from the largest parts of the weights",
+    "olora": "OLoRA: LoRA started from orthogonal parts of the weights",
+    "dora": "DoRA: LoRA with direction and size trained apart (slow)",
+    "loha": "LoHa: a product of two LoRAs, higher rank at the same size",
+    "lokr": "LoKr: a Kronecker product, small files",
+    "oft": "OFT: rotates the weights",
+    "vera": "VeRA: shared random matrices, very small files",
+    "ia3": "(IA)³: scales what layers give, the smallest files",
+}
+_FINE = 0.001  # the step of a share or a weight that begins at 0
 _OPTIONAL_NUMBERS = ("integer or none", "number or none")
-
-
-def ranged(low: float, high: float, **shown: Any) -> gr.Slider:
-    """A slider whose range is comfort, not validity: while a number is typed it may be outside for a moment, and what
-    cannot be is refused by the Step in words, where gr.Slider answers with a bare error.
-    """
-    slider = gr.Slider(low, high, **shown)
-    # Of this one only: a subclass would have gradio write a .pyi file beside this one.
-    vars(slider)["preprocess"] = _as_given
-    return slider
-
-
-def _as_given(payload: float) -> float:
-    return payload
 
 
 def control(cls: type[Step], name: str, label: str | None = None, **changes: Any) -> Any:
@@ -32,8 +34,8 @@ def control(cls: type[Step], name: str, label: str | None = None, **changes: Any
     info = next(field for field in describe(cls) if field.name == name)
     hint = next((one for one in cls.model_fields[name].metadata if isinstance(one, Slider)), None)
     shown: dict[str, Any] = {
-        "label": label or name.replace("_", " ").capitalize(),
-        "info": info.help,
+        "label": label or words_of(name),
+        "info": info.help.replace("none:", "empty:") if info.type in _OPTIONAL_NUMBERS else info.help,
         "value": _shown(info),
         "elem_id": f"ss-{cls.kind.replace('.', '-').replace('_', '-')}-{name.replace('_', '-')}",
     } | changes
@@ -43,20 +45,27 @@ def control(cls: type[Step], name: str, label: str | None = None, **changes: Any
 def _by_type(info: FieldInfo, hint: Slider | None, shown: dict[str, Any]) -> Any:
     if info.choices:
         kind = gr.Radio if len(info.choices) <= _FEW_CHOICES else gr.Dropdown
-        return kind(list(info.choices), **shown)
+        return kind([(_CHOICE_WORDS.get(choice, choice), choice) for choice in info.choices], **shown)
     if info.type == "boolean":
         return gr.Checkbox(**shown)
     if info.type in _OPTIONAL_NUMBERS:
-        # An empty gr.Number reaches us as 0; only text can say "none".
-        return gr.Textbox(placeholder="none", **shown)
+        return gr.Textbox(**shown)  # a number that may be left out is text: an empty gr.Number is a mistake elsewhere
     if info.type in ("integer", "number") and hint is not None:
-        return ranged(hint.low, hint.high, step=hint.step, **shown)
+        return gr.Slider(hint.low, hint.high, step=hint.step, **shown)
     if info.type in ("integer", "number"):
-        # No bounds here: the Step refuses what it cannot take with a sentence, gr.Number with a bare error.
-        return gr.Number(precision=0 if info.type == "integer" else None, **shown)
+        # No bounds and no precision here: the Step refuses what it cannot take with a sentence, gr.Number with a bare
+        # error, and it would round 1.5 without a word.
+        return gr.Number(step=1 if info.type == "integer" else _step(info, shown["value"]), **shown)
     if info.type == "array":
         return gr.Textbox(lines=2, **shown)
     return gr.Textbox(**shown)
+
+
+def _step(info: FieldInfo, value: float | None) -> float:
+    """What one press of an arrow changes: a unit of the first digit, so that a learning rate does not jump by 1."""
+    if value:
+        return min(1.0, 10.0 ** math.floor(math.log10(abs(value))))
+    return _FINE if info.maximum is not None and info.maximum <= 1 else 1.0
 
 
 def _shown(info: FieldInfo) -> Any:
@@ -81,22 +90,12 @@ def _value(info: FieldInfo, value: Any) -> Any:
     if info.type == "array" and isinstance(value, str):
         return [line.strip() for line in value.replace(",", "\n").splitlines() if line.strip()]
     if isinstance(value, str) and info.type in _OPTIONAL_NUMBERS:
-        return _number(info, value.strip())
+        value = None if value.strip().lower() == "none" else value.strip()  # pydantic reads or refuses the rest
     if info.type.endswith("or none") and value in ("", None):
         return None
     if info.type.startswith("integer") and isinstance(value, float) and value.is_integer():
         return int(value)
     return value
-
-
-def _number(info: FieldInfo, text: str) -> float | int | None:
-    if text.lower() in ("", "none"):
-        return None
-    try:
-        return int(text) if info.type.startswith("integer") else float(text)
-    except ValueError:
-        whole = "a whole number" if info.type.startswith("integer") else "a number"
-        raise BadInput(f"{info.name.replace('_', ' ').capitalize()}: {text!r} is not {whole}.") from None
 
 
 def show(cls: type[Step], fields: Mapping[str, Any], names: Iterable[str]) -> list[Any]:

@@ -5,53 +5,35 @@ from typing import Any
 
 from synthstudio.artifacts import ImageSet
 from synthstudio.catalog.runs import Run
-from synthstudio.errors import StudioError
 from synthstudio.step import from_json
+from synthstudio.steps.collect import readiness
 from synthstudio.ui.session import StudioSession
+from synthstudio.ui.shots import IMPORT, source_place
 from synthstudio.ui.stock import stock, title_of
 
-_FEW, _UNEVEN = 4, 5.0
+_LISTED = 20
 
 
 def overview(session: StudioSession) -> dict[str, Any]:
     """Sources, imports and the newest split of the open project."""
-    runs = session.studio.catalog.runs.all(limit=300)
-    imports = [run for run in runs if run.kind == "collect.import_images"]
-    splits = [run for run in runs if run.kind == "collect.split" and run.state == "done"]
+    runs = session.studio.catalog.runs
+    splits = runs.of_kind("collect.split", limit=1)
     return {
         "stock": [{"title": one.title, "data": one.data, "photos": one.photos} for one in stock(session)],
-        "imports": [_imported(session, run) for run in imports[:20]],
+        "imports": [_imported(session, run) for run in runs.of_kind(IMPORT, done=False, limit=_LISTED)],
         "split": _split(session, splits[0]) if splits else None,
     }
 
 
 def badges(counts: dict[str, int], refused: int, warnings: list[str]) -> list[dict[str, str]]:
-    """Readiness: ok, warn or block; each one sentence, and the button that helps (`action`) where one does."""
-    if not counts:
-        return [_badge("block", "No usable photo. Drop one folder of pictures per class.", "add")]
-    found = []
-    least, most = min(counts.values()), max(counts.values())
-    name = min(counts, key=lambda label: counts[label])
-    if len(counts) < 2:
-        found.append(_badge("block", "Only one class: a classifier needs at least two to tell apart.", "add"))
-    if least < 2:
-        found.append(_badge("warn", f"“{name}” has one photo: it can be learned from but not tested.", "add"))
-    elif least < _FEW:
-        found.append(_badge("warn", f"“{name}” has only {least} photos: its numbers will be very uncertain.", "add"))
-    if most > _UNEVEN * least:
-        text = f"Uneven: {least} to {most} photos per class. Choose shots that all have."
-        found.append(_badge("warn", text, "recipe"))
-    if refused:
-        found.append(_badge("warn", f"{refused} files were not used; each says why below."))
-    found += [_badge("warn", text) for text in warnings]
-    if not any(one["level"] == "block" for one in found):
-        text = f"{sum(counts.values())} photos in {len(counts)} classes: ready for a recipe."
-        found.insert(0, _badge("ok", text, "recipe"))
-    return found
+    """Readiness: ok, warn or block; each one sentence, and the button that helps (`action`) where one does.
 
-
-def _badge(level: str, text: str, action: str = "") -> dict[str, str]:
-    return {"level": level, "text": text, "action": action}
+    `warnings` are what the import itself said: of classes without photos it alone knows.
+    """
+    found = [*readiness.remarks(counts), *readiness.refused(refused)]
+    known = {one.text for one in found}
+    found += [readiness.Remark("warn", text) for text in warnings if text not in known]
+    return [one._asdict() for one in found]
 
 
 def _imported(session: StudioSession, run: Run) -> dict[str, Any]:
@@ -69,15 +51,8 @@ def _imported(session: StudioSession, run: Run) -> dict[str, Any]:
 
 
 def _title(session: StudioSession, run: Run) -> str:
-    source = str(from_json(session.studio.catalog.runs.step_body(run.step_id)).fields["source"])
-    digest = source.removeprefix("source:")
-    if digest == "digits":
-        return "Handwritten digits"
-    try:
-        place = session.studio.workspace.place_of(digest)
-    except StudioError:
-        return digest[:12]
-    return title_of(session, place)
+    place = source_place(session, run.step_id)
+    return title_of(session, place) if place else "Photos whose place is not known any more"
 
 
 def _split(session: StudioSession, run: Run) -> dict[str, Any]:

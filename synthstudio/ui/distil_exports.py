@@ -1,13 +1,15 @@
-"""Write a small set for other tools: the set as train, and the real photos that were never shown to it."""
+"""Write a small set for other tools: what is accepted of it as train, and the real photos never shown to it."""
 
 from typing import Any
 
 from synthstudio.artifacts import ImageSet
 from synthstudio.catalog.pipelines import Pipeline
 from synthstudio.errors import BadInput
-from synthstudio.jobs import Studio, delivery
+from synthstudio.jobs import Studio, accepted, delivery
+from synthstudio.jobs.accepted import Part
 from synthstudio.step import Step, from_json
 from synthstudio.step import build as build_step
+from synthstudio.ui.exports import check_name
 from synthstudio.ui.session import StudioSession
 
 KIND = "export.image_folder"
@@ -16,22 +18,31 @@ _NO_NAME = "small set"
 
 def begin_pipeline(session: StudioSession, pipeline_id: str, fold: int, name: str) -> str:
     """Queue the export of what a distillation made; returns the run."""
+    check_name(name)
     with session.acting() as studio:
-        fields = _of_fold(studio, studio.catalog.pipelines.get(pipeline_id), fold)
-        return studio.submit(build_step(KIND, {**fields, "name": name.strip() or _NO_NAME}))[0]
+        pipeline = studio.catalog.pipelines.get(pipeline_id)
+        part = _accepted(studio, pipeline, fold)
+        if not part.members:
+            raise BadInput("Nothing is accepted: every image of this set is rejected. Accept some in Review first.")
+        fields = _of_fold(studio, pipeline, part)
+        fields |= _history(studio, pipeline, part, fields)
+        return studio.submit(build_step(KIND, {**fields, "name": name.strip()}))[0]
 
 
 def begin_size(session: StudioSession, run_id: str, size: int, name: str) -> str:
     """Queue the export of one size of a shrink; returns the run."""
+    check_name(name)
     with session.acting() as studio:
         fields = _of_size(studio, run_id, size)
-        return studio.submit(build_step(KIND, {**fields, "name": name.strip() or f"{size} per class"}))[0]
+        return studio.submit(build_step(KIND, {**fields, "name": name.strip()}))[0]
 
 
 def of_pipeline(session: StudioSession, pipeline_id: str, fold: int) -> list[str]:
     """The runs that exported what a fold of a distillation made, the newest first."""
     studio = session.studio
-    return _written(studio, _of_fold(studio, studio.catalog.pipelines.get(pipeline_id), fold))
+    pipeline = studio.catalog.pipelines.get(pipeline_id)
+    part = _accepted(studio, pipeline, fold)
+    return _written(studio, _of_fold(studio, pipeline, part)) if part.members else []
 
 
 def of_size(session: StudioSession, run_id: str, size: int) -> list[str]:
@@ -42,21 +53,40 @@ def of_size(session: StudioSession, run_id: str, size: int) -> list[str]:
 def _written(studio: Studio, fields: dict[str, Any]) -> list[str]:
     """An export is known by what it holds, whatever it is called and whether it was written before the judge spoke."""
     found = []
-    for run in studio.catalog.runs.all(limit=300):
-        if run.kind == KIND:
-            body = from_json(studio.catalog.runs.step_body(run.step_id)).fields
-            if all(body.get(name) == fields.get(name) for name in ("real", "synthetic", "validation", "test")):
-                found.append(run.id)
+    for run in studio.catalog.runs.of_kind(KIND, done=False):
+        body = from_json(studio.catalog.runs.step_body(run.step_id)).fields
+        if all(body.get(name) == fields.get(name) for name in ("real", "synthetic", "validation", "test")):
+            found.append(run.id)
     return found
 
 
-def _of_fold(studio: Studio, pipeline: Pipeline, fold: int) -> dict[str, Any]:
+def _of_fold(studio: Studio, pipeline: Pipeline, part: Part) -> dict[str, Any]:
+    """What an export of a fold holds as people decided by now."""
+    fold = part.offered.fold
     nodes = [one for one in studio.catalog.pipelines.nodes(pipeline.id) if one.fold in (None, fold) and one.run_id]
-    made = {one.kind: studio.catalog.runs.outputs(str(one.run_id)) for one in nodes}
-    if not any(kind.startswith("distil.") and "images" in outputs for kind, outputs in made.items()):
-        raise BadInput("The set is not there yet. Wait until it was made, or resume the run.")
-    fields = delivery.dataset(made, _NO_NAME)
-    return {**fields, **_parts(studio, str(fields["synthetic"]))}
+    fields = delivery.dataset({one.kind: studio.catalog.runs.outputs(str(one.run_id)) for one in nodes}, _NO_NAME)
+    chosen = studio.workspace.put_set(part.set) if part.decided else str(fields["synthetic"])
+    validation = fields["validation"] and delivery.reviewed(studio, fields["validation"])
+    return {**fields, "validation": validation, **_parts(studio, chosen)}
+
+
+def _accepted(studio: Studio, pipeline: Pipeline, fold: int) -> Part:
+    """What people accept of the set of a fold; perhaps nothing."""
+    for part in accepted.of(studio, pipeline.id, fold):
+        return part
+    raise BadInput("The set is not there yet. Wait until it was made, or resume the run.")
+
+
+def _history(studio: Studio, pipeline: Pipeline, part: Part, fields: dict[str, Any]) -> dict[str, Any]:
+    """Who decided what, and what was chosen from: fields that do not change which images an export holds."""
+    as_of = studio.catalog.decisions.last()
+    if part.decided:
+        delivery.freeze_part(studio, pipeline, part, as_of)
+    whole = fields["real"] is None  # of a set with real images in it, `synthetic` is only a part
+    return {
+        "chosen_from": part.offered.kept if whole else None,
+        "decisions": delivery.decided(studio, as_of, [part.offered.made]),
+    }
 
 
 def _of_size(studio: Studio, run_id: str, size: int) -> dict[str, Any]:
@@ -71,11 +101,9 @@ def _of_size(studio: Studio, run_id: str, size: int) -> dict[str, Any]:
 
 def _test_beside(studio: Studio, validation: str) -> str | None:
     """The test photos of the split that these validation photos are from."""
-    for run in studio.catalog.runs.all(limit=1000):
-        if run.kind == "collect.split" and run.state == "done":
-            outputs = studio.catalog.runs.outputs(run.id)
-            if outputs.get("validation") == validation:
-                return str(outputs["test"])
+    for run in studio.catalog.runs.making(validation):
+        if run.kind == "collect.split":
+            return str(studio.catalog.runs.outputs(run.id)["test"])
     return None
 
 

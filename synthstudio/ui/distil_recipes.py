@@ -5,12 +5,10 @@ from functools import lru_cache
 from typing import Any
 
 from synthstudio.catalog.pipelines import Node
-from synthstudio.errors import BadInput
-from synthstudio.intake.sources import DIGITS
 from synthstudio.jobs.recipes import Recipe, load_recipe, recipe_names, references
-from synthstudio.jobs.requests import Asked
-from synthstudio.resources import Resources
+from synthstudio.jobs.requests import Asked, check_resources
 from synthstudio.steps.distil import rules
+from synthstudio.ui.tools import chosen_photos, whole
 
 JUDGE, MATCH = "evaluate.small_set", "distil.match"
 FIRST = "dm"
@@ -54,27 +52,20 @@ def asked_of(values: Mapping[str, Any]) -> tuple[str, Asked]:
     """(recipe, request) from the values of the form. Lines under Settings come last, so they win."""
     name = str(values["recipe"] or FIRST)
     lines = [line.strip() for line in str(values["settings"] or "").splitlines() if line.strip()]
-    size = [f"{maker(name)}.images_per_class={_whole(values, 'per_class', 'Images per class')}"]
+    size = [f"{maker(name)}.images_per_class={whole(values, 'per_class', 'Images per class')}"]
     asked = Asked(
-        data=str(values["data"] or DIGITS),
-        shots=None if values["every"] else _whole(values, "shots", "Shots per class"),
-        folds=_whole(values, "folds", "Folds"),
+        data=chosen_photos(values),
+        shots=None if values["every"] else whole(values, "shots", "Shots per class"),
+        folds=whole(values, "folds", "Folds"),
         preset=str(values["preset"]),
         backbone=str(values["backbone"] or "pico"),
         encoder=str(values["encoder"] or "").strip() or None,
         settings=[*size, *lines],
-        seed=int(values["seed"] or 0),
-        resources=Resources(device=str(values["device"] or "auto").strip()),
+        seed=whole(values, "seed", "Seed", 0),
+        resources={"device": str(values["device"] or "auto").strip()},
     )
+    check_resources(asked.resources)
     return name, asked
-
-
-def _whole(values: Mapping[str, Any], name: str, label: str) -> int:
-    """A number of the form; an empty box is a mistake that can be mended."""
-    value = values[name]
-    if not isinstance(value, int | float) or value != int(value) or value < 1:
-        raise BadInput(f"{label}: give a whole number of at least 1.")
-    return int(value)
 
 
 def trainings(node: Node) -> int:

@@ -1,18 +1,20 @@
 """How few images would do: what can be shrunk, asking for the curve, and the curve with its sets."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
 from synthstudio.catalog.pipelines import Node, Pipeline
 from synthstudio.catalog.runs import Run
+from synthstudio.complaints import concerning
 from synthstudio.errors import BadInput
 from synthstudio.jobs.recipes import parse_setting
 from synthstudio.step import build as build_step
 from synthstudio.step import from_json
 from synthstudio.ui import distil_exports, distil_recipes, run_views
-from synthstudio.ui.distil_views import known, sheet
+from synthstudio.ui.distil_views import sheet
 from synthstudio.ui.session import StudioSession
+from synthstudio.ui.shots import known
 from synthstudio.ui.stock import title_of
 
 KIND = "evaluate.shrink"
@@ -24,7 +26,7 @@ class Asked(BaseModel):
 
     images: str = Field(max_length=80)
     rule: str = Field("k_means", max_length=20)
-    sizes: list[int] = Field(default_factory=list, max_length=50)
+    sizes: list[Annotated[int, Field(le=10_000)]] = Field(default_factory=list, max_length=50)
     settings: str = Field("", max_length=_SETTINGS_LENGTH)
 
 
@@ -50,14 +52,15 @@ def begin(session: StudioSession, asked: Asked) -> str:
     fields["rule"] = asked.rule
     if asked.sizes:
         fields["sizes"] = asked.sizes
-    step = build_step(KIND, fields | _settings(asked.settings))
+    with concerning("settings", known=tuple(Asked.model_fields)):
+        step = build_step(KIND, fields | _settings(asked.settings))
     with session.acting() as studio:
         return studio.submit(step)[0]
 
 
 def overview(session: StudioSession, wanted: str | None) -> dict[str, Any]:
     """What can be shrunk, every curve asked for, and one of them: the wanted one, else the newest."""
-    runs = [run for run in session.studio.catalog.runs.all(limit=500) if run.kind == KIND]
+    runs = session.studio.catalog.runs.of_kind(KIND, done=False)
     chosen = next((run for run in runs if run.id == wanted), runs[0] if runs else None)
     offered = sources(session)
     titles = {one["images"]: one["title"] for one in offered}

@@ -1,7 +1,6 @@
 """What the Distil tab shows: a distillation as it forms, the set it ends with, and the judge's table."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from synthstudio.artifacts import digest_of
@@ -15,8 +14,7 @@ from synthstudio.steps.distil.preparing import PREVIEW
 from synthstudio.ui import distil_exports, distil_plan, distil_recipes, words
 from synthstudio.ui.live import Live
 from synthstudio.ui.session import StudioSession
-from synthstudio.ui.stock import photos_in
-from synthstudio.workspace import Workspace
+from synthstudio.ui.shots import known, photos_of
 
 _LISTED = 30
 _SHOWN_CLASSES, _SHOWN_PER_CLASS = 40, 50
@@ -40,23 +38,18 @@ def answer(session: StudioSession, pipeline_id: str) -> dict[str, Any]:
     judges = _done(studio, nodes, distil_recipes.JUDGE)
     reports = small_sets.judged(studio, judges)
     makers = [node for node in _done(studio, nodes, "distil.") if node.name == distil_recipes.maker(pipeline.recipe)]
+    shots = {node.fold: _made(studio, node, "shots") for node in _done(studio, nodes, "collect.split")}
     tables = {node.fold: _table(studio, node, report) for node, report in zip(judges, reports, strict=True)}
     return {
         "pipeline": pipeline.id,
         "sentence": small_sets.sentence(reports) if reports and pipeline.state == "done" else "",
         "folds": [
-            {"fold": node.fold or 0, "set": _set(studio, node), "table": tables.get(node.fold),
+            {"fold": node.fold or 0, "set": sheet(studio, _made(studio, node, "images")),
+             "shots": shots.get(node.fold, ""), "table": tables.get(node.fold),
              "exports": distil_exports.of_pipeline(session, pipeline.id, node.fold or 0)}
             for node in makers
         ],
     }  # fmt: skip
-
-
-@lru_cache(maxsize=256)
-def known(workspace: Workspace, set_id: str) -> tuple[int, tuple[str, ...]]:
-    """(images, classes) of a set, read once: an id names its content for ever."""
-    found = workspace.image_set(set_id)
-    return len(found), found.labels
 
 
 def sheet(studio: Studio, set_id: str) -> dict[str, Any]:
@@ -128,8 +121,8 @@ def _left(
     working = [one["left"] for one in shown if one["state"] in ACTIVE]
     waiting = [node for node, one in zip(nodes, shown, strict=True) if one["state"] in ("waiting", "queued")]
     backbone = str(pipeline.request["backbone"]).partition("@")[0]
-    photos = photos_in(session, pipeline.request["data"]) or distil_plan.TYPICAL_PHOTOS
-    rest, _ = distil_plan.estimate(session, waiting, backbone, photos)
+    photos = photos_of(session, str(pipeline.request["data"]))
+    rest, _ = distil_plan.estimate(session, waiting, backbone, len(photos), photos.classes)
     return None if rest is None or None in working else rest + sum(working)
 
 
@@ -163,8 +156,8 @@ def _done(studio: Studio, nodes: Sequence[Node], kind: str) -> list[Node]:
     ]  # fmt: skip
 
 
-def _set(studio: Studio, node: Node) -> dict[str, Any]:
-    return sheet(studio, str(studio.catalog.runs.outputs(str(node.run_id))["images"]))
+def _made(studio: Studio, node: Node, name: str) -> str:
+    return str(studio.catalog.runs.outputs(str(node.run_id))[name])
 
 
 def _table(studio: Studio, node: Node, report: dict[str, Any]) -> dict[str, Any]:

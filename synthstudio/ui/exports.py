@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from synthstudio.catalog.runs import Run
+from synthstudio.complaints import concerning
 from synthstudio.errors import BadInput, Missing
-from synthstudio.jobs import delivery
+from synthstudio.jobs import Studio, by_hand, delivery
 from synthstudio.step import from_json
+from synthstudio.ui import selections
 from synthstudio.ui.session import StudioSession
 from synthstudio.ui.stock import title_of
 
@@ -21,23 +23,44 @@ _CHUNK = 1 << 18
 def overview(session: StudioSession) -> dict[str, Any]:
     """Recipes that can be exported, and what was written so far."""
     studio = session.studio
-    done = [one for one in studio.catalog.pipelines.all() if one.state == "done"]
-    runs = [run for run in studio.catalog.runs.all(limit=500) if run.kind in _KINDS]
+    done = [one for one in studio.catalog.pipelines.all() if one.state == "done" and one.recipe != by_hand.RECIPE]
+    runs = studio.catalog.runs.of_kind(*_KINDS, done=False)
     return {
         "recipes": [
             {"id": one.id, "recipe": one.recipe, "preset": one.request["preset"], "folds": one.request["folds"],
              "data": title_of(session, one.request["data"]), "finished": one.finished}
             for one in done
         ],
+        "selections": selections.frozen(studio),
         "exports": [_listed(session, run) for run in runs],
     }  # fmt: skip
 
 
-def begin(session: StudioSession, pipeline_id: str, fold: int, name: str, classifier: str) -> list[str]:
-    """Queue the exports of a finished recipe: dataset, adapter, and the classifier of this arm; returns their runs."""
+def begin(
+    session: StudioSession, pipeline_id: str, fold: int, name: str, classifier: str, selection: str = ""
+) -> list[str]:
+    """Queue the exports of a finished recipe: dataset, adapter, and the classifier of this arm; returns their runs.
+
+    The dataset holds the frozen set `selection` (name or id), without one what is accepted now.
+    """
+    check_name(name)
     with session.acting() as studio:
-        steps = delivery.steps(studio.catalog, pipeline_id, fold, name.strip() or "dataset", classifier)
+        chosen = _chosen(studio, selection.strip())
+        steps = delivery.steps(studio, pipeline_id, fold, name.strip(), classifier, chosen)
         return [studio.submit(step)[0] for step in steps.values()]
+
+
+def _chosen(studio: Studio, selection: str) -> str | None:
+    """The id of a frozen set; none for what is accepted now."""
+    with concerning("selection"):
+        return studio.catalog.names.find(selection, ("set",)) if selection else None
+
+
+def check_name(name: str) -> None:
+    """BadInput for a name with nothing in it: the folder is called so."""
+    with concerning("name"):
+        if not name.strip():
+            raise BadInput("Name: give the dataset one; its folder is called so.")
 
 
 def folder_of(session: StudioSession, run_id: str) -> Path:
@@ -104,6 +127,7 @@ def _listed(session: StudioSession, run: Run) -> dict[str, Any]:
     found = {
         "run": run.id, "kind": run.kind, "name": fields.get("name", ""), "state": run.state, "error": run.error,
         "done": run.done, "total": run.total, "unit": run.unit, "created": run.created, "folder": None,
+        "counted": None,
     }  # fmt: skip
     if run.state == "done":
         try:
@@ -112,6 +136,8 @@ def _listed(session: StudioSession, run: Run) -> dict[str, Any]:
             return found | {"error": str(error)}
         count, size = _measured(folder, run.id)
         found |= {"folder": str(folder), "files": count, "bytes": size}
+        counts = session.studio.catalog.runs.outputs(run.id).get("counts")
+        found["counted"] = {when: sum(each.values()) for when, each in counts.items()} if counts else None
     return found
 
 

@@ -6,18 +6,18 @@ Plain ASGI, because Starlette's BaseHTTPMiddleware would break gradio's event st
 import asyncio
 import base64
 import binascii
-import collections
 import hmac
 import json
 import time
 from collections.abc import MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from synthstudio.ui import visitors
+from synthstudio.ui import address, visitors
+from synthstudio.ui.peers import Failures
 
 _MB = 1 << 20
 # Everything the page and gradio_client ask for. Gradio has many more routes (files by path, proxies, recordings, live
@@ -48,7 +48,7 @@ _HEADERS = [
 @dataclass(frozen=True)
 class Rules:
     """What the guard lets through. No hosts: any; no password: everyone who reaches the port. `public`: strangers may
-    look, who is signed in may work.
+    look, who is signed in may work. `proxies`: whom X-Forwarded-For is believed.
     """
 
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
@@ -60,6 +60,7 @@ class Rules:
     body_seconds: float = 3600.0
     silence_seconds: float = 60.0
     tries_per_minute: int = 20
+    proxies: tuple[str, ...] = ()
     public: bool = False
 
 
@@ -69,7 +70,7 @@ class Guard:
     def __init__(self, app: ASGIApp, rules: Rules) -> None:
         self._app = app
         self._rules = rules
-        self._failures = _Failures(rules.tries_per_minute)
+        self._failures = Failures(rules.tries_per_minute, 10 * rules.tries_per_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse with one sentence, or pass on with a name, safe headers and a counted body."""
@@ -79,6 +80,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = address.read(scope)
         headers = {key.decode("latin1").lower(): value.decode("latin1") for key, value in scope["headers"]}
         name = visitors.signed_in(scope) if self._rules.public else self._rules.password and self._rules.user
         scope[visitors.SCOPE_KEY] = name
@@ -86,14 +88,15 @@ class Guard:
         # A body that we do not read is thrown away by the server, which is fine as long as it ends soon.
         endless = "transfer-encoding" in headers or _length(headers) > self._rules.body_bytes
         if refusal is not None:
-            await _answer(send, scope["path"], *refusal, close=endless)
+            await answer(send, scope["path"], *refusal, close=endless or refusal[0] == 429)
             return
-        token = visitors.enter(name or None)
+        token, project = visitors.enter(name or None), address.enter(scope[address.SCOPE_KEY])
         try:
             body = _Body(receive, send, endless, self._limit(scope["path"]), self._rules)
             await body.handled_by(self._app, scope)
         finally:
             visitors.leave(token)
+            address.leave(project)
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
         host, origin, path = headers.get("host", ""), headers.get("origin"), scope["path"]
@@ -113,15 +116,13 @@ class Guard:
     def _password_refusal(self, scope: Scope, headers: dict[str, str], path: str) -> tuple[int, str] | None:
         if self._rules.password is None or path in _OPEN:
             return None
-        address = (scope.get("client") or ("?", 0))[0]
-        if self._failures.too_many(address):
-            return 429, "Too many wrong passwords. Wait a minute."
         given = _basic(headers.get("authorization", ""))
         right = f"{self._rules.user}:{self._rules.password}"
+        # Compared before anything is counted: somebody else's guesses must not shut out who knows the password.
         if given is not None and hmac.compare_digest(given.encode(), right.encode()):
             return None
-        if given is not None:
-            self._failures.note(address)
+        if given is not None and self._failures.note((scope.get("client") or ("?", 0))[0]):
+            return 429, "Too many wrong passwords. Wait a minute."
         return 401, "A name and a password are needed."
 
     def _length_refusal(self, path: str, headers: dict[str, str]) -> tuple[int, str] | None:
@@ -151,7 +152,7 @@ class _Body:
             if self._refused is None:
                 raise
         if self._refused is not None and not self._started:
-            await _answer(self._send, scope["path"], *self._refused, close=True)
+            await answer(self._send, scope["path"], *self._refused, close=True)
 
     async def _counted(self) -> Message:
         if self._whole:
@@ -181,23 +182,6 @@ class _Body:
             if self._endless and not self._whole:
                 message["headers"].append((b"connection", b"close"))
         await self._send(message)
-
-
-@dataclass
-class _Failures:
-    """Wrong passwords of the last minute, by address."""
-
-    most: int
-    _seen: dict[str, collections.deque[float]] = field(default_factory=dict)
-
-    def note(self, address: str) -> None:
-        if len(self._seen) > 10_000:
-            self._seen.clear()
-        self._seen.setdefault(address, collections.deque(maxlen=self.most)).append(time.monotonic())
-
-    def too_many(self, address: str) -> bool:
-        seen = self._seen.get(address)
-        return seen is not None and len(seen) >= self.most and time.monotonic() - seen[0] < 60
 
 
 def _name(host: str) -> str:
@@ -234,7 +218,7 @@ def _stranger(scope: Scope) -> tuple[int, str]:
     return 403, "This public copy can only be looked at until you sign in."
 
 
-async def _answer(send: Send, path: str, status: int, text: str, close: bool = False) -> None:
+async def answer(send: Send, path: str, status: int, text: str, close: bool = False) -> None:
     """Our own routes are asked by scripts, which read JSON; everything else gets the bare sentence."""
     ours = path.startswith("/studio/")
     body = json.dumps({"detail": text, "error": text}) if ours else text

@@ -11,6 +11,7 @@ import stat
 import threading
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -43,6 +44,10 @@ class Opened(Protocol):
     def studio(self) -> Studio: ...
     @property
     def project(self) -> str: ...
+
+    def acting(self) -> AbstractContextManager[Studio]: ...
+
+    def admitting(self, coming_bytes: int = 0, coming_files: int = 0) -> AbstractContextManager[Studio]: ...
 
 
 def router(session: Opened) -> APIRouter:
@@ -78,9 +83,12 @@ def _known(studio: Studio, digest: str) -> None:
 def _blob(studio: Studio, digest: str) -> bytes:
     _known(studio, digest)
     data = _regular_file(studio.workspace, studio.workspace.path(digest))
-    if data is None or digest_of(data) != digest:
-        raise HTTPException(404, "this picture is missing or damaged; run the step that made it again")
-    return data
+    if data is not None and digest_of(data) == digest:
+        return data
+    if data is not None:
+        studio.workspace.set_aside(studio.workspace.path(digest), digest)
+    state = "is missing" if data is None else "was damaged and has been set aside"
+    raise HTTPException(410, f"This picture {state}. Choose “Make again” at the run that made it, under Runs.")
 
 
 def _thumb(studio: Studio, digest: str, size: int) -> bytes:

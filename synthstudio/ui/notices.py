@@ -1,5 +1,6 @@
-"""What a public copy says and switches off: the banner, the sign-in button, buttons that cannot do anything here."""
+"""What the top of the page says, and what a public copy switches off: banner, sign-in, buttons without effect here."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -8,7 +9,7 @@ from synthstudio.ui import visitors
 from synthstudio.ui.place import Place
 from synthstudio.ui.session import StudioSession
 from synthstudio.ui.space import SpaceSession, sign_in_sentence
-from synthstudio.ui.tools import QUIET
+from synthstudio.ui.tools import QUIET, for_strangers
 from synthstudio.ui.words import safe
 
 _FORGETS = (
@@ -24,11 +25,10 @@ def head(where: Place) -> None:
     """The place of the banner and of the sign-in, at the top of the page being built."""
     if where.public and where.sign_in:
         gr.LoginButton(size="sm", elem_id="ss-sign-in", icon=None)  # its picture would come by path
-    if where.public or where.forgets:
-        gr.HTML(banner(where, None), elem_id="ss-notice", elem_classes="ss-plainblock", apply_default_css=False)
+    gr.HTML(banner(where, None), elem_id="ss-notice", elem_classes="ss-plainblock", apply_default_css=False)
 
 
-def banner(where: Place, name: str | None) -> str:
+def banner(where: Place, name: str | None, happened: Sequence[str] = ()) -> str:
     """What somebody must know about this copy, as sentences."""
     said = []
     if where.public and name is None:
@@ -39,25 +39,33 @@ def banner(where: Place, name: str | None) -> str:
         said.append(where.no_training)
     if where.forgets:
         said.append(_FORGETS)
+    said.extend(happened)
+    if not said:
+        return ""
     lines = "".join(f"<p>{safe(text)}</p>" for text in said)
     return f'<div class="ss-warnline" role="status">{lines}</div>'
 
 
 def wire(session: StudioSession, page: gr.Blocks) -> None:
-    """For every visitor anew: who they are, and which buttons can do something for them."""
-    if not isinstance(session, SpaceSession):
-        return
+    """For every visitor anew: who they are, what happened to their project, which buttons can do something for them."""
     where = session.where
     notice = [one for one in page.blocks.values() if getattr(one, "elem_id", None) == "ss-notice"]
     buttons = [one for one in page.blocks.values() if getattr(one, "elem_id", None) in _ACTS]
 
+    @for_strangers
     def greet() -> list[Any]:
         name = visitors.visitor()
         usable = [allowed(where, name, str(one.elem_id)) for one in buttons]
-        return [banner(where, name), *(gr.Button(interactive=one) for one in usable)]
+        return [banner(where, name, session.studio.catalog.said), *(gr.Button(interactive=one) for one in usable)]
+
+    def tell() -> str:
+        return banner(where, None, session.studio.catalog.said)
 
     with page:
-        page.load(greet, None, [*notice, *buttons], **QUIET)
+        if isinstance(session, SpaceSession):
+            page.load(greet, None, [*notice, *buttons], **QUIET)
+        else:
+            page.load(tell, None, notice, **QUIET)
 
 
 def allowed(where: Place, name: str | None, button: str) -> bool:

@@ -14,13 +14,13 @@ _NAME = re.compile(r"[0-9]{8}-[0-9]\.png")
 
 
 def of(studio: Studio, run_id: str) -> list[dict[str, Any]]:
-    """Rows of pictures by training step, the newest first; each picture with the address it is served under."""
+    """Rows of pictures by training step, the newest first; each picture with its address below that of the project."""
     rows = []
     for row in reversed(rows_in(_folder(studio.workspace, run_id))):
         images = row["images"]
         assert isinstance(images, list)
         shown = [
-            {"src": f"/studio/runs/{run_id}/previews/{one['file']}", "label": one["label"], "prompt": one["prompt"],
+            {"src": f"/runs/{run_id}/previews/{one['file']}", "label": one["label"], "prompt": one["prompt"],
              "seed": str(one["seed"])}
             for one in images
         ]  # fmt: skip

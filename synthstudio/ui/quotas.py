@@ -4,7 +4,6 @@ Asking is refused with a sentence before anything starts. What runs is watched a
 stopped where it can be resumed, because a plan made of numbers that a visitor typed is only a promise.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from synthstudio.errors import BadInput
 from synthstudio.jobs import Studio
 from synthstudio.resources import Resources
 from synthstudio.step import Step
+from synthstudio.ui.admission import refuse_models
+from synthstudio.ui.ledger import Ledger, Usage
 
 _MB = 1 << 20
 _WATCH_SECONDS = 5.0
@@ -25,52 +26,52 @@ _TRAINS = ("adapt.", "train.")
 
 @dataclass(frozen=True)
 class Quota:
-    """For one visitor: bytes on disk, images in a project, recipes and runs at the same time, projects."""
+    """For one visitor: bytes, files and folders on disk, images in a project, recipes, runs and looks at files at the
+    same time, projects.
+    """
 
     bytes: int = 2048 * _MB
+    files: int = 50_000
     images: int = 5000
     jobs: int = 2
     projects: int = 5
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Quota":
-        """The limits of this copy: SYNTHSTUDIO_QUOTA_MB, SYNTHSTUDIO_QUOTA_IMAGES, SYNTHSTUDIO_QUOTA_JOBS.
+        """The limits of this copy: SYNTHSTUDIO_QUOTA_MB, _FILES, _IMAGES and _JOBS.
 
         Raises BadInput for what is no positive whole number.
         """
         usual = cls()
         return cls(
             bytes=_number(environment, "SYNTHSTUDIO_QUOTA_MB", usual.bytes // _MB) * _MB,
+            files=_number(environment, "SYNTHSTUDIO_QUOTA_FILES", usual.files),
             images=_number(environment, "SYNTHSTUDIO_QUOTA_IMAGES", usual.images),
             jobs=_number(environment, "SYNTHSTUDIO_QUOTA_JOBS", usual.jobs),
         )
 
-
-def used_bytes(folder: Path) -> int:
-    """Bytes of all plain files below a folder; links are not followed."""
-    total, open_folders = 0, [folder]
-    while open_folders:
-        try:
-            with os.scandir(open_folders.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        open_folders.append(Path(entry.path))
-                    elif entry.is_file(follow_symlinks=False):
-                        total += entry.stat(follow_symlinks=False).st_size
-        except FileNotFoundError:  # a file that a worker has renamed meanwhile is counted by the next look
-            continue
-    return total
+    def ledger(self, home: Path) -> Ledger:
+        """An account of what a visitor's home may hold."""
+        return Ledger(home, Usage(self.bytes, self.files))
 
 
 class BoundedStudio(Studio):
-    """A visitor's studio. `may_launch` says whether the machine has room for one more worker."""
+    """A visitor's studio. `may_launch` says whether the machine has room for one more worker.
+
+    Whoever asks holds the lock of the house (`StudioSession.acting`), so that what was admitted is counted before the
+    next one asks.
+    """
 
     def __init__(
-        self, home: Path, project: str, quota: Quota, no_training: str, may_launch: Callable[[], bool]
-    ) -> None:
+        self, home: Path, project: str, quota: Quota, no_training: str, may_launch: Callable[[], bool],
+        accelerated: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(home, project)
+        self._accelerated = accelerated
         self.quota = quota
-        self.home = Path(home)
+        self.looking: Callable[[], int] = lambda: 0  # looks at uploaded files in progress
+        self.elsewhere: Callable[[], int] = lambda: 0  # what works in other projects of the visitor
+        self.ledger = quota.ledger(home)  # of all projects of the visitor together, where they share one
         self._no_training = no_training
         self._may_launch = may_launch
         self._ticking = False
@@ -79,23 +80,25 @@ class BoundedStudio(Studio):
     def submit(self, step: Step, resources: Resources | None = None) -> tuple[str, bool]:
         """As `Studio.submit`; BadInput where the visitor's quota or the place forbids it."""
         if not self._ticking:  # what a pipeline submits was admitted when the pipeline was asked for
-            self._admit([step.kind], _planned([(step.kind, step.fields)]))
+            self.admit([step.kind], _planned([(step.kind, step.fields)]))
+        refuse_models([(step.kind, step.fields)], self.workspace, self._accelerated)
         return super().submit(step, resources)
 
     def start(self, recipe: str, request: dict[str, Any], nodes: list[Node]) -> str:
         """As `Studio.start`; BadInput where the visitor's quota or the place forbids it."""
-        self._admit([node.kind for node in nodes], _planned((node.kind, node.template) for node in nodes))
+        self.admit([node.kind for node in nodes], _planned((node.kind, node.template) for node in nodes))
+        refuse_models([(node.kind, node.template) for node in nodes], self.workspace, self._accelerated)
         return super().start(recipe, request, nodes)
 
     def resume(self, run_id: str) -> str:
         """As `Studio.resume`, within the quota."""
         if not self._ticking:
-            self._admit([self.catalog.runs.get(run_id).kind], 0)
+            self.admit([self.catalog.runs.get(run_id).kind], 0)
         return super().resume(run_id)
 
     def resume_pipeline(self, pipeline_id: str) -> None:
         """As `Studio.resume_pipeline`, within the quota."""
-        self._admit([node.kind for node in self.catalog.pipelines.nodes(pipeline_id)], 0)
+        self.admit([node.kind for node in self.catalog.pipelines.nodes(pipeline_id)], 0)
         was, self._ticking = self._ticking, True
         try:
             super().resume_pipeline(pipeline_id)
@@ -114,28 +117,34 @@ class BoundedStudio(Studio):
             self._ticking = False
 
     def working(self) -> int:
-        """Recipes in progress, and runs that are queued or running outside of them."""
+        """What works for the visitor: in this project, in others that are open, and looks at files."""
+        return self.busy() + self.elsewhere() + self.looking()
+
+    def busy(self) -> int:
+        """Recipes of this project in progress, and runs that are queued or running outside of them."""
         recipes = [one.id for one in self.catalog.pipelines.running()]
         inside = {run_id for one in recipes for run_id in self.catalog.runs.of_pipeline(one)}
         runs = self.catalog.runs.in_state("queued", *ACTIVE)
         return len(recipes) + sum(run.id not in inside for run in runs)
 
-    def refuse_over(self, coming_bytes: int = 0, coming_images: int = 0) -> None:
-        """BadInput if the visitor uses more than the quota, counting what is about to come."""
-        if used_bytes(self.home) + coming_bytes > self.quota.bytes:
-            raise BadInput(
-                f"Your projects here may hold {self.quota.bytes // _MB:,} MB. Export what you want to keep and run"
-                " SynthStudio at home for more."
-            )
-        if self.catalog.images.total() + coming_images > self.quota.images:
+    def refuse_over(self, coming_images: int = 0) -> None:
+        """BadInput if the visitor uses more than the quota, counting images that are about to come."""
+        self.ledger.refuse_over()
+        if self.catalog.images.kept() + coming_images > self.quota.images:
             raise BadInput(f"This would make more than {self.quota.images:,} images, the limit here. Ask for fewer.")
 
-    def _admit(self, kinds: Iterable[str], images: int) -> None:
+    def admit(self, kinds: Iterable[str], images: int = 0) -> None:
+        """BadInput if the quota or the place forbids one more recipe or run of these kinds."""
         if self._no_training and any(kind.startswith(_TRAINS) for kind in kinds):
             raise BadInput(self._no_training)
         if self.working() >= self.quota.jobs:
             raise BadInput(f"In progress at once here: {self.quota.jobs} at most per person. Stop one, or wait for it.")
         self.refuse_over(coming_images=images)
+
+    def admit_again(self, kinds: Iterable[str]) -> None:
+        """As `Studio.admit_again`, within the quota; what a recipe asks for was admitted with it."""
+        if not self._ticking:
+            self.admit(kinds)
 
     def _watch(self) -> None:
         active = self.catalog.runs.in_state("queued", *ACTIVE)

@@ -1,16 +1,19 @@
 """What the page says of evaluations: the four numbers, per class, confusion; runs compared by what differs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from synthstudio.catalog.pipelines import Pipeline
 from synthstudio.errors import Missing
-from synthstudio.jobs import Studio
+from synthstudio.jobs import Studio, summary
 from synthstudio.ui import words
+from synthstudio.ui.review_state import made_for
 from synthstudio.ui.session import StudioSession
 from synthstudio.ui.stock import title_of
 
 _COMPARED = ("recipe", "preset", "data", "shots", "folds", "backbone", "encoder", "seed", "settings")
 _CELL_IMAGES = 60
+_KINDS = ("evaluate.compare", "evaluate.review", "evaluate.classifiers")
 
 
 def every(session: StudioSession) -> list[dict[str, Any]]:
@@ -18,9 +21,7 @@ def every(session: StudioSession) -> list[dict[str, Any]]:
     studio = session.studio
     by_run = _pipelines(studio)
     rows: list[dict[str, Any]] = []
-    for run in studio.catalog.runs.all(limit=500):
-        if run.kind != "evaluate.compare" or run.state != "done":
-            continue
+    for run in studio.catalog.runs.of_kind(*_KINDS):
         gain = [m for m in studio.catalog.runs.metrics(run.id) if m["name"] == "difference"]
         pipeline = by_run.get(run.id)
         rows.append({
@@ -38,28 +39,49 @@ def detail(session: StudioSession, run_id: str) -> dict[str, Any]:
     studio = session.studio
     run = studio.catalog.runs.get(run_id)
     outputs = studio.catalog.runs.outputs(run.id)
-    if run.kind != "evaluate.compare" or "report" not in outputs:
+    if run.kind not in _KINDS or "report" not in outputs:
         raise Missing(f"Run {run.id} has no report. Open a finished comparison.")
     report = studio.workspace.document(outputs["report"])
-    arms = [arm for arm in words.ARMS if report["mean"].get(arm) is not None]
+    pipeline = _pipelines(studio).get(run.id)
+    found = arms(studio, report)
+    shown = [str(one["arm"]) for one in found]
     return {
         "run": run.id,
         "sentence": report["sentence"],
-        "asked": _asked(session, _pipelines(studio).get(run.id)),
-        "n": sum(fold["test_images"] for fold in report["folds"]),
+        "asked": _asked(session, pipeline),
+        "pipeline": pipeline.id if pipeline else None,
+        "reviewable": bool(pipeline and made_for(studio, pipeline)),
+        "n": summary.test_images(report),
         "folds": report["folds"],
         "interval_over": report["interval_over"],
-        "arms": [
-            {"arm": arm, "words": words.ARMS[arm], "help": words.ARM_HELP[arm], "value": report["mean"][arm],
-             "low": report["interval95"][arm][0], "high": report["interval95"][arm][1]}
-            for arm in arms
-        ],
+        "arms": found,
+        "pair": _pair(report),
         "difference": report.get("difference"),
         "labels": report["labels"],
-        "per_class": {arm: report["per_class"][arm] for arm in arms},
-        "confusion": {arm: report["confusion"][arm] for arm in arms},
+        "per_class": {arm: report["per_class"][arm] for arm in shown},
+        "confusion": {arm: report["confusion"][arm] for arm in shown},
         "looks": max((studio.catalog.images.looks_at(test) for test in report["tests"]), default=0),
     }  # fmt: skip
+
+
+def arms(studio: Studio, report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every classifier of a report with its words, accuracy and interval: the known arms, or any by name."""
+    known = {arm: (name, words.ARM_HELP[arm]) for arm, name in words.ARMS.items()}
+    known |= {one: (studio.catalog.names.of(one), report["described"][one]) for one in report.get("classifiers", ())}
+    return [
+        {"arm": arm, "words": name, "help": about, "value": report["mean"][arm],
+         "low": report["interval95"][arm][0], "high": report["interval95"][arm][1],
+         "against": report.get("against", {}).get(arm)}
+        for arm, (name, about) in known.items()
+        if report["mean"].get(arm) is not None
+    ]  # fmt: skip
+
+
+def _pair(report: Mapping[str, Any]) -> list[str] | None:
+    """The two arms whose difference a report speaks of: before, after."""
+    if "classifiers" in report:
+        return [report["baseline"], report["classifiers"][0]] if report.get("baseline") else None
+    return ["real_only", "real_and_synthetic"]
 
 
 def cell(session: StudioSession, run_id: str, arm: str, truth: str, said: str) -> dict[str, Any]:
@@ -82,7 +104,7 @@ def _pipelines(studio: Studio) -> dict[str, Pipeline]:
     found: dict[str, Pipeline] = {}
     for pipeline in reversed(studio.catalog.pipelines.all()):
         for node in studio.catalog.pipelines.nodes(pipeline.id):
-            if node.kind == "evaluate.compare" and node.run_id:
+            if node.kind in _KINDS and node.run_id:
                 found[node.run_id] = pipeline
     return found
 
@@ -95,4 +117,5 @@ def _asked(session: StudioSession, pipeline: Pipeline | None) -> dict[str, Any]:
     for name in ("backbone", "encoder"):
         plain[name] = str(plain[name]).partition("@")[0]
     plain["data"] = title_of(session, plain["data"])
+    plain["preset"] = words.preset_words(str(plain["preset"]))
     return {"recipe": pipeline.recipe, **plain}

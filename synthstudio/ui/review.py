@@ -22,7 +22,8 @@ _KEEP = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type
 # 'use_settings' stands here in quotes so that gradio offers it as an event; the grid triggers it with run and digest.
 _LOAD = """
 const root = (window.gradio_config?.root || location.origin).replace(/\\/$/, '');
-import(root + '%s').then(grid => grid.mount(element, root + '%s', detail => trigger('use_settings', detail)))
+const base = window.studio ? window.studio.BASE : '%s';  // of the page's project
+import(root + '%s').then(grid => grid.mount(element, root + base, detail => trigger('use_settings', detail)))
   .catch(() => { element.textContent = 'The review grid could not be loaded. Reload the page.'; });
 """
 
@@ -35,7 +36,7 @@ def build(base: str = "/studio") -> gr.HTML:
     return gr.HTML(
         value="",
         html_template='<div class="ss-review" aria-busy="true">Loading images…</div>',
-        js_on_load=_LOAD % (address, base),
+        js_on_load=_LOAD % (base, address),
         elem_id="review",
         apply_default_css=False,
         padding=False,

@@ -7,20 +7,22 @@ from typing import Any
 from synthstudio.embeddings import EmbeddingStore
 from synthstudio.errors import StudioError
 from synthstudio.jobs import Studio
-from synthstudio.ui.words import exact
+from synthstudio.ui.words import exact, kind_words
 
 _NEAREST = "score.nearest_real"
+_LOOKED_AT = 100  # newest comparisons that are searched for an image
 
 
 def details(studio: Studio, digest: str) -> dict[str, Any]:
     """Everything known of an image."""
     origins = studio.catalog.images.provenance(digest)
+    real = any(one["origin"] == "real" for one in origins)  # its nearest photo is itself
     return {
         "digest": digest,
         "made": [_origin(studio, one) for one in origins],
         "scores": studio.catalog.images.scores([digest]).get(digest, {}),
         "decisions": studio.catalog.decisions.of_image(digest),
-        "nearest": nearest_real(studio, digest),
+        "nearest": None if real else nearest_real(studio, digest),
     }
 
 
@@ -39,7 +41,7 @@ def sentence(kind: str, label: str, origin: str, made: dict[str, Any]) -> str:
         name = made.get("name", "a file without a name")
         return f"A real image of “{label}”, imported from “{name}”."
     source = "from a source image" if made.get("parent") else "from noise"
-    parts = [f"Made by {kind} {source}"]
+    parts = [f"Made {source} ({kind_words(kind).lower()})"]
     if "backbone" in made:
         parts.append(f"with {str(made['backbone']).partition('@')[0]}")
     if made.get("adapter"):
@@ -52,9 +54,7 @@ def sentence(kind: str, label: str, origin: str, made: dict[str, Any]) -> str:
 
 def nearest_real(studio: Studio, digest: str) -> dict[str, Any] | None:
     """The closest real image, where a scorer has compared this image and both vectors are kept; else None."""
-    for run in studio.catalog.runs.all(limit=400):
-        if run.kind != _NEAREST or run.state != "done":
-            continue
+    for run in studio.catalog.runs.of_kind(_NEAREST, limit=_LOOKED_AT):
         fields = _fields(studio, run.step_id)
         try:
             references = [m.image for m in studio.workspace.image_set(fields["references"])]

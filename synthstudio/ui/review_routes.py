@@ -6,27 +6,32 @@ again, because the answer got lost, is not stored again.
 
 import json
 import os
+from contextlib import AbstractContextManager
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import Query as Asking
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from synthstudio.catalog.decisions import Act, Chosen, Verdict
+from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.catalog.review import Query
+from synthstudio.complaints import readable
 from synthstudio.errors import BadInput, StorageFull, StudioError
 from synthstudio.jobs.freeze import freeze
-from synthstudio.step import readable
-from synthstudio.terms import Label
-from synthstudio.ui import review_state
+from synthstudio.jobs.studio import Studio
+from synthstudio.terms import Label, Verdict
+from synthstudio.ui import review_state, selections
 from synthstudio.ui.image_routes import Opened
 from synthstudio.ui.review_details import details
 
 _MAX_BODY = 2 << 20
 _PAGE = 500
 _NAMED = 1000
+_ACT_BYTES, _DECISION_BYTES, _ROWS = 1000, 200, 1_000_000  # about what the catalog takes
+_SET_BYTES = 1 << 20
 _Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _Id = Annotated[str, Field(pattern="^[0-9a-f-]{36}$")]
 _Place = Annotated[int, Field(ge=0, lt=2**53)]
@@ -58,7 +63,7 @@ class ActBody(_Body):
 class DecideBody(_Body):
     """Gestures in the order they were made."""
 
-    project: str
+    project: Annotated[str, Field(max_length=400)]
     tab: _Id
     acts: Annotated[tuple[ActBody, ...], Field(min_length=1, max_length=50)]
 
@@ -66,17 +71,25 @@ class DecideBody(_Body):
 class TargetBody(_Body):
     """How many accepted images a class needs; an empty label means every class."""
 
-    project: str
+    project: Annotated[str, Field(max_length=400)]
     label: Annotated[str, Field(max_length=120)] = ""
     wanted: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
 
 class FreezeBody(_Body):
-    """Which images of a view to freeze: some places, or all it finds."""
+    """Which images of a view to freeze: some places, or all it finds; without a name it gets one from its origin."""
 
-    project: str
+    project: Annotated[str, Field(max_length=400)]
     query: Query
     spans: _Spans = ()
+    name: Annotated[str, Field(max_length=120)] = ""
+
+
+class HelpedBody(_Body):
+    """Which frozen selection to judge, by name or id; without one, what is accepted now."""
+
+    project: Annotated[str, Field(max_length=400)]
+    name: Annotated[str, Field(max_length=120)] = ""
 
 
 def same_origin(request: Request) -> None:
@@ -93,6 +106,7 @@ def router(session: Opened) -> APIRouter:
     """Everything below `/review`."""
     routes = APIRouter(prefix="/review", dependencies=[Depends(same_origin)], include_in_schema=False)
     _add_reading(routes, session)
+    _add_sets(routes, session)
     _add_deciding(routes, session)
     return routes
 
@@ -114,7 +128,7 @@ def _add_reading(routes: APIRouter, session: Opened) -> None:
         return _json(review_state.page(session.studio, query, start, count))
 
     @routes.get("/changes")
-    def changes(since: int) -> JSONResponse:
+    def changes(since: Annotated[int, Asking(lt=2**53)]) -> JSONResponse:
         decisions = session.studio.catalog.decisions
         rows = decisions.since(since)
         return _json(
@@ -139,6 +153,18 @@ def _add_reading(routes: APIRouter, session: Opened) -> None:
         return _json(details(session.studio, digest))
 
 
+def _add_sets(routes: APIRouter, session: Opened) -> None:
+    @routes.get("/only")
+    def only(
+        what: Annotated[str, Asking(max_length=120)], fold: Annotated[int | None, Asking(ge=0, le=999)] = None
+    ) -> JSONResponse:
+        return _stored(lambda: review_state.only(session.studio, what, fold))
+
+    @routes.get("/selections")
+    def frozen() -> JSONResponse:
+        return _json({"selections": selections.frozen(session.studio)})
+
+
 def _add_deciding(routes: APIRouter, session: Opened) -> None:
     @routes.post("/decide")
     async def decide(request: Request) -> JSONResponse:
@@ -155,6 +181,11 @@ def _add_deciding(routes: APIRouter, session: Opened) -> None:
         body = await _body(request, FreezeBody)
         return await run_in_threadpool(_stored, lambda: _freeze(session, body))
 
+    @routes.post("/helped")
+    async def helped(request: Request) -> JSONResponse:
+        body = await _body(request, HelpedBody)
+        return await run_in_threadpool(_stored, lambda: _ask_helped(session, body))
+
 
 def who_asks(request: Request) -> str:
     """The signed-in person, where there is a sign-in; it is put there by the page's own middleware."""
@@ -162,8 +193,21 @@ def who_asks(request: Request) -> str:
 
 
 def _decide(session: Opened, body: DecideBody, who: str) -> dict[str, Any]:
-    _same_project(session, body.project)
-    studio = session.studio
+    with _for_acts(session, body) as studio:
+        _same_project(session, body.project)
+        return _decided(session, studio, body, who)
+
+
+def _for_acts(session: Opened, body: DecideBody) -> AbstractContextManager[Studio]:
+    """Taking back and clearing stay possible where there is no room left; a batch with anything else needs it."""
+    new = [one for one in body.acts if one.undoes is None and one.verdict != "clear"]
+    if not new:
+        return session.acting()
+    rows = sum(len(one.images) + sum(last - first + 1 for first, last in one.spans) for one in new)
+    return session.admitting(len(new) * _ACT_BYTES + min(rows, _ROWS) * _DECISION_BYTES)
+
+
+def _decided(session: Opened, studio: Studio, body: DecideBody, who: str) -> dict[str, Any]:
     before = studio.catalog.decisions.last()
     outcomes = studio.catalog.decisions.decide([_act(session, body.tab, one) for one in body.acts], who)
     rows = studio.catalog.decisions.since(before)
@@ -190,13 +234,21 @@ def _act(session: Opened, tab: str, body: ActBody) -> Act:
 
 def _set_target(session: Opened, body: TargetBody) -> dict[str, Any]:
     _same_project(session, body.project)
-    session.studio.catalog.decisions.set_target(body.label, body.wanted)
-    return {"targets": session.studio.catalog.decisions.targets()}
+    taking_back = body.wanted is None
+    with session.acting() if taking_back else session.admitting(_ACT_BYTES) as studio:
+        studio.catalog.decisions.set_target(body.label, body.wanted)
+        return {"targets": studio.catalog.decisions.targets()}
 
 
 def _freeze(session: Opened, body: FreezeBody) -> dict[str, Any]:
     _same_project(session, body.project)
-    return vars(freeze(session.studio, _settled(body.query), body.spans))
+    with session.admitting(_SET_BYTES, 8) as studio:
+        return vars(freeze(studio, _settled(body.query), body.spans, body.name.strip() or None))
+
+
+def _ask_helped(session: Opened, body: HelpedBody) -> dict[str, Any]:
+    _same_project(session, body.project)
+    return {"pipeline": selections.ask_helped(session, body.name)}
 
 
 def _same_project(session: Opened, project: str) -> None:

@@ -3,8 +3,10 @@
 from collections import Counter
 from typing import Any
 
+from synthstudio.catalog.pipelines import Pipeline
 from synthstudio.catalog.review import Query
-from synthstudio.jobs import Studio
+from synthstudio.errors import BadInput
+from synthstudio.jobs import Studio, accepted, by_hand
 
 _STANDINGS = ("pending", "accepted", "rejected")
 Tally = list[tuple[str, str, str, bool, int]]
@@ -45,6 +47,49 @@ def overview(studio: Studio, project: str) -> dict[str, Any]:
     }
 
 
+def only(studio: Studio, what: str, fold: int | None = None) -> dict[str, Any]:
+    """The filter that shows exactly the images of a run, a recipe run (or one fold of it, from 0) or a set, in words.
+
+    Of a recipe: everything it made for training, what its filter dropped too, since people may take that back; of an
+    answer to "did my review help?": the selection. BadInput where nothing is there yet.
+    """
+    thing = studio.catalog.names.find(what, ("run", "recipe run", "set"))
+    name = studio.catalog.names.of(thing)
+    if thing.startswith("set:"):
+        return {"filter": {"image_sets": [thing]}, "words": name}
+    if thing in studio.catalog.runs.ids():
+        return {"filter": {"run": thing}, "words": name}
+    sets = made_for(studio, studio.catalog.pipelines.get(thing), fold)
+    if not sets:
+        raise BadInput(f"{name} has made no images yet. Wait until its first images are there.")
+    return {"filter": {"image_sets": sets}, "words": name if fold is None else f"{name}, fold {fold + 1}"}
+
+
+def made_for(studio: Studio, pipeline: Pipeline, fold: int | None = None) -> list[str]:
+    """The sets of images that a recipe run made to learn from, or was given by hand; empty if none."""
+    if pipeline.recipe == accepted.REVIEW:
+        return [str(pipeline.request["set"])]
+    if pipeline.recipe == by_hand.RECIPE:
+        return _taught_with(studio, pipeline.id)
+    return [one.made for one in accepted.offered(studio, pipeline.id, fold)] or _sampled(studio, pipeline.id, fold)
+
+
+def _taught_with(studio: Studio, pipeline_id: str) -> list[str]:
+    runs = [node.run_id for node in studio.catalog.pipelines.nodes(pipeline_id) if node.kind.startswith("train.")]
+    given = [studio.catalog.runs.fields(run).get("synthetic") for run in runs if run]
+    return list(dict.fromkeys(str(one) for one in given if one))
+
+
+def _sampled(studio: Studio, pipeline_id: str, fold: int | None) -> list[str]:
+    """The sets of a recipe that has not come to its filter yet."""
+    nodes = [
+        node for node in studio.catalog.pipelines.nodes(pipeline_id)
+        if node.run_id and node.kind.startswith("sample.") and fold in (None, node.fold)
+    ]  # fmt: skip
+    found = [studio.catalog.runs.outputs(str(node.run_id)).get("images") for node in nodes]
+    return [str(one) for one in found if one]
+
+
 def view(studio: Studio, query: Query) -> dict[str, Any]:
     """A settled query, how many images it finds, and the counts beside the filters."""
     review = studio.catalog.review
@@ -57,9 +102,9 @@ def view(studio: Studio, query: Query) -> dict[str, Any]:
 
 
 def page(studio: Studio, query: Query, start: int, count: int) -> list[list[Any]]:
-    """Tiles as short rows: digest, the maker's class, origin, verdict, class by hand, number of the decision."""
+    """Tiles as short rows: digest, the maker's class, origin, verdict, class by hand, number of the decision, score."""
     return [
-        [row[name] for name in ("digest", "label", "origin", "verdict", "given", "seq")]
+        [row[name] for name in ("digest", "label", "origin", "verdict", "given", "seq", "score")]
         for row in studio.catalog.review.decided_page(query, start, count)
     ]
 

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 
+from synthstudio.complaints import by_field, readable
 from synthstudio.errors import Missing, StudioError, UnknownName
 from synthstudio.ui import steering, theme
 from synthstudio.ui.live import Live
@@ -23,6 +25,7 @@ def api(session: StudioSession, live: Live, others: list[APIRouter]) -> FastAPI:
     """The sub-application to mount at /studio."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(StudioError, _in_words)
+    app.add_exception_handler(RequestValidationError, which_field)
     app.include_router(_page())
     app.include_router(_work(session, live))
     for router in others:
@@ -33,7 +36,14 @@ def api(session: StudioSession, live: Live, others: list[APIRouter]) -> FastAPI:
 def _in_words(_: Request, error: Exception) -> JSONResponse:
     """An error a person can mend is an answer, not a traceback."""
     status = 404 if isinstance(error, UnknownName | Missing) else 422
-    return JSONResponse({"detail": str(error)}, status_code=status)
+    fields = dict(error.fields) if isinstance(error, StudioError) else {}
+    return JSONResponse({"detail": str(error), "fields": fields}, status_code=status)
+
+
+def which_field(_: Request, error: Exception) -> JSONResponse:
+    """What a route cannot take, as a sentence: what was sent may hold numbers and texts that JSON cannot give back."""
+    assert isinstance(error, RequestValidationError)
+    return JSONResponse({"detail": readable(error), "fields": by_field(error)}, status_code=422)
 
 
 def _page() -> APIRouter:

@@ -1,5 +1,6 @@
 """Open the project, build the page, listen. Only this machine can reach it unless there is a password."""
 
+import ipaddress
 import os
 import sys
 import threading
@@ -8,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from fastapi.exceptions import RequestValidationError
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from synthstudio.errors import BadInput, StudioError
-from synthstudio.ui import distil_routes, review, routes, theme, upload_routes, views_routes
+from synthstudio.ui import distil_routes, review, routes, run_routes, theme, things_routes, upload_routes, views_routes
+from synthstudio.ui.connections import Limits, limited
+from synthstudio.ui.entrance import Entrance
 from synthstudio.ui.guard import Guard, Rules
 from synthstudio.ui.live import Live
 from synthstudio.ui.place import place
@@ -26,7 +30,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _SESSIONS = 200
 
 
-def serve(home: Path, project: str, host: str, port: int | None) -> int:
+def serve(home: Path, project: str | None, host: str, port: int | None) -> int:
     """Serve until interrupted; returns the exit code. A problem a person can mend is one sentence."""
     try:
         rules = rules_for(host, os.environ)
@@ -54,9 +58,10 @@ def rules_for(host: str, environment: Mapping[str, str]) -> Rules:
     public: strangers look, people who sign in work.
     """
     password = environment.get("SYNTHSTUDIO_PASSWORD") or None
+    proxies = _proxies(environment.get("SYNTHSTUDIO_TRUSTED_PROXIES", ""))
     on_space = "SPACE_ID" in environment
     if host in _LOOPBACK and not on_space:
-        return Rules(password=password)
+        return Rules(password=password, proxies=proxies)
     if password is None and not on_space:
         raise BadInput(
             "Others could reach this page. Set SYNTHSTUDIO_PASSWORD (the user name is studio), or listen on 127.0.0.1."
@@ -64,12 +69,27 @@ def rules_for(host: str, environment: Mapping[str, str]) -> Rules:
     names = [name.strip() for name in environment.get("SPACE_HOST", "").split(",")]
     origins = tuple(f"https://{name}" for name in names if name)
     if password is not None:
-        return Rules(hosts=(), origins=origins, password=password)
-    return Rules(hosts=(), origins=origins, public=True, upload_bytes=Quota.read(environment).bytes)
+        return Rules(hosts=(), origins=origins, password=password, proxies=proxies)
+    room = Quota.read(environment).bytes
+    return Rules(hosts=(), origins=origins, public=True, upload_bytes=room, proxies=proxies)
 
 
-def session_for(home: Path, project: str, environment: Mapping[str, str]) -> StudioSession:
-    """One house for everybody, or on a public Space one for each visitor."""
+def _proxies(text: str) -> tuple[str, ...]:
+    """Addresses and networks as they were named; BadInput for what is neither."""
+    named = tuple(one.strip() for one in text.split(",") if one.strip())
+    for one in named:
+        try:
+            ipaddress.ip_network(one)
+        except ValueError as error:
+            raise BadInput(
+                f"SYNTHSTUDIO_TRUSTED_PROXIES: {one!r} is no address or network. Name the proxies, for example"
+                " 10.0.0.7,10.1.0.0/16."
+            ) from error
+    return named
+
+
+def session_for(home: Path, project: str | None, environment: Mapping[str, str]) -> StudioSession:
+    """One home for everybody, or on a public Space one for each visitor."""
     where = place(environment, home)
     if not where.public:
         return StudioSession(home, project, where)
@@ -82,13 +102,17 @@ def session_for(home: Path, project: str, environment: Mapping[str, str]) -> Stu
 
 
 def _forget_secrets() -> None:
-    """Gradio and the guard have read them; workers and their logs never need them."""
+    """Gradio and the guard have read them; see `jobs/environment.py` for what children get, and what this is not."""
     for name in ("SYNTHSTUDIO_PASSWORD", "OAUTH_CLIENT_SECRET"):
         os.environ.pop(name, None)
 
 
 def launch(
-    session: StudioSession, rules: Rules, host: str = "127.0.0.1", port: int | None = None
+    session: StudioSession,
+    rules: Rules,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    limits: Limits | None = None,
 ) -> tuple[gr.Blocks, str]:
     """Start listening and return at once, with the page and its address."""
     live = Live(session)
@@ -98,30 +122,34 @@ def launch(
     others = [
         review.router(session),
         views_routes.router(session),
+        run_routes.router(session),
         views_routes.export_router(session),
         distil_routes.router(session, live),
-        upload_routes.router(Uploads(session)),
+        things_routes.router(session),
+        upload_routes.router(Uploads(session), session),
     ]
     extra: dict[str, Any] = {
-        "middleware": [Middleware(Guard, rules=rules)],
+        "middleware": [Middleware(Guard, rules=rules), Middleware(Entrance, session=session)],
         "routes": [Mount("/studio", routes.api(session, live, others))],
+        "exception_handlers": {RequestValidationError: routes.which_field},  # gradio's own routes take JSON too
     }
-    _, url, _ = page.launch(
-        server_name=host,
-        server_port=port,
-        prevent_thread_lock=True,
-        theme=theme.theme(),
-        head=theme.head(),
-        footer_links=[],
-        run_history=False,
-        ssr_mode=False,
-        enable_monitoring=False,
-        pwa=False,
-        mcp_server=False,
-        show_error=False,
-        max_file_size="1mb",
-        state_session_capacity=_SESSIONS,
-        app_kwargs=extra,
-        _frontend=False,  # else gradio gives up on a busy machine, where its own question takes over three seconds
-    )
+    with limited(limits or Limits.of_system(rules.proxies)):
+        _, url, _ = page.launch(
+            server_name=host,
+            server_port=port,
+            prevent_thread_lock=True,
+            theme=theme.theme(),
+            head=theme.head(),
+            footer_links=[],
+            run_history=False,
+            ssr_mode=False,
+            enable_monitoring=False,
+            pwa=False,
+            mcp_server=False,
+            show_error=False,
+            max_file_size="1mb",
+            state_session_capacity=_SESSIONS,
+            app_kwargs=extra,
+            _frontend=False,  # else gradio gives up on a busy machine, where its own question takes over three seconds
+        )
     return page, str(url).rstrip("/")

@@ -1,51 +1,82 @@
 """A public copy: strangers look at the demo project, everybody who signs in works in a house of their own."""
 
 import threading
-import time
-from collections import OrderedDict
 from pathlib import Path
 
-from synthstudio.errors import BadInput
+from synthstudio.errors import BadInput, UnknownName
 from synthstudio.intake.sources import DIGITS
 from synthstudio.jobs import Studio
 from synthstudio.jobs.launchers import Launcher
 from synthstudio.jobs.recipes import load_recipe
 from synthstudio.jobs.requests import Asked, prepare
-from synthstudio.models import MODELS
-from synthstudio.ui import visitors
+from synthstudio.ui import address, visitors
+from synthstudio.ui.admission import refuse_model
+from synthstudio.ui.houses import House
+from synthstudio.ui.ledger import Ledger
 from synthstudio.ui.place import Place
 from synthstudio.ui.quotas import BoundedStudio, Quota
-from synthstudio.ui.session import House, StudioSession
+from synthstudio.ui.session import StudioSession
+from synthstudio.workspace import slug
 
-_OPEN_HOUSES = 20
-_IDLE_SECONDS = 900.0
+_OPEN_HOUSES = 40
 _WORKERS = 1
 _DEMO = "datadream"
+_PROJECT_BYTES, _PROJECT_FILES = 1 << 20, 12  # of an empty project
 
 
 class SpaceSession(StudioSession):
     """One page, many houses: which one is meant follows from who asks."""
 
-    def __init__(self, home: Path, project: str, where: Place, quota: Quota) -> None:
+    def __init__(self, home: Path, project: str | None, where: Place, quota: Quota) -> None:
         self.quota = quota
         self._root = Path(home).absolute() / "visitors"
-        self._guests: OrderedDict[str, House] = OrderedDict()
-        self._asked: dict[str, float] = {}
+        self._accounts: dict[Path, Ledger] = {}
+        self._locks: dict[Path, threading.RLock] = {}
         self._door = threading.RLock()
         self.launcher: Launcher | None = None  # None: the usual one
         self._no_training = where.no_training
+        self._accelerated = where.accelerated
         super().__init__(home, project, where)
+        self._demo = super().last()
+
+    @property
+    def home(self) -> Path:
+        """The visitor's own home, or that of the demo for who has not signed in."""
+        name = visitors.visitor()
+        return self._own_home if name is None else self._root / visitors.folder_name(name)
 
     @property
     def house(self) -> House:
-        """The visitor's own house, or the demo for who has not signed in."""
-        name = visitors.visitor()
-        return self.own if name is None else self._guest(name)
+        """As at home; who has not signed in sees the demo and no other project."""
+        if visitors.visitor() is not None:
+            return super().house
+        asked = address.wanted()
+        if asked is not None and self.find(asked) is None:
+            raise UnknownName("There is no such project here. Sign in to see your own.")
+        return self._demo_house()
+
+    def _demo_house(self) -> House:
+        return self._entered(self._own_home, self._demo)
+
+    def find(self, text: str) -> str | None:
+        """As at home, among the visitor's own; strangers find the demo, and who signs in there gets to their own."""
+        demo = text in (slug(self._demo), self._demo)
+        if visitors.visitor() is None:
+            return self._demo if demo else None
+        return super().find(text) or (self.last() if demo else None)
+
+    def last(self) -> str:
+        """As at home; for strangers the demo."""
+        return self._demo if visitors.visitor() is None else super().last()
+
+    def note_opened(self, project: str) -> None:
+        """As at home; a stranger leaves no trace."""
+        if visitors.visitor() is not None:
+            super().note_opened(project)
 
     def houses(self) -> list[House]:
-        """Every open house."""
-        with self._door:
-            return [*self._guests.values(), self.own]
+        """Every open house, the demo last: it may wait."""
+        return sorted(super().houses(), key=lambda one: one.home == self._own_home)
 
     def check_writable(self) -> None:
         """BadInput for who has not signed in."""
@@ -59,103 +90,70 @@ class SpaceSession(StudioSession):
         if data != DIGITS and not inside:
             raise BadInput("Choose photos that you brought in under Data, or the handwritten digits.")
         for name in models:
-            known = MODELS.get(name)
-            if known is None or not (known.folder or self.where.accelerated):
-                here = ", ".join(one.name for one in MODELS.values() if one.folder or self.where.accelerated)
-                raise BadInput(f"The model {name} does not run on this Space. Here you can use: {here}.")
+            refuse_model(name, self.where.accelerated)
 
-    def check_room(self, coming_bytes: int) -> None:
-        """BadInput if the visitor's quota has no room for so many bytes more."""
-        studio = self.studio
-        if isinstance(studio, BoundedStudio):
-            studio.refuse_over(coming_bytes=coming_bytes)
+    @property
+    def ledger(self) -> Ledger:
+        """The visitor's own account; it outlives the house, which is closed and opened again."""
+        return self._account(self.home)
 
-    def open(self, project: str) -> None:
-        """Switch the visitor's house to another project, when nothing works in this one."""
+    def open(self, project: str) -> str:
+        """As at home; a visitor may have so many projects."""
         self.check_writable()
-        known = self.house.projects()
-        if project not in known and len(known) >= self.quota.projects:
-            raise BadInput(f"You have {self.quota.projects} projects, the limit here. Open one of them.")
-        if project != self.project and _working(self.house):
-            raise BadInput("Something works in this project. Stop it or wait for it before you open another.")
-        self.house.open(project)
+        with self._lock_of(self.home):
+            if self.find(project) is not None:
+                return super().open(project)
+            if len({*self.projects(), self.last()}) >= self.quota.projects:
+                raise BadInput(f"You have {self.quota.projects} projects, the limit here. Open one of them.")
+            with self.ledger.admitting(_PROJECT_BYTES, _PROJECT_FILES):
+                return super().open(project)
 
-    def tick(self) -> None:
-        """Tick every house, then close those that nobody has looked at for a while and that have no work."""
-        super().tick()
-        with self._door:
-            if self._guests:  # begin with another next time, so that everybody's work gets its turn
-                self._guests.move_to_end(next(iter(self._guests)))
-            old = [name for name in self._guests if time.monotonic() - self._asked[name] > _IDLE_SECONDS]
-            left = [house for name in old if (house := self._let_go(name)) is not None]
-        _close(left)
+    def projects(self) -> dict[str, str]:
+        """As at home; strangers see the demo alone."""
+        return {slug(self._demo): self._demo} if visitors.visitor() is None else super().projects()
 
     def fill_demo(self) -> None:
         """Begin the newcomer's recipe in an empty demo project, so that there is something to look at."""
-        studio = self.own.studio
+        house = self._demo_house()
+        studio = house.studio
         if self.where.no_training or studio.catalog.pipelines.all():
             return
         recipe = load_recipe(_DEMO)
         request = prepare(studio.workspace, Asked(data=DIGITS))
-        with self.own.lock:
+        with house.lock:
             studio.start(recipe.name, request, recipe.nodes(request))
 
-    def close(self) -> None:
-        """Stop ticking and release every catalog."""
-        super().close()
-        with self._door:
-            self._guests.clear()
+    def _most_open(self) -> tuple[int, int]:
+        return self.quota.projects, _OPEN_HOUSES
 
     def _opened(self, home: Path, project: str) -> House:
-        return House(home, project, self._bounded)
+        return House(home, project, self._bounded, self._lock_of(home))
 
     def _bounded(self, home: Path, project: str) -> Studio:
-        studio = BoundedStudio(home, project, self.quota, self._no_training, self._has_room)
+        studio = BoundedStudio(home, project, self.quota, self._no_training, self._has_room, self._accelerated)
+        studio.ledger = self._account(home)
+        studio.looking = lambda: self.looks(home)
+        studio.elsewhere = lambda: self._working_beside(home, studio)
         studio.launcher = self.launcher or studio.launcher
         return studio
 
-    def _guest(self, name: str) -> House:
-        left = None
+    def _account(self, home: Path) -> Ledger:
         with self._door:
-            found = self._guests.get(name)
-            if found is None:
-                left = self._make_room()
-                found = House(self._root / visitors.folder_name(name), "default", self._bounded)
-                self._guests[name] = found
-            self._asked[name] = time.monotonic()
-        _close([left] if left else [])
-        return found
+            return self._accounts.setdefault(home, self.quota.ledger(home))
 
-    def _make_room(self) -> House | None:
-        """At most so many catalogs are open; whoever was longest away goes first, unless their work goes on."""
-        if len(self._guests) < _OPEN_HOUSES:
-            return None
-        for name in sorted(self._guests, key=lambda one: self._asked[one]):
-            house = self._let_go(name)
-            if house is not None:
-                return house
-        raise BadInput("Too many people are working here right now. Try again in a few minutes.")
+    def _lock_of(self, home: Path) -> threading.RLock:
+        """One lock for all projects of a visitor: what was admitted in one counts when the next one asks."""
+        with self._door:
+            return self._locks.setdefault(home, threading.RLock())
 
-    def _let_go(self, name: str) -> House | None:
-        """Forget a house without work; the caller closes it when the door is free again."""
-        if _working(self._guests[name]):
-            return None
-        del self._asked[name]
-        return self._guests.pop(name)
+    def _working_beside(self, home: Path, studio: Studio) -> int:
+        """What works in the visitor's other open projects."""
+        others = [one.studio for one in self.open_houses.all(home) if one.studio is not studio]
+        return sum(one.busy() for one in others if isinstance(one, BoundedStudio))
 
     def _has_room(self) -> bool:
         """Workers of all houses share one machine."""
         return sum(house.computing for house in self.houses()) < _WORKERS
-
-
-def _working(house: House) -> bool:
-    return isinstance(house.studio, BoundedStudio) and house.studio.working() > 0
-
-
-def _close(houses: list[House]) -> None:
-    """Outside of the door: a house that ticks holds its own lock and may be waiting for the door."""
-    for house in houses:
-        house.close()
 
 
 def sign_in_sentence(where: Place) -> str:

@@ -53,6 +53,7 @@ def again(studio: Studio, run_id: str) -> str:
     """The same Step once more. Equal settings give equal images, so what is still here is not made a second time."""
     run = studio.catalog.runs.get(run_id)
     _, reused = studio.submit(from_json(studio.catalog.runs.step_body(run.step_id)), run.resources)
+    studio.wholeness.forget(run.id)
     if reused:
         return "All of it is still here, and the same settings give the same images. Change the seed for others."
     return "Asked for. What is still here is kept."

@@ -8,8 +8,9 @@ from pathlib import Path
 from synthstudio.intake.sources import DIGITS
 from synthstudio.ui.session import StudioSession
 
-_DIGITS_COUNT = 1797
+DIGITS_COUNT = 1797
 ABOUT = "about.json"
+BUNDLED = ("Handwritten digits (bundled, 1,797 photos)", DIGITS)
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ def stock(session: StudioSession) -> list[Stock]:
         with suppress(ValueError, KeyError, OSError):
             body = json.loads(about.read_bytes())
             found.append(Stock(str(body["title"]), str(about.parent / body["path"]), int(body["photos"])))
-    return [*found, Stock("Handwritten digits (bundled, 1,797 photos)", DIGITS, _DIGITS_COUNT)]
+    return [*found, Stock(*BUNDLED, DIGITS_COUNT)]
 
 
 def folder(session: StudioSession) -> Path:
@@ -36,12 +37,18 @@ def folder(session: StudioSession) -> Path:
     return session.studio.workspace.root / "sources"
 
 
+def place_of_upload(session: StudioSession, data: str) -> Path | None:
+    """The folder of the confirmed upload that this is the data of, if it is one."""
+    inside = folder(session)
+    return inside / Path(data).relative_to(inside).parts[0] if Path(data).is_relative_to(inside) else None
+
+
+def typed(session: StudioSession, data: str) -> bool:
+    """Whether a place of photos is none of the project's own uploads: somebody wrote it themselves."""
+    return place_of_upload(session, data) is None
+
+
 def title_of(session: StudioSession, data: object) -> str:
     """What to call a source in a sentence."""
     known = next((one.title for one in stock(session) if one.data == data), None)
     return known or str(data).rstrip("/").rpartition("/")[2]
-
-
-def photos_in(session: StudioSession, data: str) -> int | None:
-    """How many photos a source holds, if that is known already."""
-    return next((one.photos for one in stock(session) if one.data == data), None)

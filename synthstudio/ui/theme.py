@@ -10,6 +10,7 @@ from synthstudio.models import ASSETS
 PAGE = ASSETS / "page"
 _SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+_SHARED = ("studio.js", "theme.js", "forms.js")  # what the other scripts build on
 _SCRIPTS = (".js", ".css", ".svg")
 
 
@@ -27,9 +28,12 @@ def theme() -> gr.themes.Base:
     ).set(
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
-        button_primary_background_fill_dark="*primary_600",
-        button_primary_background_fill_hover_dark="*primary_500",
+        button_primary_background_fill_dark="*primary_700",  # white on a lighter one cannot be read
+        button_primary_background_fill_hover_dark="*primary_800",
         button_primary_text_color="white",
+        color_accent="*primary_700",  # text, too; the dark one stands in style.css, as gradio knows only one
+        input_placeholder_color="#62666d",
+        input_placeholder_color_dark="#a1a5ad",
         block_shadow="none",
         body_text_color_subdued="#62666d",  # readable on both grounds; gradio's own is too faint for text
         body_text_color_subdued_dark="#a1a5ad",
@@ -52,7 +56,7 @@ def head() -> str:
     for name, digest in files().items():
         if name.endswith(".css"):
             links.append(f'<link rel="stylesheet" href="/studio/page/{name}?{digest}">')
-    for name in sorted(files(), key=lambda one: one != "studio.js"):
+    for name in sorted(files(), key=lambda one: (_SHARED.index(one) if one in _SHARED else len(_SHARED), one)):
         if name.endswith(".js"):
             links.append(f'<script defer src="/studio/page/{name}?{files()[name]}"></script>')
     return "\n".join(links)

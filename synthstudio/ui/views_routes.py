@@ -9,7 +9,7 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from synthstudio.jobs.request import LOG
-from synthstudio.ui import data_views, exports, previews, report_views, run_views
+from synthstudio.ui import data_views, exports, measure_views, previews, report_views, run_views
 from synthstudio.ui.session import StudioSession
 
 _LOG_BYTES = 64_000
@@ -41,6 +41,17 @@ def router(session: StudioSession) -> APIRouter:
             return Response(status_code=304, headers=headers)
         return Response(data, media_type="image/png", headers=headers)
 
+    @routes.get("/data")
+    def data() -> dict[str, Any]:
+        return data_views.overview(session)
+
+    routes.include_router(_evaluations(session))
+    return routes
+
+
+def _evaluations(session: StudioSession) -> APIRouter:
+    routes = APIRouter()
+
     @routes.get("/reports")
     def reports() -> list[dict[str, Any]]:
         return report_views.every(session)
@@ -53,9 +64,9 @@ def router(session: StudioSession) -> APIRouter:
     def cell(name: str, arm: str, truth: str, said: str) -> dict[str, Any]:
         return report_views.cell(session, name, arm, truth, said)
 
-    @routes.get("/data")
-    def data() -> dict[str, Any]:
-        return data_views.overview(session)
+    @routes.get("/measures")
+    def measures() -> list[dict[str, Any]]:
+        return measure_views.every(session)
 
     return routes
 
@@ -65,6 +76,7 @@ class _Export(BaseModel):
     fold: int = Field(0, ge=0, le=999)
     name: str = Field("dataset", max_length=120)
     classifier: str = Field("real_and_synthetic", max_length=40)
+    selection: str = Field("", max_length=120, description="A frozen set by name or id; none: what is accepted now.")
 
 
 def export_router(session: StudioSession) -> APIRouter:
@@ -79,7 +91,7 @@ def export_router(session: StudioSession) -> APIRouter:
     async def begin(asked: _Export) -> dict[str, Any]:
         return {
             "runs": await asyncio.to_thread(
-                exports.begin, session, asked.pipeline, asked.fold, asked.name, asked.classifier
+                exports.begin, session, asked.pipeline, asked.fold, asked.name, asked.classifier, asked.selection
             )
         }
 

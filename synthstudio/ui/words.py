@@ -1,27 +1,41 @@
 """The words the page uses for kinds, states and numbers: one place, so that every tab says the same."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from synthstudio.filters import Filter, sentence
-from synthstudio.step import step_class
+from synthstudio.filters import AboveChance, Filter, TopPerLabel
+from synthstudio.jobs.recipes import Recipe
+from synthstudio.step import STEPS, step_class
+from synthstudio.terms import METHODS
 
 ARMS = {
     "zero_shot": "Zero-shot",
     "real_only": "Real only",
     "synthetic_only": "Synthetic only",
     "real_and_synthetic": "Real + synthetic",
+    "everything": "Real + everything kept",
+    "selection": "Real + your selection",
+    "random": "Real + as many at random",
 }
 ARM_HELP = {
-    "zero_shot": "CLIP knows only the class names; nothing was trained.",
+    "zero_shot": "The eye knows only the class names; nothing was trained.",
     "real_only": "A classifier trained on your shots.",
     "synthetic_only": "A classifier trained on the kept synthetic images.",
     "real_and_synthetic": "A classifier trained on both. Compare it with “Real only”.",
+    "everything": "A classifier trained on your shots and everything the filter kept.",
+    "selection": "A classifier trained on your shots and what you accepted.",
+    "random": "The control: your shots and as many images as you accepted, drawn blindly. Your review has to beat it.",
 }
 _FILTERS: TypeAdapter[tuple[Filter, ...]] = TypeAdapter(tuple[Filter, ...])
+_CONDITIONS = {
+    ("at_least", "label_agreement"): "look like their class",
+    ("above_chance", "label_agreement"): "look more like their class than chance",
+    ("at_most", "nearest_real"): "are no copies",
+    ("at_least", "sharpness"): "are sharp",
+}
 _KINDS = {
     "collect.import_images": "Bring the photos in",
     "collect.split": "Split: shots, validation, test",
@@ -31,7 +45,12 @@ _KINDS = {
     "score.label_agreement": "Score: does each look like its class?",
     "score.nearest_real": "Score: is any a copy of a photo?",
     "score.sharpness": "Score: is it sharp?",
+    "measure.images": "Measure the images against real photos",
+    "select.eye": "Choose the eye",
     "select.filter": "Keep the good ones",
+    "select.random": "Draw as many at random",
+    "select.share": "Draw some at random",
+    "collect.freeze": "Freeze the selection",
     "distil.experts": "Train experts to be followed",
     "distil.match": "Optimise the small set",
     "distil.mosaic": "Tile the best patches",
@@ -40,8 +59,11 @@ _KINDS = {
     "evaluate.shrink": "Try fewer and fewer images",
     "evaluate.small_set": "Judge the small set against every baseline",
     "train.classifier": "Train a classifier",
+    "train.finetune": "Fine-tune the network",
     "train.linear_probe": "Train a linear probe",
     "evaluate.compare": "Compare on the test photos",
+    "evaluate.classifiers": "Compare the classifiers on the test photos",
+    "evaluate.review": "Ask what the review was worth",
     "export.image_folder": "Write the dataset",
     "export.adapter": "Write the adapter",
     "export.classifier": "Write the classifier",
@@ -59,28 +81,69 @@ STATES = {
 }
 
 
+def unlike_paper(recipe: Recipe, preset: str) -> str:
+    """What the preset paper does otherwise than what was published, as a list; nothing for the other presets."""
+    if preset != "paper" or not recipe.differs:
+        return ""
+    lines = "".join(f"<li>{safe(line)}</li>" for line in recipe.differs)
+    return f"<p class='ss-muted'>Unlike the paper:</p><ul class='ss-muted'>{lines}</ul>"
+
+
 def kind_words(kind: str) -> str:
-    """A Step's kind as a phrase; an unknown kind says what its class says of itself."""
-    if kind in _KINDS:
-        return _KINDS[kind]
+    """A Step's kind as a phrase; others say what their class says, and one that is not here keeps its name."""
+    if kind in _KINDS or kind not in STEPS:
+        return _KINDS.get(kind, kind)
     lines = (step_class(kind).__doc__ or kind).strip().splitlines()
     return lines[0].rstrip(".")
 
 
+def preset_words(preset: str) -> str:
+    """A preset by its name; a training by hand has its method there."""
+    return kind_words(preset) if preset in STEPS else preset
+
+
+def adapter_words(fields: Mapping[str, Any]) -> str:
+    """What kind of adapter, unless it is LoRA, and how large."""
+    method = str(fields["method"])
+    size = "" if method == "ia3" else f"rank {fields['rank']}"
+    return ", ".join(word for word in ("" if method == "lora" else METHODS[method], size) if word)
+
+
 def node_words(name: str, kind: str, template: Mapping[str, Any]) -> str:
     """One line of a plan: what this step of a recipe will do."""
-    if kind.startswith("train.") and name in ARMS:
-        return f"{kind_words(kind)}: {ARMS[name].lower()}"
+    arm = name.removeprefix("with_")  # of a review: with_selection, with_random
+    if kind.startswith("train.") and arm in ARMS:
+        return f"{kind_words(kind)}: {ARMS[arm].lower()}"
     if kind == "adapt.lora":
         steps = template.get("training_steps")
         how = f"{steps} training steps" if steps else f"{template.get('epochs', 200):g} epochs"
-        return f"{kind_words(kind)}: {how} of {template.get('batch_size', 8)} images"
+        method = METHODS.get(str(template.get("method")), "LoRA")
+        other = "" if method == "LoRA" else f"{method}, "
+        return f"{kind_words(kind)}: {other}{how} of {template.get('batch_size', 8)} images"
     if kind.startswith("sample."):
         guidance = template.get("guidance_scale", 2.0)
         return f"{kind_words(kind)}: {template.get('images_per_class', 100)} per class, guidance {guidance:g}"
     if kind == "select.filter":
-        return sentence(_FILTERS.validate_python(template.get("filters", ()))).rstrip(".")
+        return filter_words(_FILTERS.validate_python(template.get("filters", ())))
     return kind_words(kind)
+
+
+def filter_words(filters: Sequence[Filter]) -> str:
+    """'Keep images that look like their class (≥ 0.2) and are no copies (≤ 0.995)'."""
+    if not filters:
+        return "Keep every image"
+    said = [_plain(one) for one in filters]
+    return f"Keep images that {' and '.join([', '.join(said[:-1]), said[-1]] if said[1:] else said)}"
+
+
+def _plain(one: Filter) -> str:
+    """A condition in everyday words where there are some; else as it says itself."""
+    plain = _CONDITIONS.get((one.rule, one.scorer))
+    if plain is None or isinstance(one, TopPerLabel):
+        return f"are {one.says()}" if isinstance(one, TopPerLabel) else f"have {one.says()}"
+    if isinstance(one, AboveChance):
+        return plain if one.factor == 1 else f"{plain} (× {one.factor:g})"
+    return f"{plain} ({'≥' if one.rule == 'at_least' else '≤'} {one.value:g})"
 
 
 def duration(seconds: float) -> str:
@@ -89,6 +152,11 @@ def duration(seconds: float) -> str:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def many(count: int, one: str, more: str = "") -> str:
+    """'1 photo', '2 photos', '1,797 photos'."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
 def megabytes(count: float) -> str:

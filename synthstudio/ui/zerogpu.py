@@ -13,12 +13,14 @@ from typing import Any
 
 from synthstudio.errors import RunFailed
 from synthstudio.jobs import worker
+from synthstudio.jobs.environment import for_workers
 from synthstudio.jobs.launchers import ProcessLauncher, start_time
 from synthstudio.jobs.request import LOG
 from synthstudio.workspace import write_atomically
 
 _SECONDS = 60
 _PID = "zerogpu.pid"
+_PAGE = os.getpid()  # the lender forks it
 
 
 def borrowing(work: Callable[..., Any], seconds: int = _SECONDS) -> Callable[..., Any]:
@@ -31,11 +33,21 @@ def borrowing(work: Callable[..., Any], seconds: int = _SECONDS) -> Callable[...
 
 def _work(folder: str) -> int:
     """The body of a worker, in the process that has the GPU."""
+    if os.getpid() != _PAGE:
+        _drop_secrets()
     write_atomically(Path(folder) / _PID, str(os.getpid()).encode())
     out = os.open(Path(folder) / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.dup2(out, 1)
     os.dup2(out, 2)
     return worker.run(Path(folder))
+
+
+def _drop_secrets() -> None:
+    """In the fork: what other workers get, and the lender's own settings."""
+    lent = {name: value for name, value in os.environ.items() if name.startswith("SPACES_")}
+    kept = for_workers(os.environ) | lent
+    os.environ.clear()
+    os.environ.update(kept)
 
 
 class ZeroLauncher(ProcessLauncher):

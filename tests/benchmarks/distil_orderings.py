@@ -47,7 +47,7 @@ from synthstudio.engine.distil.trajectories import Schooling, Trajectories, scho
 from synthstudio.engine.pixels import to_png, to_uint8
 from synthstudio.engine.seeds import generator
 from synthstudio.seeds import derived_seed
-from synthstudio.statistics import mean_over_folds
+from synthstudio.statistics import mean_over_draws
 
 CHOSEN = ("random", "herding", "k_center", "k_means")
 MEANS = ("class_mean", "mean_latent")
@@ -255,7 +255,7 @@ def verdicts(cells: dict[str, dict], data: str, count: int) -> list[dict[str, ob
                 pairs += [y - x for x, y in zip(values(a, where), values(b, where), strict=False)]
         if len(pairs) < 2:
             continue
-        gap = mean_over_folds(pairs)
+        gap = mean_over_draws(pairs)
         verdict = "reproduced" if gap.low > 0 else "reversed" if gap.high < 0 else "undecided"
         found.append({
             "less": less, "more": more, "on": where, "points": round(100 * gap.value, 1),

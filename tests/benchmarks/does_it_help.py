@@ -33,21 +33,30 @@ def run(recipe: str, data: str, shots: int, asked: argparse.Namespace) -> dict[s
 
 
 def table(cells: list[dict[str, object]]) -> str:
-    """The study as Markdown: percent, mean over folds and half the 95 % interval (Student's t over the folds)."""
+    """The study as Markdown: percent, and half the 95 % interval over test images and draws of the shots.
+
+    An eye that reads no words has no zero-shot answer.
+    """
     lines = [
-        "| data | shots | recipe | zero-shot | real only | synthetic only | both | difference (95 %) | kept |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| data | shots | recipe | eye | zero-shot | real only | synthetic only | both | difference (95 %) | kept |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for cell in cells:
-        numbers = [f"{100 * cell['mean'][arm]:.1f} ± {50 * width(cell['interval95'][arm]):.1f}" for arm in ARMS]
+        numbers = [number(cell, arm) for arm in ARMS]
         gain = cell["difference"]
         said = f"{100 * gain['value']:+.1f} ({100 * gain['low']:+.1f} to {100 * gain['high']:+.1f})"
         kept = cell["counts"]["kept"] / max(1, cell["counts"]["synthetic"])
-        name = Path(str(cell["data"])).stem
-        lines.append(
-            f"| {name} | {cell['shots']} | {cell['recipe']} | {' | '.join(numbers)} | {said} | {100 * kept:.0f} % |"
-        )
+        name, eye = Path(str(cell["data"])).stem, str(cell["encoder"]).partition("@")[0]
+        about = f"{name} | {cell['shots']} | {cell['recipe']} | {eye}"
+        lines.append(f"| {about} | {' | '.join(numbers)} | {said} | {100 * kept:.0f} % |")
     return "\n".join(lines) + "\n"
+
+
+def number(cell: dict[str, object], arm: str) -> str:
+    """Accuracy and half its interval; a dash where the arm was not asked."""
+    if arm not in cell["interval95"]:
+        return "–"
+    return f"{100 * cell['mean'][arm]:.1f} ± {50 * width(cell['interval95'][arm]):.1f}"
 
 
 def command(asked: argparse.Namespace) -> str:

@@ -108,6 +108,8 @@ def open_grid(page: PageProcess, tab: Any) -> None:
     tab.set_default_timeout(PATIENCE)
     tab.goto(f"{page.url}/?tab=review", wait_until="commit")
     tab.wait_for_selector("#ss-tile-0 img[src]")
+    # A question of gradio's own that is cut off makes gradio load the page anew; after this the page asks none.
+    tab.wait_for_selector("html.ss-listed", state="attached")
     tab.locator(".ss-grid").focus()
 
 

@@ -1,14 +1,15 @@
 """How quick the page is, against the bounds it promises: `python -m tests.benchmarks.page_speed [PART ...]`.
 
-Parts: start, answers, review, browsing, polling, ticks; default all. `start=2` takes two turns, `polling=4000` so many
-looks. Each part prints what it measured, its bound and the load of the machine. Where another program is the measure,
-both run in turn in the same run.
+Parts: start, answers, review, browsing, polling, crowd, ticks; default all. `start=2` takes two turns, `polling=4000`
+so many looks, `crowd=10` so many minutes. Each part prints what it measured, its bound and the load of the machine.
+Where another program is the measure, both run in turn in the same run.
 
     start     the first page against `import gradio` alone; torch is not in the process
     answers   a look, a decision and a form's event while two processes use all they can
     review    5,000 images in chromium: first tiles, key to tile
     browsing  gradio's temporary folder while every tab is opened again and again
     polling   memory of the page process while 20 readers ask as 20 browsers do in an hour
+    crowd     50 simulated browsers beside a recipe at work: errors, answers, memory from the first minute to the last
     ticks     processor time of the clock: an idle project, and one with a silent worker
 """
 
@@ -303,6 +304,85 @@ def ask(page: PageProcess, total: int) -> int:
     return total // 20 * 20
 
 
+CROWD = 50
+
+
+def crowd(minutes: int = 10) -> None:
+    """50 simulated browsers look, page through Review, fetch pictures and decide, while a recipe runs."""
+    with served(images=2000) as page:
+        asked = {"data": ["datadream", "digits", 4, 1, "quick", "pico", 0, "", ""]}
+        post(page, "/gradio_api/call/run_recipe", asked)
+        process, until = psutil.Process(page.process.pid), time.monotonic() + 60 * minutes
+        browsers = [Browser(page, number, until) for number in range(CROWD)]
+        memory = []
+        while time.monotonic() < until:
+            time.sleep(5)
+            memory.append(process.memory_info().rss / 2**20)
+        for one in browsers:
+            one.join()
+        acknowledged = sum(one.decided for one in browsers)
+        stored = len(page.decisions())
+    taken = [each for one in browsers for each in one.taken]
+    errors = [each for one in browsers for each in one.errors]
+    say(f"questions of {CROWD} browsers in {minutes} minutes", float(len(taken)), "")
+    say("errors", float(len(errors)), "", 0)
+    for one in errors[:5]:
+        print(f"    {one}")
+    say("decisions acknowledged but not stored", float(acknowledged - stored), "", 0)
+    say("an answer, median", statistics.median(taken), "ms")
+    say("... p95", quantile(taken, 0.95), "ms", 250)
+    third = max(1, len(memory) // 3)
+    early, late = statistics.median(memory[third : 2 * third]), statistics.median(memory[-third:])
+    say("memory of the page process, second third", early, "MB")
+    say("... last third", late, "MB", 700)
+    say("growth between them", 100 * (late - early) / early, "%", 5)
+
+
+class Browser(threading.Thread):
+    """What one open tab asks for: state every second, now and then a page of tiles, pictures and a decision."""
+
+    def __init__(self, page: PageProcess, number: int, until: float) -> None:
+        super().__init__(daemon=True)
+        self.page, self.number, self.until = page, number, until
+        self.taken: list[float] = []
+        self.errors: list[str] = []
+        self.decided = 0
+        self.start()
+
+    def run(self) -> None:
+        """Ask until the time is over; each browser begins at a moment of its own."""
+        time.sleep(self.number / CROWD * 3)
+        tab, turn = str(uuid.uuid4()), 0
+        query = urllib.request.quote(json.dumps(self.page.get("/studio/review/view?q=%7B%7D")["query"]))
+        while time.monotonic() < self.until:
+            self._timed(lambda: self.page.get("/studio/state"))
+            self._timed(lambda: self.page.get("/studio/review/changes?since=0"))
+            if turn % 5 == 0:
+                start = (self.number * 37 + turn * 11) % 1800
+                rows = self._timed(lambda at=start: self.page.get(f"/studio/review/page?q={query}&start={at}&count=60"))
+                for row in (rows or [])[:6]:
+                    self._timed(lambda name=row[0]: self._picture(name))
+                if rows and self._timed(lambda name=rows[0][0]: decide(self.page, tab, name) or True):
+                    self.decided += 1
+            turn += 1
+            time.sleep(1.0)
+
+    def _picture(self, digest: str) -> bool:
+        with urllib.request.urlopen(f"{self.page.url}/studio/images/{digest}?size=128", timeout=60) as answer:
+            return bool(answer.read())
+
+    def _timed(self, work):
+        """The answer, its milliseconds noted; None and a line where there was an error."""
+        began = time.perf_counter()
+        try:
+            found = work()
+        except Exception as error:
+            self.errors.append(f"{type(error).__name__}: {error}")
+            return None
+        self.taken.append(1000 * (time.perf_counter() - began))
+        return found
+
+
 def ticks() -> None:
     """Processor milliseconds of one tick; the page ticks about three times a second."""
     from synthstudio.jobs import Studio
@@ -333,7 +413,8 @@ def per_tick(studio, write: bool = False, count: int = 200) -> float:
     return 1000 * (time.process_time() - began) / count
 
 
-PARTS = {"start": start, "answers": answers, "review": review, "browsing": browsing, "polling": polling, "ticks": ticks}
+PARTS = {"start": start, "answers": answers, "review": review, "browsing": browsing, "polling": polling, "crowd": crowd,
+         "ticks": ticks}  # fmt: skip
 
 
 def main() -> None:

@@ -59,7 +59,8 @@ def measure(images, folder):
     from tests.jobs.counting import Paint
 
     rows = {}
-    with Catalog(folder / f"{images}.duckdb") as catalog:
+    (folder / str(images)).mkdir()
+    with Catalog(folder / str(images) / "catalog.duckdb") as catalog:
         catalog.runs.add("r1", Paint(), Resources())
         catalog.runs.add("r2", Paint(images=1), Resources())
         with catalog.database.transaction() as cursor:
@@ -78,6 +79,8 @@ def measure(images, folder):
             return decisions.decide([act], "me")[0]
 
         rows["one decision"], _ = timed(one, 20)
+        thousand = Act(str(uuid.uuid4()), "t", review.chosen(query, [(0, 999)]), "keep")
+        rows["decide 1,000"], _ = timed(lambda: decisions.decide([thousand], "me"))
         everything = Act(str(uuid.uuid4()), "t", review.chosen(query, [(0, images - 1)]), "keep")
         rows["decide all"], (outcome,) = timed(lambda: decisions.decide([everything], "me"))
         assert outcome.changed == images

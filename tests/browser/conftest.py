@@ -223,6 +223,6 @@ def write(box, text: str) -> None:
 
 
 def ready(page) -> None:
-    """Wait until gradio has mounted the tabs, filled its forms and our own parts have drawn once."""
+    """Wait until gradio has mounted the tabs, filled its forms, our own parts have drawn once and the lists are new."""
     page.wait_for_selector("#ss-tabs button[role=tab][aria-selected=true]", state="attached")
-    page.wait_for_selector("html.ss-ready", state="attached")
+    page.wait_for_selector("html.ss-ready.ss-listed", state="attached")

@@ -17,6 +17,12 @@ SIZES = {"wide": (1280, 900), "phone": (390, 780)}
 SCHEMES = ("light", "dark")
 NAMES = [f"{name}-{size}-{scheme}.png" for name in SHOWN for size in SIZES for scheme in SCHEMES]
 
+# Every tile has its picture, and so have the details where they are in sight.
+_DRAWN = """() => {
+  const tiles = [...document.querySelectorAll('.ss-tile img')], shown = document.querySelector('.ss-drawer img');
+  return tiles.length > 5 && [...tiles, ...(shown?.offsetParent ? [shown] : [])].every((one) => one.naturalWidth);
+}"""
+
 
 def take(open_page, pipeline: str, folder: Path) -> list[Path]:
     """Write every picture; returns the files."""
@@ -24,7 +30,7 @@ def take(open_page, pipeline: str, folder: Path) -> list[Path]:
     made = []
     for size, (width, height) in SIZES.items():
         for scheme in SCHEMES:
-            page = open_page(f"/?run={pipeline}", width=width, height=height, scheme=scheme).page
+            page = open_page(f"/?run={pipeline}&only={pipeline}", width=width, height=height, scheme=scheme).page
             for name, (tab, drawn) in SHOWN.items():
                 go(page, tab)
                 page.wait_for_selector(drawn)
@@ -33,11 +39,9 @@ def take(open_page, pipeline: str, folder: Path) -> list[Path]:
                     " || one.complete)"
                 )
                 if name == "review":
-                    page.get_by_label("Order").select_option("newest")
-                    page.wait_for_selector("#ss-tile-0[aria-label*=synthetic]")
-                    page.wait_for_function(
-                        "() => [...document.querySelectorAll('.ss-tile img')].every((one) => one.naturalWidth)"
-                    )
+                    page.get_by_label("Order").select_option("shuffled")
+                    page.wait_for_timeout(1500)  # the pictures of the order before are there already
+                    page.wait_for_function(_DRAWN)
                 made.append(folder / f"{name}-{size}-{scheme}.png")
                 made[-1].write_bytes(small(page.screenshot()))
     return made

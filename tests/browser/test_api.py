@@ -14,7 +14,7 @@ SNIPPET = re.search(r"^    from gradio_client.*?(?=^\S)", README, re.MULTILINE |
 def test_only_what_is_documented_is_offered(served):
     client = Client(served.url, verbose=False)
     offered = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(offered) == {"/run_recipe", "/result"}
+    assert set(offered) == {"/run_recipe", "/review_helped", "/train", "/result"}
     client.close()
 
 

@@ -78,6 +78,15 @@ def test_digits_are_distilled_to_five_a_class_watched_stopped_resumed_judged_shr
     again = export_and_judge_again(page, served, tmp_path, found)
     assert found["low"] <= again <= found["high"]
     drag_the_slider(page, tmp_path)
+    lead_to_train(page)
+
+
+def lead_to_train(page):
+    """A classifier can be trained on the set: the form opens with it, and with the photos it was made from."""
+    page.get_by_role("button", name="Train a classifier on them").click()
+    page.wait_for_function("() => document.querySelector('#ss-train-synthetic input')?.value.includes('50 images')")
+    page.wait_for_function("() => document.querySelector('#ss-train-real input')?.value.includes('shots')")
+    assert page.locator("#ss-train-go").is_visible()
 
 
 def read_the_table(page, served, pipeline):

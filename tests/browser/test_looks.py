@@ -16,8 +16,10 @@ DRAWN = {
     "Sample": "#ss-sample-preview .ss-plan",
     "Review": "#ss-tile-0 img",
     "Distil": "#ss-distil-plan .ss-plan",
+    "Train": "#ss-train-plan .ss-plan",
     "Evaluate": "studio-evaluate .ss-confusion",
-    "Runs": "studio-runs .ss-split > .ss-card h2",
+    "Runs": "studio-runs .ss-detail h2",
+    "Library": "studio-library tbody tr",
     "Export": "#ss-export-go",
 }
 
@@ -43,12 +45,12 @@ def test_the_pictures_of_the_readme_can_be_made(watched, served, request, tmp_pa
 
 def test_the_form_and_the_place_survive_a_reload_and_the_back_button(watched):
     page = watched().page
-    kept = page.evaluate("() => localStorage.getItem('synthstudio.recipe')")
+    kept = page.evaluate("() => localStorage.getItem(studio.kept('recipe'))")
     page.get_by_label("Shots per class").first.fill("7")
     page.get_by_label("Shots per class").first.blur()
-    page.wait_for_function("(before) => localStorage.getItem('synthstudio.recipe') !== before", arg=kept)
+    page.wait_for_function("(before) => localStorage.getItem(studio.kept('recipe')) !== before", arg=kept)
     go(page, "Runs")
-    page.wait_for_url("**/?tab=runs")
+    page.wait_for_url(lambda address: "tab=runs" in address)
     page.reload()
     page.wait_for_selector("#ss-tabs button[role=tab][aria-selected=true]:has-text('Runs')")
     page.go_back()

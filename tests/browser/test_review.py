@@ -115,7 +115,7 @@ def test_details_say_how_an_image_was_made_and_lend_its_settings(page, served):
     page.locator(".ss-grid").focus()
     press(page, "Home")
     drawer = page.locator(".ss-drawer")
-    drawer.get_by_text("Made by sample.text from noise").first.wait_for()
+    drawer.get_by_text("Made from noise (make images from prompts)").first.wait_for()
     drawer.get_by_text("Nearest real image").wait_for()
     page.wait_for_function(
         "() => [...document.querySelectorAll('.ss-drawer figure img')].some((one) => one.naturalWidth)"

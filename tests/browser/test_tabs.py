@@ -87,7 +87,7 @@ def test_a_lost_worker_looks_lost_resumes_and_can_be_marked_as_stopped(adapting,
     os.kill(pid_of(served, newest), signal.SIGKILL)
     row.locator(".ss-state[data-state=lost]").wait_for()
     page.get_by_role("alert").filter(has_text="Resume the run").wait_for()
-    detail = page.locator("studio-runs .ss-split > .ss-card")
+    detail = page.locator("studio-runs .ss-detail")
     detail.get_by_role("button", name="Resume").click()
     detail.locator(".ss-state[data-state=running]").wait_for()
     detail.get_by_role("button", name="Mark as stopped").click()
@@ -109,7 +109,7 @@ def test_sample_shows_every_prompt_before_and_makes_each_wish_once(watched, serv
     go(page, "Sample")
     before = len(runs_of(served, "sample.text"))
     page.locator("#ss-sample-text-prompt textarea").fill("a {domain} of a {label}")
-    page.wait_for_selector("#ss-sample-preview .ss-warnline >> text=domain")
+    page.wait_for_selector("#ss-sample-said .ss-refused >> text=domain")
     page.locator("#ss-sample-text-domains textarea").fill("sketch\nneon sign")
     page.wait_for_selector("#ss-sample-preview li:has-text('a neon sign of a')")
     number(page, "sample-text-images-per-class", 1)
@@ -129,9 +129,8 @@ def test_sample_shows_every_prompt_before_and_makes_each_wish_once(watched, serv
     assert page.locator("#ss-sample-text-seed input").input_value() != str(before)
     newest = runs_of(served, "sample.text")[0]["run"]
     page.wait_for_selector(f"studio-latest[data-run='{newest}'][data-state=done]")
-    panel.get_by_role("button", name="Make again").click()
-    page.wait_for_selector("#ss-toast.shown >> text=still here")
-    assert len(runs_of(served, "sample.text")) == before + 2
+    panel.get_by_role("button", name="Review these").wait_for()
+    assert panel.get_by_role("button", name="Make again").count() == 0  # all of it is still here
 
 
 def test_t0_is_asked_for_only_where_photos_are_the_start(watched, finished):
@@ -164,10 +163,10 @@ def test_pasted_pictures_get_the_class_that_is_named_and_badges_say_what_is_miss
     page.evaluate(_PASTE, [[f"{n}.png", base64.b64encode(png(70 + n)).decode()] for n in range(3)])
     page.wait_for_selector("#ss-dryrun .ss-state[data-state=block]")
     page.get_by_label("class of the loose files").fill('daisy"><img src=x onerror=alert(1)>')
-    page.get_by_role("button", name="Look again").click()
+    page.get_by_role("button", name="Put them in this class").click()
     page.wait_for_selector("#ss-dryrun td:has-text('daisy\"><img src=x onerror=alert(1)>')")
-    page.wait_for_selector("#ss-dryrun .ss-state[data-state=block] + span:has-text('Only one class')")
-    page.get_by_role("button", name="Throw away").click()
+    page.wait_for_selector("#ss-dryrun .ss-state[data-state=block] + span:has-text('only one class')")
+    page.get_by_role("button", name="Start over").click()
     page.wait_for_selector("#ss-dryrun", state="detached")
 
 

@@ -53,6 +53,14 @@ def test_a_picture_made_by_two_runs_is_one_tile(catalog):
     assert found(catalog, run="r2") == [C]
 
 
+def test_the_pictures_of_a_run_are_found_whether_it_made_them_first_or_again(catalog):
+    assert found(catalog, run="r1") == [A, B, C, D]
+    decide(catalog, "reject", A)
+    assert found(catalog, run="r1", standings=["rejected"]) == [A]
+    assert sum(count for *_, count in catalog.review.tally(catalog.review.settle(Query(run="r1")))) == 4
+    assert found(catalog, run="never") == []
+
+
 def test_the_last_decision_counts_and_all_are_kept(catalog):
     decide(catalog, "keep", A)
     decide(catalog, "reject", A)
@@ -141,6 +149,12 @@ def test_scores_filter_and_sort(catalog):
     assert found(catalog, scorer="s", sort="score_high") == [C, B, A, D]
     histogram = catalog.review.histogram(catalog.review.settle(Query(scorer="s")))
     assert (histogram["low"], histogram["high"], sum(histogram["counts"])) == (0.2, 0.8, 2)
+
+
+def test_what_ended_runs_made_and_said_is_offered_before_anybody_has_looked(catalog):
+    assert catalog.review.scorers() == ["s"]
+    catalog.ingest("r2", [(4.0, Made(index=1, image=Image(E, "cat", "synthetic", 8, 8)))], 20)
+    assert {row["kind"]: row["images"] for row in catalog.review.runs()} == {"test.count": 4, "test.paint": 2}
 
 
 def test_hostile_text_is_text(catalog):

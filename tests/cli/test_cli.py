@@ -1,6 +1,7 @@
 """The command line: sentences instead of tracebacks, exit codes, JSON for machines."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,16 @@ def test_recipes_are_listed_with_their_presets():
     said = CliRunner().invoke(app, ["recipes"]).output
     assert "datadream" in said
     assert "quick, standard, paper" in said
+
+
+def test_recipes_of_ones_own_are_listed_and_those_that_cannot_be_used_say_why(tmp_path):
+    (own := tmp_path / "recipes").mkdir()
+    (example,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (own / "drawings.toml").write_text(example)
+    (own / "torn.toml").write_text("title = ")
+    told = CliRunner().invoke(app, ["recipes", "--home", str(tmp_path)])
+    assert "Drawings too" in told.stdout and "torn" not in told.stdout
+    assert "torn.toml is not offered. torn.toml is not a recipe" in told.stderr
 
 
 def test_steps_say_range_default_and_help_as_json():
@@ -80,15 +91,20 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path):
     assert "Choose another folder" in said
 
 
-def test_the_doctor_finds_a_damaged_blob(tmp_path):
+def test_the_doctor_finds_a_damaged_blob_and_repairs_it(tmp_path):
     made = json.loads(call("step", "collect.import_images", "--source", "digits", "--home", tmp_path).stdout)
     digest = made["outputs"]["images"].partition(":")[2]
     blob = next(tmp_path.rglob(f"blobs/*/{digest}"))
+    whole = blob.read_bytes()
     blob.write_bytes(b"rubbish")
-    said = call("doctor", "--json", "--home", tmp_path, code=1).stdout
-    (blobs,) = [check for check in json.loads(said) if check["name"] == "blobs"]
-    assert blobs["state"] == "bad"
-    assert digest in blobs["advice"]
+    found = json.loads(call("doctor", "--json", "--home", tmp_path, code=1).stdout)
+    (files,) = [check for check in found if check["name"] == "files"]
+    assert files["state"] == "bad" and "doctor --repair" in files["advice"]
+    (blob_check,) = [check for check in found if check["name"] == "blob"]
+    assert digest in blob_check["finding"]
+    repaired = json.loads(call("doctor", "--repair", "--json", "--home", tmp_path).stdout)
+    assert next(check for check in repaired if check["name"] == "files")["state"] == "ok"
+    assert blob.read_bytes() == whole
 
 
 def test_the_rate_rests_on_the_last_half_minute():

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as parquet
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,3 +87,16 @@ def test_the_export_loads_where_people_load_datasets(finished, monkeypatch):
     refused = synthstudio("export", folder / "no", "--home", folder / "home", "--classifier", "both")
     assert refused.returncode != 0
     assert "Choose one of real_and_synthetic" in refused.stderr
+
+
+def test_no_column_of_an_export_is_empty_throughout_unless_the_card_says_when_it_is(finished):
+    folder, *_ = finished
+    target = folder / "export-with-columns"
+    assert synthstudio("export", target, "--home", folder / "home").returncode == 0
+    rows = [row for file in target.glob("*/metadata.parquet") for row in parquet.read_table(file).to_pylist()]
+    empty = {name for name in rows[0] if all(row[name] is None for row in rows)}
+    assert empty == {"parent_id", "review_reason", "reviewed_by", "reviewed_utc"}
+    said = (target / "README.md").read_text().partition("## Empty cells")[2].partition("\n## ")[0]
+    assert all(f"`{name}`" in said for name in rows[0] if any(row[name] is None for row in rows))
+    drawn = {(row["negative_prompt"], row["domain_prompt"], row["t0"]) for row in rows if row["source"] == "synthetic"}
+    assert drawn == {("", "", 1.0)}

@@ -6,7 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from synthstudio.engine import diffusion, lora_state
+from synthstudio.engine import diffusion
+from synthstudio.engine.adapters import files, merging
 from synthstudio.engine.diffusion import Request, Settings
 from synthstudio.errors import BadInput, UnsafeInput
 from tests.engine.drawing import QUICK, furthest, loaded, picture, trained, values
@@ -29,14 +30,14 @@ def velocity(tiny_sd2):
 
 @pytest.fixture
 def plain(epsilon):
-    lora_state.use_adapter(epsilon, None, None, 1.0)
+    merging.use_adapter(epsilon, None, None, 1.0)
     return epsilon
 
 
 @pytest.fixture(params=["epsilon", "velocity"])
 def either(request):
     backbone = request.getfixturevalue(request.param)
-    lora_state.use_adapter(backbone, None, None, 1.0)
+    merging.use_adapter(backbone, None, None, 1.0)
     return backbone
 
 
@@ -78,7 +79,7 @@ def test_the_plain_pipeline_reads_our_adapter(either, tmp_path, targets, scale):
     trained(either, tmp_path, replace(QUICK, targets=targets, steps=12))
     frozen = diffusion.sample(either, [CAT], SHORT)
     file = tmp_path / "weights.safetensors"
-    lora_state.use_adapter(either, "x", lora_state.read_adapter(file), scale)
+    merging.use_adapter(either, "x", files.read_adapter(file), scale)
     ours = diffusion.sample(either, [CAT], SHORT)
     pipe = pipeline_with(either.folder, "dpm++")
     pipe.load_lora_weights(tmp_path, weight_name=file.name, adapter_name="digits")
@@ -91,26 +92,26 @@ def test_the_plain_pipeline_reads_our_adapter(either, tmp_path, targets, scale):
 def test_taking_an_adapter_out_restores_every_bit(plain, tmp_path):
     before = diffusion.sample(plain, [CAT], SHORT)
     trained(plain, tmp_path)
-    adapter = lora_state.read_adapter(tmp_path / "weights.safetensors")
-    lora_state.use_adapter(plain, "one", adapter, 1.0)
-    lora_state.use_adapter(plain, "two", adapter, 0.5)
-    lora_state.use_adapter(plain, None, None, 1.0)
+    adapter = files.read_adapter(tmp_path / "weights.safetensors")
+    merging.use_adapter(plain, "one", adapter, 1.0)
+    merging.use_adapter(plain, "two", adapter, 0.5)
+    merging.use_adapter(plain, None, None, 1.0)
     assert diffusion.sample(plain, [CAT], SHORT) == before
 
 
 def test_an_adapter_of_another_backbone_is_refused(plain, tmp_path):
     pair = (torch.zeros(4, 9), torch.zeros(9, 4))
     with pytest.raises(BadInput, match="trained on another"):
-        lora_state.use_adapter(plain, "x", lora_state.Adapter({"unet.no.such.layer": pair}, 1.0), 1.0)
+        merging.use_adapter(plain, "x", files.LowRankAdapter({"unet.no.such.layer": pair}, 1.0), 1.0)
     name = next(iter(plain.adapter_layers("attention", False)))
     with pytest.raises(BadInput, match="trained on another"):
-        lora_state.use_adapter(plain, "x", lora_state.Adapter({name: pair}, 1.0), 1.0)
+        merging.use_adapter(plain, "x", files.LowRankAdapter({name: pair}, 1.0), 1.0)
 
 
 def test_a_pickle_is_no_adapter(tmp_path):
     torch.save({"weights": torch.zeros(3)}, tmp_path / "weights.safetensors")
     with pytest.raises(UnsafeInput, match="not a safetensors file"):
-        lora_state.read_adapter(tmp_path / "weights.safetensors")
+        files.read_adapter(tmp_path / "weights.safetensors")
 
 
 def test_neighbours_change_nothing_but_rounding(plain):

@@ -75,3 +75,21 @@ class Imported:
         self.pool = self.work.workspace.image_set(self.outputs["images"])
         assert not list(self.work.workspace.root.rglob("*.part"))
         assert all(self.work.workspace.has(member.image) for member in self.pool)
+
+
+def tiff_chain(pages: int) -> bytes:
+    """A TIFF of one pixel whose directory is repeated: a few bytes a page."""
+    out = bytearray(b"II*\0" + struct.pack("<I", 10) + b"\x80\0")
+    tags = [(256, 3, 1, 1), (257, 3, 1, 1), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8),
+            (277, 3, 1, 1), (278, 3, 1, 1), (279, 4, 1, 1)]  # fmt: skip
+    for page in range(pages):
+        out += struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+        out += struct.pack("<I", len(out) + 4 if page < pages - 1 else 0)
+    return bytes(out)
+
+
+def jpeg_of_scans(count: int) -> bytes:
+    """A progressive JPEG whose last scan comes again and again."""
+    whole = saved(photo(), "JPEG", progressive=True)
+    last = whole[whole.rindex(b"\xff\xda") : -2]
+    return whole[:-2] + last * count + whole[-2:]

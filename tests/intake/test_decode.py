@@ -6,10 +6,10 @@ import warnings
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from synthstudio.intake.decode import Refusal, decode
-from tests.intake.nasty import bomb_png, good, photo, saved
+from tests.intake.nasty import bomb_png, good, jpeg_of_scans, photo, saved, tiff_chain
 
 
 def shown(data, **limits):
@@ -73,7 +73,7 @@ def test_an_animation_gives_its_first_frame_and_says_so():
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
     for kind in ("GIF", "WEBP", "PNG"):
         found = decode(saved(frames[0], kind, save_all=True, append_images=frames[1:]))
-        assert found.remark == "has 3 frames; only the first is used"
+        assert found.remark == "has several frames; only the first is used"
         assert Image.open(io.BytesIO(found.png)).getpixel((4, 4))[0] > 200
 
 
@@ -103,7 +103,8 @@ def test_metadata_is_dropped():
         (bomb_png(9_000, 9_000), "81 million pixels; the limit is 50 million: make it smaller, or raise max_pixels"),
         (bomb_png(200_000, 200_000), "million pixels"),
         (b"PK\x03\x04" + b"\0" * 50, "zip archive; unpack it"),
-        (b"\0\0\0\x18ftypheic" + b"\0" * 50, "HEIC photo; save it as JPEG"),
+        (b"\0\0\0\x18ftypheic" + b"\0" * 50, "damaged HEIC photo; copy it again, or save it as JPEG"),
+        (b"\0\0\0\x1cftypavif" + b"\0" * 50, "AVIF image; save it as JPEG"),
         (b"%PDF-1.7", "PDF"),
         (b"<svg xmlns='x'/>", "SVG"),
         (b"<html><script>alert(1)</script>", "not a picture"),
@@ -138,3 +139,18 @@ def test_silence_about_warnings_ends_with_decoding():
     decode(good())
     with pytest.warns(UserWarning, match="still heard"):
         warnings.warn("still heard", stacklevel=1)
+
+
+def test_a_long_chain_of_pages_is_not_walked(monkeypatch):
+    read = []
+    load = TiffImagePlugin.ImageFileDirectory_v2.load
+    monkeypatch.setattr(TiffImagePlugin.ImageFileDirectory_v2, "load", lambda *at: read.append(1) or load(*at))
+    found = decode(tiff_chain(2000))
+    assert (found.width, found.remark) == (1, "has several frames; only the first is used")
+    assert len(read) < 20
+
+
+def test_a_jpeg_of_very_many_scans_is_refused_before_it_is_decoded():
+    assert decode(jpeg_of_scans(20)).width == 40
+    with pytest.raises(Refusal, match="more than 100 scans"):
+        decode(jpeg_of_scans(200))

@@ -1,12 +1,15 @@
 """Small real Steps for the tests of jobs: they count, sleep, fail and paint, and need no model."""
 
 import io
+import os
+import resource
 import time
 from collections.abc import Iterator
 from typing import ClassVar
 
 from PIL import Image as Picture
 
+from synthstudio import weightfile
 from synthstudio.artifacts import Image, ImageSet, Member
 from synthstudio.events import Event, Made, Output, Progress
 from synthstudio.step import Step
@@ -63,6 +66,18 @@ class Count(Step):
         yield Output(name="document", value=work.workspace.put_document("report", {"start": start, "to": self.to}))
 
 
+class Tell(Step):
+    """Tells what of the environment reached the worker."""
+
+    kind: ClassVar[str] = "test.tell"
+
+    nonce: int = 0
+
+    def run(self, work: Work) -> Iterator[Event]:
+        """Say the names and the values."""
+        yield Output(name="document", value=work.workspace.put_document("report", dict(os.environ)))
+
+
 class Silent(Step):
     """Ends without saying an output."""
 
@@ -71,3 +86,52 @@ class Silent(Step):
     def run(self, work: Work) -> Iterator[Event]:
         """Say progress only."""
         yield Progress(done=1, total=1, unit="steps")
+
+
+class Hungry(Step):
+    """Asks for more memory than its worker may hold."""
+
+    kind: ClassVar[str] = "test.hungry"
+    memory_bytes: ClassVar[int | None] = 1 << 30
+
+    def run(self, work: Work) -> Iterator[Event]:
+        """Take what the limit forbids."""
+        bytearray(1 << 30)
+        yield Output(name="document", value=work.workspace.put_document("report", {}))
+
+
+class Learn(Step):
+    """Writes a weight file and the document that names it, without learning anything."""
+
+    kind: ClassVar[str] = "test.learn"
+
+    size: int = 5000
+
+    def run(self, work: Work) -> Iterator[Event]:
+        """The same bytes each time."""
+        file = work.scratch / "learned.safetensors"
+        weightfile.write(file, {"w": ("U8", (self.size,), bytes(i % 251 for i in range(self.size)))}, {})
+        digest = work.workspace.put_weights(file)
+        yield Output(name="adapter", value=work.workspace.put_document("adapter", {"weights": {"*": digest}}))
+
+
+class Fail(Step):
+    """Fails the way a library does when the machine has no more of something."""
+
+    kind: ClassVar[str] = "test.fail"
+
+    how: str
+
+    def run(self, work: Work) -> Iterator[Event]:
+        """Raise for real where the machine allows it."""
+        yield Progress(done=0, total=1, unit="steps")
+        if self.how == "limit":
+            resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+            bytearray(4 << 30)
+        elif self.how == "torch":
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory")
+        elif self.how == "disk":
+            raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+        elif self.how == "file":
+            with open("/dev/full", "wb") as file:
+                file.write(bytes(1 << 16))

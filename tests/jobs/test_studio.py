@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -9,9 +10,10 @@ from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import BadInput, CatalogBusy, Leak
 from synthstudio.jobs import Studio
 from synthstudio.jobs.launchers import ProcessLauncher
+from synthstudio.jobs.request import Holder
 from synthstudio.jobs.studio import ask_to_stop
 from tests.jobs.conftest import tick_until
-from tests.jobs.counting import Count, Paint, Silent
+from tests.jobs.counting import Count, Hungry, Paint, Silent
 
 
 def made(studio, run_id):
@@ -82,6 +84,27 @@ def test_a_new_owner_finds_a_running_worker_again(studio, tmp_path):
         assert second.catalog.runs.get(run_id).attempt == 1
         assert second.catalog.runs.get(run_id).pid == pid
         assert len(made(second, run_id)) == 20
+
+
+def test_a_worker_whose_owner_died_before_writing_it_down_is_found_again(studio):
+    run_id, _ = studio.submit(Paint(images=20, seconds_each=0.05))
+    folder = studio.workspace.run_folder(run_id)
+    pid, started = studio.launcher.launch(folder, computes=True)
+    while Holder.read(folder) is None:
+        time.sleep(0.02)
+    studio.catalog.runs.launched(run_id, "cpu", 2**22 + 1, 1.0)  # the next owner's worker, which ended at the lock
+    assert studio.wait(run_id).state == "done"
+    ended = studio.catalog.runs.get(run_id)
+    assert (ended.pid, ended.attempt) == (pid, 1)
+    assert ended.pid_started == pytest.approx(started, abs=1.0)
+    assert len(made(studio, run_id)) == 20
+
+
+def test_a_second_worker_waits_for_the_first_to_end(studio):
+    run_id, _ = studio.submit(Paint(images=10, seconds_each=0.05))
+    studio.launcher.launch(studio.workspace.run_folder(run_id), computes=True)
+    assert studio.wait(run_id).state == "done", "the queued run was started a second time"
+    assert len(made(studio, run_id)) == 10
 
 
 def test_a_failure_is_told_with_its_cause(studio):
@@ -189,3 +212,10 @@ def test_a_tick_while_a_worker_is_silent_asks_nothing_and_still_sees_it_die(stud
     assert asked == []
     os.kill(studio.catalog.runs.get(run_id).pid, signal.SIGKILL)
     tick_until(studio, lambda: studio.catalog.runs.get(run_id).state == "lost")
+
+
+def test_a_worker_holds_no_more_memory_than_its_step_allows_and_says_so(studio):
+    run_id, _ = studio.submit(Hungry())
+    ended = studio.wait(run_id)
+    assert ended.state == "failed"
+    assert "Memory ran out" in ended.error

@@ -1,3 +1,6 @@
+import json
+from typing import get_args
+
 import pytest
 from PIL import Image
 
@@ -5,10 +8,13 @@ from synthstudio import models, weightfile
 from synthstudio.artifacts import ImageSet
 from synthstudio.errors import BadInput
 from synthstudio.events import Made, Measured, Note, Output, Progress
-from synthstudio.step import build
+from synthstudio.step import build, from_json
 from synthstudio.steps.adapt import previews
+from synthstudio.terms import LOW_RANK_METHODS, METHODS, Method
 from tests.steps.kit import fresh, outputs, stored
 
+LORA_FILE = "pytorch_lora_weights.safetensors"
+FOLDER_OF_PEFT = ("adapter_config.json", "adapter_model.safetensors")
 QUICK = {"rank": 4, "alpha": 4, "training_steps": 6, "warmup_steps": 1, "learning_rate": 0.02, "batch_size": 2}
 
 
@@ -197,3 +203,49 @@ def test_pictures_that_cannot_be_drawn_are_a_warning_not_the_end(work, request_,
     assert [event.text for event in events if isinstance(event, Note) and "while training" in event.text] == [
         "No samples while training: out of memory"
     ]
+
+
+def test_what_was_stored_before_there_were_kinds_is_the_lora_it_was(work, request_):
+    old = {"kind": "adapt.lora", "version": 1, "fields": build("adapt.lora", request_).fields}
+    del old["fields"]["method"]
+    assert from_json(json.dumps(old)) == build("adapt.lora", request_)
+    adapter, _ = adapted(work, request_)
+    assert "method" not in adapter  # so a LoRA made now has the digest that version 1 gave it
+
+
+@pytest.mark.parametrize("method", ["dora", "lokr", "oft"])
+def test_an_adapter_of_any_kind_is_sampled_and_exported_for_the_tools_of_its_kind(work, request_, method):
+    step = build("adapt.lora", {**request_, "method": method})
+    running = step.run(work)
+    for _ in range(4):
+        next(running)
+    running.close()
+    named, _ = outputs(step, work)
+    assert outputs(step, fresh(work))[0] == named
+    fields = {"backbone": request_["backbone"], "labels": ["red"], "images_per_class": 1, "inference_steps": 2}
+
+    def sample(**more):
+        events = outputs(build("sample.text", {**fields, "adapter": named["adapter"], **more}), fresh(work))[1]
+        return [event.image.digest for event in events if isinstance(event, Made)]
+
+    assert sample() == sample() != sample(adapter_scale=0)
+    told, _ = outputs(build("export.adapter", {"adapter": named["adapter"], "name": "mine"}), work)
+    folder = work.workspace.root / told["folder"]
+    files = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+    parts = [f"{part}/{file}" for part in ("text_encoder", "unet") for file in FOLDER_OF_PEFT]
+    assert files == ["README.md", *([LORA_FILE] if method == "dora" else parts)]
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    loads = "load_lora_weights" if method == "dora" else 'PeftModel.from_pretrained(pipe.unet, "this-folder/unet")'
+    assert loads in card and METHODS[method] in card
+
+
+def test_a_block_of_one_cannot_be_rotated(request_):
+    with pytest.raises(BadInput, match="rank of at least 2"):
+        build("adapt.lora", {**request_, "method": "oft", "rank": 1})
+
+
+def test_the_kinds_of_the_form_are_those_of_the_engine():
+    from synthstudio.engine.adapters.kinds import KINDS
+
+    assert set(METHODS) == set(KINDS) == set(get_args(get_args(Method)[0]))
+    assert {name for name, kind in KINDS.items() if kind.low_rank} == LOW_RANK_METHODS

@@ -106,3 +106,18 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(work, request_, monkey
     assert list(work.scratch.iterdir()) == [] and list(work.workspace.weights.iterdir()) == []
     monkeypatch.undo()
     assert experts(work, request_)
+
+
+@pytest.mark.parametrize(("pace", "moves"), [(0.0, False), (1e-3, True)])
+def test_how_fast_the_rate_of_the_student_is_learned_is_asked_for(work, request_, pace, moves):
+    taught = experts(work, request_)
+    asked = {
+        **MATCH,
+        "images": request_["images"],
+        "experts": taught,
+        "rate_of_student_rate": pace,
+        "student_rate": 0.02,
+    }
+    _, events = outputs(build("distil.match", asked), work)
+    (learned,) = {event.image.made["student_rate"] for event in events if isinstance(event, Made)}
+    assert (learned != pytest.approx(0.02)) == moves

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 
@@ -5,7 +7,7 @@ from synthstudio import models
 from synthstudio.engine.distil import generators
 from synthstudio.errors import BadInput, Damaged, UnsafeInput
 from synthstudio.events import Made, Measured, Note, Output, Progress
-from synthstudio.step import build
+from synthstudio.step import build, from_json
 from synthstudio.steps.distil.preparing import PREVIEW
 from tests.steps.kit import fresh, outputs, stored
 
@@ -144,7 +146,9 @@ def test_a_set_of_one_class_is_refused(work, request_):
         ({"method": "mtt"}, r"run distil\.experts"),
         ({"initialisation": "mean_latent"}, "class_mean"),
         ({"parameterisation": "generator", "backbone": f"mine@{'a' * 64}"}, "from noise"),
-        ({"method": "dc", "encoder": f"clip@{'a' * 64}"}, "only dm"),
+        ({"method": "dc", "encoder": f"clip@{'a' * 64}"}, "Only dm"),
+        ({"method": "dm", "network_rate": 0.02}, "Only dc teaches networks between updates"),
+        ({"method": "dc", "rate_of_student_rate": 1e-6}, "Only mtt learns a student's rate"),
         ({"operations": ["spin"]}, "operations"),
         ({"method": "dd"}, "choose one of dc, dm, mtt"),
     ],
@@ -161,6 +165,20 @@ def test_published_rates_stand_where_published_sgd_is_asked_for(request_):
     }
     assert rates == {"dm": 1.0, "dc": 0.1}
     assert build("distil.match", {**request_, "learning_rate": 0.5}).rate == 0.5
+
+
+def test_the_rate_of_the_networks_of_dc_is_asked_for(work, request_):
+    asked = {**request_, "method": "dc", "outer_loops": 3, "iterations": 3}
+    sets = [outputs(build("distil.match", {**asked, **more}), work)[0]["images"]
+            for more in ({}, {"network_rate": 0.01}, {"network_rate": 0.5})]  # fmt: skip
+    assert sets[0] == sets[1] != sets[2]
+
+
+def test_a_request_of_before_the_rates_were_fields_is_read_with_the_published_ones(request_):
+    now = build("distil.match", {**request_, "method": "dc"})
+    fields = {name: value for name, value in now.fields.items() if not name.endswith(("network_rate", "student_rate"))}
+    fields["student_rate"] = now.student_rate
+    assert from_json(json.dumps({"kind": "distil.match", "version": 1, "fields": fields})) == now
 
 
 def test_a_frozen_encoder_may_look_and_is_named(work, request_):

@@ -1,11 +1,14 @@
 import io
 
+import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_sample_images
 
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import BadInput, Leak
 from synthstudio.events import Measured
+from synthstudio.fingerprint import fingerprint, near_duplicates
 from synthstudio.step import build
 from synthstudio.steps.evaluate.report import FoldAnswers, difference, sentence
 from synthstudio.steps.evaluate.report import build as report_of
@@ -74,7 +77,7 @@ def test_folds_give_a_mean_with_an_interval(work, clip):
     assert [fold["fold"] for fold in report["folds"]] == [0, 1, 2]
     low, high = report["interval95"]["zero_shot"]
     assert low <= report["mean"]["zero_shot"] <= high
-    assert report["difference"]["method"] == "t" and report["difference"]["folds"] == 3
+    assert report["difference"]["over"] == "test images and draws of shots" and report["n"] == 54
     assert report["sentence"].startswith("Synthetic images ") and "n = 54 test images, 3 folds" in report["sentence"]
 
 
@@ -112,14 +115,41 @@ def test_a_copy_of_a_test_image_stored_another_way_is_refused(work, clip, part):
         compare(work, clip, [stored(work, "test", LABELS, range(20, 24), size=96)], **arms)
 
 
+def test_a_test_photo_that_was_cropped_is_refused_though_its_fingerprint_differs(work, clip):
+    photos = [Image.fromarray(photo[:360, x : x + 200]) for photo in load_sample_images().images for x in (0, 220, 440)]
+    cut = [photo.crop((18, 0, 200, 324)) for photo in photos]
+    assert not near_duplicates([fingerprint(as_png(cut[1]))], [fingerprint(as_png(photos[1]))])
+    stored_as = [work.workspace.put(as_png(photo)) for photo in photos]
+    test = ImageSet.of("test", [Member(LABELS[n % 3], one) for n, one in enumerate(stored_as)])
+    members = list(work.workspace.image_set(stored(work, "set", LABELS, range(2), size=96)))
+    planted = ImageSet.of("set", [*members, Member("red", work.workspace.put(as_png(cut[1])))])
+    arms = {"real_only": [probe(work, clip, real=work.workspace.put_set(planted))]}
+    with pytest.raises(Leak, match="1 test image is also among the training images, or nearly the same"):
+        compare(work, clip, [work.workspace.put_set(test)], **arms)
+
+
+def as_png(image):
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def test_a_comparison_says_who_looked_for_leaks(work, clip):
+    test = stored(work, "test", LABELS, range(20, 22))
+    trained = probe(work, clip, real=stored(work, "set", LABELS, range(6)))
+    step = build("evaluate.compare", {"encoder": encoder_ref(work, clip), "tests": [test], "real_only": [trained]})
+    said = " ".join(event.text for event in outputs(step, work)[1] if event.event == "note")
+    assert "6 test images compared with 18 real and 0 synthetic training images by fingerprint and by the eye" in said
+
+
 def test_unequal_folds_other_encoders_and_empty_tests_are_refused(work, clip, tmp_path):
     test = stored(work, "test", LABELS, range(20, 22))
     one = probe(work, clip, real=stored(work, "set", LABELS, range(6)))
-    with pytest.raises(BadInput, match="names 1 classifiers for 2 test sets"):
+    with pytest.raises(BadInput, match="names 1 for 2 test sets"):
         compare(work, clip, [test, test], real_only=[one])
     with pytest.raises(BadInput, match="Compare classifiers of one encoder"):
         compare(work, make_clip(tmp_path / "other", "vit", seed=5), [test], real_only=[one])
-    with pytest.raises(BadInput, match="test set of fold 0 is empty"):
+    with pytest.raises(BadInput, match="test set of fold 1 is empty"):
         compare(work, clip, [stored(work, "test", [], [])], real_only=[one])
 
 
@@ -134,18 +164,73 @@ def answers(before, after, fold=0):
 @pytest.mark.parametrize(("before", "after", "verdict"), [(10, 16, "raised"), (16, 10, "lowered"), (12, 12, "did not")])
 def test_the_sentence_says_only_what_the_interval_says(before, after, verdict):
     said = sentence(difference([answers(before, after)]))
-    assert said.startswith(f"Synthetic images {verdict}") and "bootstrap over test images" in said
+    assert said.startswith(f"Synthetic images {verdict}") and "over test images, n = 20 test images, 1 fold" in said
 
 
 def test_a_gain_that_varies_over_folds_is_no_proof():
     found = difference([answers(10, 19, 0), answers(10, 10, 1), answers(10, 12, 2)])
-    assert found["bootstrap"][0] > 0 and found["method"] == "t" and found["low"] < 0
+    assert found["images"][0] > 0 and found["low"] < 0
     assert "did not measurably change" in sentence(found)
 
 
-def test_two_folds_are_answered_by_the_bootstrap_and_show_both():
-    found = report_of([answers(10, 14, 0), answers(10, 15, 1)], ["a", "b"])["difference"]
-    assert found["method"] == "bootstrap" and found["t"] is not None and found["value"] == pytest.approx(0.225)
+def test_a_photo_asked_in_every_fold_is_one_photo():
+    report = report_of([answers(10, 14), answers(10, 15), answers(11, 15)], ["a", "b"])
+    assert report["n"] == report["difference"]["n"] == report["per_class"]["real_only"]["a"]["n"] == 20
+    assert "n = 20 test images, 3 folds" in report["sentence"]
+
+
+def test_folds_with_the_same_shots_are_one_draw_and_it_is_said():
+    """24 of 30 right before and 25 after, again and again: no more is known than from one fold."""
+    once = FoldAnswers(tuple(map(str, range(30))), ("a",) * 30,
+                       {arm: tuple("a" if n < right else "b" for n in range(30))
+                        for arm, right in (("real_only", 24), ("real_and_synthetic", 25))}, drawn="set:1")  # fmt: skip
+    one, three = difference([once]), difference([once] * 3)
+    assert (three["low"], three["high"], three["n"], three["draws"]) == (one["low"], one["high"], 30, 1)
+    assert "did not measurably change" in sentence(three) and "3 folds with one set of shots" in sentence(three)
+
+
+def test_the_draws_of_a_comparison_are_told_apart_by_the_real_photos(work, clip):
+    tests = [stored(work, "test", LABELS, range(20, 26))] * 3
+    first, second = (probe(work, clip, real=stored(work, "set", LABELS, range(n, n + 6))) for n in (0, 8))
+    report, _ = compare(work, clip, tests, real_only=[first, second, first])
+    assert report["draws"] == 2 and report["n"] == 18
+
+
+def test_zero_shot_answers_that_never_vary_still_have_an_interval(work, clip):
+    tests = [stored(work, "test", LABELS, range(20, 26))] * 3
+    report, _ = compare(work, clip, tests, **arms_of(work, clip, 3))
+    low, high = report["interval95"]["zero_shot"]
+    assert high - low > 0.1
+
+
+def test_useless_images_are_said_not_to_help_and_perfect_ones_to_help():
+    """Synthetic images with wrong labels, and real photos posing as synthetic, as a probe on features."""
+    useless, perfect = (difference([studied(fold, kind) for fold in range(6)]) for kind in ("useless", "perfect"))
+    assert not sentence(useless).startswith("Synthetic images raised") and useless["high"] < 0.05
+    assert sentence(perfect).startswith("Synthetic images raised") and perfect["high"] - perfect["low"] < 0.3
+
+
+def studied(fold, kind, classes=4, shots=2, tested=200, more=40):
+    """A fold of a study: the features of photos are normal around the mean of their class; a probe for each arm."""
+    from sklearn.linear_model import LogisticRegression
+
+    means = np.random.default_rng(0).normal(0, 1.1, (classes, 16))
+    random, asked = np.random.default_rng(10 + fold), np.random.default_rng(5)
+
+    def photos(count, source):
+        truth = np.repeat(np.arange(classes), count)
+        return means[truth] + source.normal(0, 1.5, (len(truth), 16)), truth
+
+    real, labels = photos(shots, random)
+    synthetic, named = photos(more, random)
+    if kind == "useless":
+        named = random.permutation(named)
+    questions, truth = photos(tested // classes, asked)
+    given = {}
+    both = (np.vstack([real, synthetic]), np.hstack([labels, named]))
+    for arm, (x, y) in {"real_only": (real, labels), "real_and_synthetic": both}.items():
+        given[arm] = tuple(map(str, LogisticRegression(max_iter=500).fit(x, y).predict(questions)))
+    return FoldAnswers(tuple(map(str, range(len(truth)))), tuple(map(str, truth)), given, drawn=str(fold))
 
 
 def test_a_chance_likeness_is_left_out_for_every_arm(work, clip):

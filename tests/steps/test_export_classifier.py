@@ -8,15 +8,22 @@ import numpy as np
 import pytest
 
 from synthstudio.step import build
+from tests.engine.tiny_timm import make_timm
 from tests.steps.kit import LABELS, encoder_ref, outputs, stored
 
 ASK = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-import classify
+import importlib
+classify = importlib.import_module(sys.argv[2])
 assert "synthstudio" not in sys.modules
-print(json.dumps([classify.classify(path) for path in sys.argv[2:]]))
+print(json.dumps([classify.classify(path) for path in sys.argv[3:]]))
 """
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    return make_timm(tmp_path_factory.mktemp("eye") / "network", "test_efficientnet")
 
 
 def trained(work, clip, kind):
@@ -24,15 +31,25 @@ def trained(work, clip, kind):
     if kind == "train.classifier":
         fields |= {"training_steps": 20, "batch_size": 9, "learning_rate": 0.01, "rank": 4, "alpha": 8,
                    "warmup_steps": 2, "targets": "all", "augmentation": "none"}  # fmt: skip
+    if kind == "train.finetune":
+        fields |= {"training_steps": 3, "batch_size": 6, "learning_rate": 1e-5, "augmentation": "none"}
     return outputs(build(kind, fields), work)[0]["classifier"]
 
 
-@pytest.mark.parametrize("kind", ["train.classifier", "train.linear_probe"])
-def test_the_program_in_the_folder_gives_the_probabilities_we_give(work, clip, tmp_path, kind):
+@pytest.mark.parametrize(
+    ("eye", "kind"),
+    [
+        ("clip", "train.classifier"),
+        ("clip", "train.linear_probe"),
+        ("network", "train.linear_probe"),
+        ("network", "train.finetune"),
+    ],
+)
+def test_both_programs_in_the_folder_give_the_probabilities_we_give(work, request, tmp_path, eye, kind):
     from synthstudio.engine import classifier
     from synthstudio.steps import encoding
 
-    made = trained(work, clip, kind)
+    made = trained(work, request.getfixturevalue(eye), kind)
     folder = work.workspace.root / outputs(build("export.classifier", {"classifier": made}), work)[0]["folder"]
     document = work.workspace.document(made)
     model = encoding.encoder(work, document["encoder"])
@@ -43,10 +60,13 @@ def test_the_program_in_the_folder_gives_the_probabilities_we_give(work, clip, t
     photos = [tmp_path / f"{number}.png" for number in range(len(digests))]
     for photo, digest in zip(photos, digests, strict=True):
         photo.write_bytes(work.workspace.get(digest))
-    said = subprocess.run([sys.executable, "-I", "-c", ASK, folder, *photos], capture_output=True, check=True)
-    theirs = [[answer[label] for label in fitted.labels] for answer in json.loads(said.stdout)]
-    np.testing.assert_allclose(theirs, ours, atol=2e-3)  # our pixels are rounded to bytes before the tower
-    assert len({max(answer, key=answer.get) for answer in json.loads(said.stdout)}) > 1
+    for program in ("classify", "classify_onnx"):
+        said = subprocess.run(
+            [sys.executable, "-I", "-c", ASK, folder, program, *photos], capture_output=True, check=True
+        )
+        theirs = [[answer[label] for label in fitted.labels] for answer in json.loads(said.stdout)]
+        np.testing.assert_allclose(theirs, ours, atol=2e-3)  # our pixels are rounded to bytes before the tower
+        assert len({max(answer, key=answer.get) for answer in json.loads(said.stdout)}) > 1
 
 
 def test_the_card_says_what_it_was_trained_on_how_to_ask_it_and_whose_terms_bind_it(work, clip):

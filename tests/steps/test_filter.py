@@ -70,6 +70,25 @@ def test_a_thin_class_is_filled_with_its_best_and_that_is_said(work, made):
     assert "'red' kept 0; its 3 best by agreement were added to reach 3." in notes(events)
 
 
+def test_what_another_filter_refused_does_not_come_back_to_fill_a_class(work, made):
+    copies = {"rule": "at_most", "scorer": "nearness", "value": 0.75}  # red 0.1 and 0.2 are refused as copies
+    counts, events = kept(work, made, filters=[AT_LEAST, copies], minimum_per_class=3)
+    assert counts == {"red": 2, "blue": 4}
+    assert "'red' has 2 images, fewer than the 3 asked for" in notes(events)
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(1, {"red": 0, "blue": 4}), (1.4, {"red": 0, "blue": 3})])
+def test_above_chance_asks_more_of_two_classes_than_of_ten(work, made, factor, expected):
+    above = {"rule": "above_chance", "scorer": "agreement", "factor": factor}
+    assert kept(work, made, filters=[above])[0] == expected
+    ten = [Member(f"{n}", work.workspace.put(coloured("red", 50 + n))) for n in range(10)]
+    scores = [scored(work, "agreement", [(m.image, n / 50) for n, m in enumerate(ten)])]
+    said, _ = outputs(FilterImages(images=work.workspace.put_set(ImageSet.of("set", ten)), scores=scores,
+                                   filters=[above]), work)  # fmt: skip
+    chosen = {m.label for m in work.workspace.image_set(said["images"])}
+    assert chosen == {f"{n}" for n in range(10) if n / 50 >= factor / 10}
+
+
 def test_best_means_lowest_for_an_upper_limit(work, made):
     said, _ = outputs(
         FilterImages(**made, filters=[{"rule": "at_most", "scorer": "nearness", "value": 0}], minimum_per_class=1), work

@@ -30,7 +30,7 @@ def parquet(path, rows, names=None):
 def test_a_folder_of_classes_becomes_a_pool(tmp_path):
     found = Imported(tmp_path, tree(tmp_path / "pets", PETS))
     assert found.counts == {"cat": 2, "dog": 2} and found.outputs["labels"] == ["cat", "dog"]
-    assert found.refused == {} and found.notes == ["4 images in 2 classes."]
+    assert found.refused == {} and found.notes[-1] == "4 images in 2 classes."
     assert [image.made["name"] for image in found.made] == sorted(PETS)
 
 
@@ -178,15 +178,15 @@ def test_capitals_keep_classes_apart_and_are_said(tmp_path):
     path = zipped(tmp_path / "pets.zip", {"Cat/1.png": good(1), "cat/2.png": good(2)})
     found = Imported(tmp_path, path)
     assert found.counts == {"Cat": 1, "cat": 1}
-    assert "'Cat', 'cat' differ only in capitals and stay apart. Rename one if they are the same." in found.notes
+    assert any("“Cat”, “cat”. They differ only in capitals and stay apart. Rename one" in note for note in found.notes)
 
 
 def test_thin_and_empty_classes_are_said(tmp_path):
     pets = tree(tmp_path / "pets", PETS | {"cow/1.png": good(8), "fish/1.png": b""})
     (pets / "bird").mkdir()
     notes = " ".join(Imported(tmp_path, pets).notes)
-    assert "Only one image in 'cow': it can be learned from but not tested" in notes
-    assert "No usable image in 'bird', 'fish': the class is left out" in notes
+    assert "Only one photo in “cow”: it can be learned from but not tested" in notes
+    assert "No usable photo in “bird”, “fish”: the class is left out" in notes
 
 
 def test_the_same_picture_in_two_classes_belongs_to_neither(tmp_path):
@@ -212,7 +212,7 @@ def test_parquet_in_the_forms_people_have(tmp_path):
     hub = [{"image": {"bytes": good(n), "path": f"{n}.jpg"}, "label": n % 2} for n in range(4)]
     found = Imported(tmp_path / "b", parquet(tmp_path / "hub.parquet", hub, names=["a/b", "dog", "nobody"]))
     assert found.counts == {"a/b": 2, "dog": 2} and found.made[0].made["name"] == "0.jpg (row 1)"
-    assert any("'nobody'" in note for note in found.notes)
+    assert any("“nobody”" in note for note in found.notes)
 
 
 def test_bad_rows_of_a_parquet_are_refused_one_by_one(tmp_path):
@@ -254,7 +254,7 @@ def test_a_resumed_import_decodes_only_what_is_missing(tmp_path):
 def test_an_animation_is_imported_with_a_remark(tmp_path):
     data = saved(photo(1), "GIF", save_all=True, append_images=[photo(2)])
     found = Imported(tmp_path, tree(tmp_path / "pets", PETS | {"cat/moving.gif": data}))
-    assert found.counts["cat"] == 3 and "cat/moving.gif has 2 frames; only the first is used." in found.notes
+    assert found.counts["cat"] == 3 and "cat/moving.gif has several frames; only the first is used." in found.notes
 
 
 def test_digits_are_imported_whole(tmp_path):
@@ -269,3 +269,36 @@ def test_digits_are_imported_whole(tmp_path):
     assert {(image.width, image.height) for image in made} == {(64, 64)} and {i.label for i in made} == set(
         "0123456789"
     )
+
+
+def test_a_table_that_unpacks_to_very_much_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "bomb.parquet"
+    pq.write_table(pa.table({"image": pa.array([bytes(8 << 20)] * 16), "label": ["a"] * 16}), path, compression="zstd")
+    assert path.stat().st_size < 5000
+    with pytest.raises(BadInput, match="like a zip bomb"):
+        Imported(tmp_path, path)
+
+
+def test_rows_that_name_one_large_value_are_given_out_one_by_one_and_within_the_limit(tmp_path):
+    large = os.urandom(1 << 20)
+    rows = [{"image": data, "label": "a"} for data in (large, large, good(1), large)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
+    found = Imported(tmp_path, tmp_path / "rows.parquet", max_file_bytes=1 << 19)
+    assert found.counts == {"a": 1}
+    assert [reason for reason in found.refused.values() if "is larger than" in reason] != []
+    assert len(found.refused) == 3
+
+
+@pytest.mark.parametrize("column", ["image", "label"])
+def test_a_column_of_lists_is_refused(tmp_path, column):
+    rows = [{"image": good(1), "label": "a"} | {column: [None] * 5}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
+    with pytest.raises(BadInput, match=f"The column {column} .* holds list"):
+        Imported(tmp_path, tmp_path / "rows.parquet")
+
+
+def test_class_names_nested_without_end_are_no_class_names(tmp_path):
+    table = pa.Table.from_pylist([{"image": good(1), "label": 0}])
+    deep = b"[" * 100_000
+    pq.write_table(table.replace_schema_metadata({"huggingface": deep}), tmp_path / "deep.parquet")
+    assert Imported(tmp_path, tmp_path / "deep.parquet").counts == {"0": 1}

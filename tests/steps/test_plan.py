@@ -2,9 +2,11 @@ import pytest
 
 import synthstudio.steps  # noqa: F401, I001  fills the table of kinds
 from synthstudio import step as steps
+from synthstudio.engine.encoders import sentence
 from synthstudio.errors import BadInput
-from synthstudio.steps.sample.plan import chunks, fill, plan
-from tests.examples import BACKBONE, SET
+from synthstudio.steps.sample.plan import chunks, plan
+from synthstudio.terms import fill
+from tests.examples import BACKBONE, EXAMPLES, SET
 
 
 def text(**fields):
@@ -84,3 +86,37 @@ def test_batches_never_mix_weights():
 
 def test_braces_in_a_class_name_stay_text():
     assert fill("a {domain} of a {label}", "{domain} {0}", "photo") == "a photo of a {domain} {0}"
+
+
+def test_a_plan_of_millions_costs_nothing_until_a_row_is_asked_for(monkeypatch):
+    seeds = []
+    monkeypatch.setattr("synthstudio.steps.sample.plan.derived_seed", lambda *given: seeds.append(given) or 7)
+    rows = plan(text(images_per_class=1_000_000))
+    assert (len(rows), rows[1_999_999].label, rows[-1].index) == (2_000_000, "dog", 1_999_999)
+    assert len(seeds) == 2
+
+
+@pytest.mark.parametrize(("images", "used"), [(1, ["ink"]), (2, ["ink", "oil"]), (9, ["ink", "oil", "lead"])])
+def test_a_plan_knows_its_prompts_without_walking_its_rows(images, used):
+    step = text(prompt="{domain} {label}", domains=["ink", "oil", "lead"], images_per_class=images)
+    assert list(plan(step).prompts()) == list(dict.fromkeys(row.prompt for row in plan(step)))
+    assert plan(step).domains_used() == used
+
+
+@pytest.mark.parametrize("prompt", [
+    "a {label:>3000000000}", "a {label!r}", "a {label.__class__}", "a {label[0]}", "{label} {}", "{label} {0}",
+    "{label} {domain:{label}}", "{label} {{x}}", "{label} {", "{label} }", "{label:}", "{ label }",
+])  # fmt: skip
+@pytest.mark.parametrize("kind", ["sample.text", "train.classifier", "adapt.lora"])
+def test_only_the_two_plain_holes_may_stand_in_a_prompt(kind, prompt):
+    with pytest.raises(BadInput, match=r"\{label\}"):
+        steps.build(kind, {**EXAMPLES[kind], "prompt": prompt})
+
+
+def test_a_stored_prompt_of_an_older_version_is_read_and_never_evaluated():
+    stored = text().to_json().replace("a photo of a {label}", "{{a}} {label:>3000000000} {label}")
+    assert plan(steps.from_json(stored))[0].prompt == "{{a}} {label:>3000000000} cat"
+
+
+def test_a_prompt_for_a_classifier_is_filled_as_one_for_sampling_is():
+    assert sentence("a {domain} of a {label}", "{0}") == "a photo of a {0}"

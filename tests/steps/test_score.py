@@ -3,10 +3,12 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_sample_images
 
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import BadInput
 from synthstudio.events import Measured, Scored
+from synthstudio.fingerprint import fingerprint, near_duplicates
 from synthstudio.step import build
 from tests.steps.kit import LABELS, coloured, encoder_ref, outputs, png, stored
 
@@ -142,6 +144,23 @@ def test_a_copy_of_a_real_image_scores_one(work, clip):
     measured = {event.name: event for event in events if isinstance(event, Measured)}
     assert measured["copies"].value == pytest.approx(2 / 3) and measured["copies"].n == 3
     assert 0 < measured["nearest_real_mean"].value <= measured["nearest_real_quantile95"].value <= 1.0001
+
+
+def test_a_cropped_copy_of_a_real_image_scores_one_though_its_fingerprint_differs(work, clip):
+    photo, other = (Image.fromarray(one[:400, :400]) for one in load_sample_images().images)
+    files = []
+    for image in (photo, other, photo.crop((0, 40, 360, 400))):
+        out = io.BytesIO()
+        image.save(out, "PNG")
+        files.append(out.getvalue())
+    assert not near_duplicates([fingerprint(files[2])], [fingerprint(files[0])])
+    first, second, cut = (work.workspace.put(one) for one in files)
+    shots, images = (
+        work.workspace.put_set(ImageSet.of("set", [Member("red", one) for one in some]))
+        for some in ([first, second], [cut])
+    )
+    fields = {"images": images, "references": shots, "encoder": encoder_ref(work, clip)}
+    assert values(work, "score.nearest_real", **fields) == {cut: 1.0}
 
 
 def test_nearest_real_needs_real_images(work, clip):

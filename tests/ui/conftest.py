@@ -18,4 +18,4 @@ def session(tmp_path):
     opened = StudioSession(tmp_path / "home")
     opened.studio.launcher = NoLauncher()
     yield opened
-    opened.studio.close()
+    opened.close()

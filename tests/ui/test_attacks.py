@@ -9,10 +9,13 @@ import re
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
+
+from tests.ui.attacked import FILES
 
 ROOT = Path(__file__).parents[2]
 CANARY = "canary-3f9a1c-nobody-may-read-this"
@@ -27,7 +30,7 @@ class Attacked:
         home.mkdir()
         (home.parent / "canary.txt").write_text(CANARY)
         (home / "inside.txt").write_text(CANARY)
-        self.home, self.log, self.kept = home, home.parent / "log.txt", None
+        self.home, self.log, self.kept, self.upload = home, home.parent / "log.txt", None, ""
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.ui.attacked", str(home), *password], cwd=ROOT, stdin=subprocess.PIPE,
@@ -87,7 +90,11 @@ class Attacked:
         return int(found.group(1)) if found else 0, sent
 
     def token(self):
-        return json.loads(self.ask("POST", "/studio/uploads/new")[1])["token"]
+        """A new upload in the place of the one before: a person may hold a few only."""
+        if self.upload:
+            self.ask("POST", f"/studio/uploads/{self.upload}/discard")
+        self.upload = json.loads(self.ask("POST", "/studio/uploads/new")[1])["token"]
+        return self.upload
 
     def stop(self):
         if self.kept is not None:
@@ -162,6 +169,25 @@ def test_a_path_in_place_of_an_uploaded_file_is_not_read(page):
     assert not [one for one in (page.home / "tmp").rglob("*") if one.is_file() and CANARY in one.read_text("latin1")]
 
 
+def test_a_project_in_an_address_reaches_no_file_and_makes_no_folder(page):
+    before = sorted(path.name for path in page.home.rglob("*"))
+    for name in [*names(page.home.parent / "canary.txt"), "@default", "default%2f..", "%00", "x" * 5000]:
+        for path in (f"/?project={name}", f"/studio/@{name}/state", f"/gradio_api/run/result?project={name}"):
+            status, body = page.ask("POST" if "gradio" in path else "GET", path, b"{}")
+            assert status in (400, 404), path
+            assert CANARY.encode() not in body
+    assert sorted(path.name for path in page.home.rglob("*")) == before
+    assert page.ask("GET", "/studio/@default/state")[0] == 200
+
+
+def test_a_project_in_the_path_is_no_way_around_the_door(page):
+    large = bytes(150_000)
+    assert page.ask("POST", "/studio/@default/review/decide", large)[0] == 413
+    assert page.ask("POST", "/studio/@default/uploads/new", b"{}", origin="https://evil.example")[0] == 403
+    assert page.ask("GET", "/studio/@default/@default/state")[0] == 404
+    assert page.ask("GET", "/studio/@default//state")[0] == 404
+
+
 def test_nothing_that_the_page_does_not_use_is_reached(page):
     for path in ("/gradio_api/upload", "/gradio_api/upload_progress", "/gradio_api/file/etc/passwd", "/openapi.json",
                  "/gradio_api/proxy=http://127.0.0.1/", "/gradio_api/process_recording", "/gradio_api/component_server",
@@ -234,6 +260,114 @@ def test_an_upload_stays_in_its_own_folder(page, name):
     assert not Path("/tmp/evil.png").exists()  # noqa: S108
 
 
+def connected(page, sent=b""):
+    name, port = page.host.split(":")
+    line = socket.create_connection((name, int(port)), timeout=20)
+    line.sendall(sent)
+    return line
+
+
+def ended(line):
+    """Wait until the page has ended a line."""
+    with contextlib.suppress(ConnectionResetError):
+        while line.recv(1000):
+            pass
+
+
+def test_lines_that_say_nothing_or_drip_do_not_keep_others_out(page):
+    begun = page.log.stat().st_size
+    with contextlib.ExitStack() as lines:
+        for number in range(2 * FILES):
+            # A line that was closed for a newer one may be gone before its first words are.
+            with contextlib.suppress(ConnectionError):
+                lines.enter_context(connected(page, b"GET / HTTP/1.1\r\nx-slow:" if number % 2 else b""))
+        assert page.ask("GET", "/studio/state")[0] == 200
+        assert page.ask("GET", "/config")[0] == 200
+    assert page.log.stat().st_size - begun < 50_000
+
+
+def test_a_head_that_never_ends_is_cut_off_and_a_stream_lives_on(page):
+    asked = f"GET /gradio_api/heartbeat/abc HTTP/1.1\r\nhost: {page.host}\r\n\r\n".encode()
+    with connected(page, asked) as stream, connected(page) as silent, connected(page, b"GET / HTTP/1.1\r\n") as slow:
+        assert b"event-stream" in stream.recv(4000)
+        ended(silent)
+        ended(slow)
+        stream.settimeout(0.1)
+        with contextlib.suppress(TimeoutError):
+            assert stream.recv(4000) != b""
+
+
+def test_where_every_line_is_in_use_a_sentence_says_so(page):
+    asked = f"GET /gradio_api/heartbeat/abc HTTP/1.1\r\nhost: {page.host}\r\n\r\n".encode()
+    with contextlib.ExitStack() as lines:
+        for _ in range(FILES // 4):
+            assert lines.enter_context(connected(page, asked)).recv(4000)
+        with connected(page) as line:
+            said = line.recv(1000)
+        assert said.startswith(b"HTTP/1.1 503")
+        assert said.endswith(b"Try again in a minute.")
+    assert page.ask("GET", "/studio/state")[0] == 200
+
+
+def test_numbers_and_nests_that_no_route_can_take_are_refused_in_words(page):
+    for path, method in page.routes:
+        if not path.startswith("/studio/") or method not in ("GET", "POST"):
+            continue
+        for number in ("9" * 30, "-" + "9" * 30, "nan", "1e999"):
+            address = re.sub(r"{[^}]*}", number, path) + f"?since={number}&start={number}&count={number}&limit={number}"
+            status, body = page.ask(method, f"{address}&q={{}}", b'{"a":' + b"[" * 30_000 if method == "POST" else b"",
+                                    **{"content-type": "application/json"})  # fmt: skip
+            assert status < 500, (method, address, body)
+
+
+@pytest.mark.parametrize("body", ['{"label":NaN}', '{"x":"\\ud800"}', '{"data":NaN}', "[1e999]"])
+def test_what_no_public_endpoint_takes_is_refused_without_a_traceback(page, body):
+    before = page.log.read_text().count("Traceback")
+    for way in ("call", "run"):
+        status, _ = page.ask("POST", f"/gradio_api/{way}/run_recipe", body.encode(),
+                             **{"content-type": "application/json"})  # fmt: skip
+        assert status == 422, (way, status)
+    assert page.log.read_text().count("Traceback") == before
+
+
+@pytest.mark.parametrize(("name", "count"), [("run_recipe", 9), ("review_helped", 2), ("train", 8), ("result", 2)])
+@pytest.mark.parametrize("given", [1, [], {"a": 1}, None, True])
+def test_arguments_of_another_type_are_refused_in_words(page, name, count, given):
+    before = page.log.read_text().count("Traceback")
+    asked = page.ask("POST", f"/gradio_api/call/{name}", json.dumps({"data": [given] * count}).encode(),
+                     **{"content-type": "application/json"})  # fmt: skip
+    event = json.loads(asked[1])["event_id"]
+    with urllib.request.urlopen(f"http://{page.host}/gradio_api/call/{name}/{event}", timeout=20) as stream:
+        said = stream.read()
+    assert b"event: error" in said
+    assert b"must be" in said, said
+    assert page.log.read_text().count("Traceback") == before
+
+
+@pytest.mark.parametrize("query", ['{"low":NaN}', '{"high":Infinity,"scorer":"x"}', '{"low":1e999}', '{"low":1e300}',
+                                   '{"as_of":99999999999999999999}', "[" * 5000, '{"run":"\\ud800"}'])  # fmt: skip
+def test_a_filter_that_no_image_can_pass_is_refused_in_words(page, query):
+    body = f'{{"project":"default","query":{query}}}'
+    for method, path, sent in (("GET", f"/studio/review/view?q={quote(query)}", b""),
+                               ("GET", f"/studio/review/tally?q={quote(query)}", b""),
+                               ("POST", "/studio/review/freeze", body.encode())):  # fmt: skip
+        status, said = page.ask(method, path, sent, **{"content-type": "application/json"})
+        assert status == 422, (path, status, said)
+        assert isinstance(json.loads(said)["detail"], str)
+
+
+def test_half_a_character_in_a_text_is_refused_in_words(page):
+    for path, sent in (
+        ("/studio/uploads/{token}/check", {"label": "\ud800"}),
+        ("/studio/uploads/{token}/confirm", {"title": "\ud800"}),
+        ("/studio/exports", {"pipeline": "\ud800", "name": "\ud800"}), ("/studio/distil/shrink", {"images": "\ud800"}),
+        ("/studio/review/target", {"project": "default", "label": "\ud800", "wanted": 1}),
+    ):  # fmt: skip
+        status, said = page.ask("POST", path.replace("{token}", page.token()), json.dumps(sent).encode(),
+                                **{"content-type": "application/json"})  # fmt: skip
+        assert status == 422, (path, status, said)
+
+
 def test_without_the_password_no_route_says_anything(locked):
     for path, method in locked.routes:
         address = re.sub(r"{[^}]*}", "r1", path)
@@ -242,6 +376,14 @@ def test_without_the_password_no_route_says_anything(locked):
             expected = (200, 405) if path.startswith("/gradio_api/startup-events") else (401, 404)
             assert status in expected, (method, address, status)
             assert len(body) < 200, (method, address)
+    assert locked.ask("GET", "/studio/state", **BASIC)[0] == 200
+
+
+def test_who_says_to_come_from_elsewhere_has_no_more_guesses(locked):
+    wrong = {"authorization": "Basic " + base64.b64encode(b"studio:wrong").decode()}
+    codes = [locked.ask("GET", "/studio/state", **wrong, **{"x-forwarded-for": f"203.0.113.{number}"})[0]
+             for number in range(30)]  # fmt: skip
+    assert codes[-1] == 429
     assert locked.ask("GET", "/studio/state", **BASIC)[0] == 200
 
 

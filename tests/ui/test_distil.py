@@ -2,6 +2,7 @@
 
 import io
 import re
+import uuid
 
 import pytest
 from fastapi import FastAPI
@@ -9,6 +10,7 @@ from fastapi.testclient import TestClient
 from PIL import Image as Picture
 
 from synthstudio.artifacts import Image, ImageSet, Member
+from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.catalog.pipelines import Node
 from synthstudio.errors import BadInput
 from synthstudio.events import Made, Output, Progress
@@ -30,6 +32,11 @@ def png(colour):
     out = io.BytesIO()
     Picture.new("RGB", (8, 8), colour).save(out, "PNG")
     return out.getvalue()
+
+
+def decide(studio, verdict, image, label=""):
+    studio.catalog.review.newest()
+    studio.catalog.decisions.decide([Act(str(uuid.uuid4()), "t", Chosen.images([image]), verdict, label)], "somebody")
 
 
 def finish(studio, run_id, step, *events):
@@ -107,7 +114,7 @@ def test_lines_of_the_settings_box_win_over_the_slider(session):
 
 @pytest.mark.parametrize("value", [None, 0, 2.5])
 def test_an_empty_or_broken_number_is_a_sentence(value):
-    with pytest.raises(BadInput, match="Images per class: give a whole number"):
+    with pytest.raises(BadInput, match="Images per class must be"):
         distil_recipes.asked_of({**FORM, "per_class": value})
 
 
@@ -174,6 +181,31 @@ def test_an_export_holds_the_set_and_the_photos_it_never_saw_and_is_found_again(
     (fold,) = client.get(f"/distil/{made['pipeline']}").json()["folds"]
     assert fold["exports"] == [run]
     assert client.post(f"/distil/{made['pipeline']}/export", json={"fold": 3}).status_code == 422
+
+
+def test_an_export_of_a_small_set_holds_what_people_accept_of_it(client, session, made):
+    def export():
+        return client.post(f"/distil/{made['pipeline']}/export", json={"fold": 0, "name": "five"})
+
+    def exports():
+        (fold,) = client.get(f"/distil/{made['pipeline']}").json()["folds"]
+        return fold["exports"]
+
+    studio = session.studio
+    before = export().json()["run"]
+    cat, dog = distilled = studio.workspace.image_set(made["distilled"])
+    studio.catalog.images.add_set(distilled, "match")
+    decide(studio, "reject", cat.image)
+    decide(studio, "relabel", dog.image, "wolf")
+    assert exports() == []  # what was written before is not what is accepted now
+    run = export().json()["run"]
+    fields = studio.catalog.runs.fields(run)
+    assert run != before and exports() == [run]
+    assert list(studio.workspace.image_set(fields["synthetic"])) == [Member("wolf", dog.image)]
+    assert fields["chosen_from"] == made["distilled"]
+    assert len(studio.workspace.document(fields["decisions"])["rows"]) == 2
+    decide(studio, "reject", dog.image)
+    assert exports() == [] and "Nothing is accepted" in export().json()["detail"]
 
 
 def test_a_mixed_set_is_exported_as_its_real_and_its_other_images(session, made):

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from synthstudio.errors import BadInput
 from synthstudio.ui.guard import Guard, Rules
+from synthstudio.ui.peers import Failures
 from synthstudio.ui.serve import rules_for
 
 
@@ -66,6 +67,43 @@ def test_with_a_password_nothing_is_answered_without_it():
     assert guarded.get("/", headers=basic("studio", "right")).status_code == 200
     codes = [guarded.get("/", headers=basic("studio", "wrong")).status_code for _ in range(4)]
     assert codes == [401, 401, 401, 429]
+
+
+def test_the_right_password_is_let_in_however_often_others_were_wrong():
+    guarded = client(password="right", tries_per_minute=3)
+    for _ in range(40):
+        guarded.get("/", headers=basic("studio", "wrong"))
+    assert guarded.get("/", headers=basic("studio", "wrong")).status_code == 429
+    assert guarded.get("/", headers=basic("studio", "right")).status_code == 200
+
+
+def test_who_has_a_whole_network_has_no_more_tries_than_who_has_one_address():
+    failures = Failures(most=3, most_of_all=1000)
+    assert [failures.note(f"2001:db8::{number:x}") for number in range(4)] == [False, False, False, True]
+    assert not failures.note("2001:db8:0:1::1")
+    assert [failures.note("::ffff:10.0.0.1"), *(failures.note("10.0.0.1") for _ in range(3))][-1]
+
+
+def test_who_has_many_networks_has_no_more_tries_than_all_together():
+    failures = Failures(most=3, most_of_all=10)
+    assert [failures.note(f"10.0.0.{number}") for number in range(12)].count(False) == 10
+
+
+def test_guesses_from_everywhere_take_no_memory_and_do_not_free_the_one_who_goes_on():
+    failures = Failures(most=3, most_of_all=10**9)
+    for number in range(30_000):
+        failures.note(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+        guessing = failures.note("192.0.2.1")
+    assert guessing
+    assert len(failures._seen) <= 10_000
+
+
+@pytest.mark.parametrize("named", ["*", "proxy", "10.0.0.0/40"])
+def test_a_proxy_is_believed_by_its_address_only(named):
+    with pytest.raises(BadInput, match="SYNTHSTUDIO_TRUSTED_PROXIES"):
+        rules_for("127.0.0.1", {"SYNTHSTUDIO_TRUSTED_PROXIES": named})
+    asked = {"SYNTHSTUDIO_TRUSTED_PROXIES": "10.0.0.7, 10.1.0.0/16"}
+    assert rules_for("127.0.0.1", asked).proxies == ("10.0.0.7", "10.1.0.0/16")
 
 
 def test_listening_beyond_this_machine_asks_for_a_password():

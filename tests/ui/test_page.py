@@ -23,7 +23,8 @@ def test_building_the_page_loads_no_torch(tmp_path):
         "page = build(s, Live(s));"
         "bad = [m for m in ('torch', 'diffusers', 'open_clip', 'transformers') if m in sys.modules];"
         "public = [f.api_name for f in page.fns.values() if f.api_visibility == 'public'];"
-        "s.studio.close(); assert not bad, bad; assert sorted(public) == ['result', 'run_recipe'], public"
+        "s.studio.close(); assert not bad, bad;"
+        "assert sorted(public) == ['result', 'review_helped', 'run_recipe', 'train'], public"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -35,6 +36,17 @@ def test_the_preview_says_what_a_recipe_will_do_and_touches_nothing(session):
     assert "about" in text
     assert session.studio.catalog.runs.all() == []
     assert list(session.studio.workspace.locations.iterdir()) == []
+
+
+def test_recipes_of_the_owner_are_offered_and_planned(session):
+    (own := session.recipe_home / "recipes").mkdir()
+    (own / "mine.toml").write_text('base = "datadream"\ntitle = "Mine"\nsummary = "My words."\nwithout = ["adapter"]\n'
+                                   '[[step]]\nas = "sample"\nkind = "sample.text"\nbackbone = "$backbone"\n'
+                                   'labels = "$split.labels"\neach = "fold"\n')  # fmt: skip
+    (own / "torn.toml").write_text("[[step")
+    assert "mine" in asking.names(session) and "torn" not in asking.names(session)
+    text = asking.preview(session, "mine", Asked(data="digits", shots=4))
+    assert "My words." in text and "Adapt the model" not in text
 
 
 def test_names_of_strangers_are_text(session):
@@ -77,12 +89,15 @@ def test_a_form_gives_back_the_fields_it_was_filled_with(kind):
 
 @pytest.mark.parametrize(("text", "value"), [("", None), ("none", None), ("64", 64), (" 128 ", 128)])
 def test_an_optional_number_can_be_left_empty(text, value):
-    assert controls.read(STEPS["adapt.lora"], {"resolution": text}) == {"resolution": value}
+    read = controls.read(STEPS["adapt.lora"], {"resolution": text})
+    assert build("adapt.lora", {**EXAMPLES["adapt.lora"], **read}).resolution == value
 
 
 def test_an_optional_number_that_is_none_is_refused_in_words():
-    with pytest.raises(BadInput, match="Resolution: 'big' is not a whole number"):
-        controls.read(STEPS["adapt.lora"], {"resolution": "big"})
+    read = controls.read(STEPS["adapt.lora"], {"resolution": "big"})
+    with pytest.raises(BadInput) as refused:
+        build("adapt.lora", {**EXAMPLES["adapt.lora"], **read})
+    assert refused.value.fields == {"resolution": "Resolution must be a whole number."}
 
 
 def test_the_form_of_a_recipe_becomes_a_request():

@@ -1,5 +1,6 @@
 """The routes of Review, attacked and used: no browser, no gradio page, no worker."""
 
+import contextlib
 import errno
 import io
 import json
@@ -12,11 +13,12 @@ from PIL import Image as Picture
 
 from synthstudio.artifacts import Image, ImageSet, Member
 from synthstudio.errors import StorageFull
-from synthstudio.events import Made
+from synthstudio.events import Made, Scored
 from synthstudio.jobs.launchers import ProcessLauncher
 from synthstudio.jobs.studio import Studio
 from synthstudio.resources import Resources
 from synthstudio.ui import image_routes, review_routes
+from synthstudio.ui.ledger import Ledger
 from tests.jobs.counting import Paint
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -27,6 +29,16 @@ class Session:
 
     def __init__(self, studio):
         self.studio = studio
+        self.ledger = Ledger(studio.workspace.root)
+
+    @contextlib.contextmanager
+    def acting(self):
+        yield self.studio
+
+    @contextlib.contextmanager
+    def admitting(self, coming_bytes=0, coming_files=0):
+        with self.ledger.admitting(coming_bytes, coming_files):
+            yield self.studio
 
 
 def picture(colour, side):
@@ -141,8 +153,8 @@ def test_links_and_changed_files_are_refused(client, session, tmp_path, attack):
     else:
         path.write_bytes(picture((9, 9, 9), 8))
     try:
-        assert client.get(f"/studio/images/{digest}").status_code == 404
-        assert client.get(f"/studio/thumbs/160/{digest}").status_code == 404
+        assert client.get(f"/studio/images/{digest}").status_code == 410
+        assert "Make again" in client.get(f"/studio/thumbs/160/{digest}").json()["detail"]
     finally:
         if attack == "folder":
             path.parent.unlink()
@@ -255,7 +267,9 @@ def test_a_page_needs_a_settled_view(client):
 def test_details_tell_how_an_image_was_made(client, session):
     found = client.get(f"/studio/review/details/{session.digests[2]}").json()
     assert found["made"][0]["made"] == {"seed": 2, "prompt": HOSTILE}
-    assert found["made"][0]["sentence"] == f"Made by test.paint from noise, seed 2, as “{HOSTILE}”."
+    sentence = found["made"][0]["sentence"]
+    assert sentence.startswith("Made from noise (paint images")
+    assert sentence.endswith(f", seed 2, as “{HOSTILE}”.")
     assert found["nearest"] is None
 
 
@@ -270,6 +284,28 @@ def test_a_selection_is_frozen_with_its_provenance(client, session):
     assert view(client, image_set=frozen["image_set"])["total"] == 2
 
 
+def test_a_selection_is_frozen_under_the_name_somebody_gave_it(client, session):
+    body = {"project": "default", "query": view(client, labels=["cat"])["query"], "spans": [[0, 0]]}
+    frozen = client.post("/studio/review/freeze", json={**body, "name": "  my  cats "}).json()
+    assert frozen["name"] == "my cats"
+    assert session.studio.catalog.names.find("my cats", ("set",)) == frozen["image_set"]
+    another = {**body, "spans": [[1, 1]], "name": "my cats"}
+    runs = len(session.studio.catalog.runs.all())
+    refused = client.post("/studio/review/freeze", json=another)
+    assert (refused.status_code, len(session.studio.catalog.runs.all())) == (400, runs)
+    assert "'my cats' is the name of" in refused.json()["error"]
+    assert "Choose another name." in refused.json()["error"]
+    assert client.post("/studio/review/freeze", json={**another, "name": "a" * 121}).status_code == 422
+
+
+def test_without_a_name_the_program_names_the_set(client, session):
+    body = {"project": "default", "query": view(client)["query"], "spans": [[0, 2]], "name": " "}
+    frozen = client.post("/studio/review/freeze", json=body).json()
+    assert frozen["name"] is None
+    session.studio.wait(frozen["run_id"])
+    assert session.studio.catalog.names.of(frozen["image_set"]).startswith("selection")
+
+
 def test_nothing_chosen_is_a_sentence(client):
     settled = view(client, labels=["no such class"])["query"]
     answer = client.post("/studio/review/freeze", json={"project": "default", "query": settled})
@@ -281,3 +317,14 @@ def test_the_target_is_kept(client):
     answer = client.post("/studio/review/target", json={"project": "default", "wanted": 12})
     assert answer.json() == {"targets": {"": 12}}
     assert client.get("/studio/review/start").json()["targets"] == {"": 12}
+
+
+def test_a_page_says_the_chosen_score_of_every_tile(client, session):
+    scored = Scored(scorer="sharpness", values=tuple((one, n / 10) for n, one in enumerate(session.digests[:2])))
+    session.studio.catalog.ingest("r1", [(2.0, scored)], 20)
+    query = view(client, scorer="sharpness")["query"]
+    rows = client.get("/studio/review/page", params={"q": json.dumps(query), "start": 0, "count": 9}).json()
+    assert [row[6] for row in rows][:4] == [0.0, 0.1, None, None]
+    plain = view(client)["query"]
+    rows = client.get("/studio/review/page", params={"q": json.dumps(plain), "start": 0, "count": 9}).json()
+    assert {row[6] for row in rows} == {None}

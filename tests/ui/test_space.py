@@ -26,7 +26,7 @@ ADA, BOB = cookie("Ada"), cookie("Bob")
 @pytest.fixture(scope="module")
 def space(tmp_path_factory):
     environment = {**SPACE, "PYTHONPATH": f"{STANDIN}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
-                   "SYNTHSTUDIO_QUOTA_MB": "1", "SYNTHSTUDIO_QUOTA_JOBS": "1"}  # fmt: skip
+                   "SYNTHSTUDIO_QUOTA_MB": "24", "SYNTHSTUDIO_QUOTA_JOBS": "1"}  # fmt: skip
     page = Page(tmp_path_factory.mktemp("space") / "home", environment)
     yield page
     page.stop()
@@ -37,13 +37,14 @@ def wrote(page, name):
 
 
 def test_a_stranger_sees_the_demo_and_can_change_nothing(space):
-    assert space.get("/").status_code == 200
+    assert space.client.get("/", follow_redirects=True).status_code == 200
     assert space.get("/studio/state").json()["project"] == "default"
-    for path in ("/studio/uploads/new", "/studio/review/target", "/studio/exports", "/studio/runs/x/stop"):
+    for path in ("/studio/uploads/new", "/studio/review/target", "/studio/exports", "/studio/runs/x/stop",
+                 "/studio/queue", "/studio/runs-named"):  # fmt: skip
         answer = space.post(path, **ORIGIN)
         assert answer.status_code == 403
         assert "sign in" in answer.json()["detail"]
-    said = space.event("run_recipe", ["prompts-only", "digits", 1, 1, "quick", "pico", 0, ""])
+    said = space.event("run_recipe", ["prompts-only", "digits", 1, 1, "quick", "pico", 0, "", ""])
     assert "event: error" in said
     assert "Sign in with Hugging Face" in said
     assert not (space.home / "visitors").exists()
@@ -58,28 +59,44 @@ def test_who_signs_in_works_in_a_house_of_their_own_that_others_do_not_see(space
 
 
 def test_a_recipe_runs_for_its_owner_only_and_a_second_one_waits(space):
-    said = space.event("run_recipe", ["prompts-only", "digits", 1, 1, "quick", "pico", 0, ""], **BOB)
+    said = space.event("run_recipe", ["prompts-only", "digits", 1, 1, "quick", "pico", 0, "", ""], **BOB)
     pipeline = said.rpartition("data: ")[2].strip().strip('[]"')
     assert pipeline.startswith("p"), said
     assert pipeline in space.get("/studio/state", **BOB).text
     assert pipeline not in space.get("/studio/state", **ADA).text
     assert pipeline not in space.get("/studio/state").text
-    again = space.event("run_recipe", ["prompts-only", "digits", 1, 1, "quick", "pico", 7, ""], **BOB)
+    again = space.event("run_recipe", ["prompts-only", "digits", 1, 1, "quick", "pico", 7, "", ""], **BOB)
     assert "1 at most per person" in again
     assert space.post(f"/studio/pipelines/{pipeline}/stop", **ORIGIN, **ADA).status_code == 404
     assert space.post(f"/studio/pipelines/{pipeline}/stop", **ORIGIN, **BOB).status_code == 200
 
 
+def test_a_visitor_reaches_no_project_of_another_and_a_stranger_only_the_demo(space):
+    said = space.event("result", ["p", "default"], **ADA)
+    assert "event: error" in said  # there is no such recipe run, but now she has a project
+    for text in ("default/../../../projects/default", "..", folder_name("Ada"), "visitors"):
+        for who in (ADA, BOB, {}):
+            assert space.get("/", **who).status_code == 302
+            assert space.client.get("/", params={"project": text}, headers=who).status_code == 404
+            assert space.client.get(f"/studio/@{text}/state", headers=who).status_code == 404
+            assert "event: error" in space.event("result", ["p", text], **who)
+    assert space.get("/studio/@default/state", **ADA).status_code == 200
+    page = space.get("/?project=of-ada")
+    assert page.status_code == 404
+    assert "/login/huggingface?_target_url=" in page.text
+    assert "/login/huggingface" not in space.get("/?project=of-ada", **ADA).text
+
+
 def test_a_visitor_names_no_path_of_the_server(space):
     for data, backbone in (("/etc", "pico"), (str(space.home), "pico"), ("digits", "/etc"), ("digits", "a/model")):
-        said = space.event("run_recipe", ["prompts-only", data, 1, 1, "quick", backbone, 0, ""], **ADA)
+        said = space.event("run_recipe", ["prompts-only", data, 1, 1, "quick", backbone, 0, "", ""], **ADA)
         assert "Choose photos that you brought in" in said or "does not run on this Space" in said
     assert str(space.home) not in space.get("/studio/state", **ADA).text
 
 
 def test_more_than_the_quota_is_refused_and_nothing_stays(space):
     token = space.post("/studio/uploads/new", **ORIGIN, **ADA).json()["token"]
-    answer = space.client.post(f"/studio/uploads/{token}/files?name=cats/1.png", content=png(1) + bytes(2 << 20),
+    answer = space.client.post(f"/studio/uploads/{token}/files?name=cats/1.png", content=png(1) + bytes(24 << 20),
                                headers={**ORIGIN, **ADA})  # fmt: skip
     assert answer.status_code in (413, 422)
     assert [path for path in wrote(space, "Ada").rglob("*") if path.suffix == ".png"] == []
@@ -106,7 +123,12 @@ def test_the_page_says_that_it_forgets_and_shows_no_secret(space):
     config = space.get("/config").text
     assert "forgets everything" in config
     assert "Sign in with Hugging Face" in config
-    shown = space.get("/").text + config + space.get("/gradio_api/info").text + space.log.read_text()
+    shown = (
+        space.client.get("/", follow_redirects=True).text
+        + config
+        + space.get("/gradio_api/info").text
+        + space.log.read_text()
+    )
     for secret in (SPACE["OAUTH_CLIENT_SECRET"], "hf_token_of_the_visitor"):
         assert secret not in shown
 
@@ -143,13 +165,13 @@ def test_where_nothing_can_be_trained_asking_for_it_is_refused(tmp_path):
 
 
 def test_a_run_that_uses_more_than_allowed_is_stopped_and_can_be_resumed(tmp_path):
-    studio = BoundedStudio(tmp_path, "default", Quota(bytes=1 << 20), "", lambda: False)
+    studio = BoundedStudio(tmp_path, "default", Quota(bytes=24 << 20), "", lambda: False)
     with studio:
         run_id, _ = studio.submit(build("collect.import_images", {"source": "source:digits"}))
-        (tmp_path / "large").write_bytes(bytes(2 << 20))
+        (tmp_path / "large").write_bytes(bytes(24 << 20))
         studio.tick()
         assert studio.catalog.runs.get(run_id).state == "stopped"
-        with pytest.raises(BadInput, match="may hold 1 MB"):
+        with pytest.raises(BadInput, match="may hold 24 MB"):
             studio.resume(run_id)
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from synthstudio import weightfile
 from synthstudio.engine.distil.forms import Form, images_of, pull_back
 from synthstudio.engine.distil.matching import Matching
-from synthstudio.engine.lora_state import plain
+from synthstudio.engine.tensors import plain
 from synthstudio.errors import BadInput
 
 _SMOOTHING = 0.9

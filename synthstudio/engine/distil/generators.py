@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from synthstudio import weightfile
-from synthstudio.engine.lora_state import plain
+from synthstudio.engine.tensors import plain
 from synthstudio.errors import BadInput, UnsafeInput
 
 KEY = "synthstudio_generator"

@@ -35,21 +35,22 @@ class Training:
     operations: tuple[str, ...] = ()
     zoom: float = 1.0  # least share of an image's area in an enlarged crop; 1: no such crops
     teacher: Network | None = None  # what it answers for every augmented batch takes the place of the labels
+    device: torch.device = torch.device("cpu")
 
 
 def train(
     architecture: str, pixels: Tensor, places: Tensor, classes: int, how: Training, scale: Normalisation, seed: int
 ) -> Network:
-    """A network trained on bytes (N, 3, S, S) with labels (N,): a pure function of its arguments.
+    """A network trained on bytes (N, 3, S, S) with labels (N,), on the device of `how`: a function of its arguments.
 
     AdamW with a cosine to zero: with few steps SGD leaves networks without norms (AlexNet) untrained. Deep ones
     take a third of the rate. Raises BadInput if the loss is no longer a number.
     """
     network = make_network(
         architecture, channels=3, classes=classes, image_size=pixels.shape[-1], width=how.width, seed=seed
-    )
+    ).to(how.device)
     optimizer = _optimizer(network, architecture, how.learning_rate)
-    images = scale.apply(pixels.float() / 255)
+    images, places = scale.apply(pixels.to(how.device).float() / 255), places.to(how.device)
     network.train()
     for step in range(how.steps):
         shown, labels = _batch(images, places, how, seed, step)
@@ -68,7 +69,8 @@ def train(
 @torch.inference_mode()
 def answers(network: Network, pixels: Tensor, scale: Normalisation) -> list[int]:
     """The class each of these images (N, 3, S, S), bytes, is taken for."""
-    found = [network(scale.apply(some.float() / 255)).argmax(1) for some in pixels.split(_ASKED_AT_ONCE)]
+    device = network.device
+    found = [network(scale.apply(some.to(device).float() / 255)).argmax(1) for some in pixels.split(_ASKED_AT_ONCE)]
     return torch.cat(found).tolist()
 
 
@@ -95,6 +97,7 @@ def _batch(images: Tensor, places: Tensor, how: Training, seed: int, step: int) 
 
 def enlarged(images: Tensor, numbers: Tensor, smallest: float) -> Tensor:
     """A square of each image, of at least this share of its area, enlarged to the whole."""
+    numbers = numbers.to(images.device)
     half = (smallest + (1 - smallest) * numbers[:, 0]).sqrt()
     x, y = ((1 - half) * (2 * numbers[:, axis] - 1) for axis in (1, 2))
     zero = torch.zeros_like(half)

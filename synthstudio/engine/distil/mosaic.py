@@ -67,14 +67,14 @@ def best_patches(observer: Network, pixels: Tensor, places: Tensor, scale: Norma
     side = pixels.shape[-1] // how.tiles
     found, losses = [], []
     for start in range(0, len(pixels), _AT_ONCE):
-        some = pixels[start : start + _AT_ONCE].float() / 255
+        some = pixels[start : start + _AT_ONCE].to(observer.device).float() / 255
+        labels = places[start : start + _AT_ONCE].to(observer.device)
         squares = torch.stack([_square(some, side, how, start, crop) for crop in range(how.crops)])
-        loss = torch.stack([_loss(observer, one, places[start : start + _AT_ONCE], pixels.shape[-1], scale)
-                            for one in squares])  # fmt: skip
+        loss = torch.stack([_loss(observer, one, labels, pixels.shape[-1], scale) for one in squares])
         best = loss.argmin(0)
-        rows = torch.arange(len(some))
-        found.append((squares[best, rows] * 255).round().to(torch.uint8))
-        losses.append(loss[best, rows])
+        rows = torch.arange(len(some), device=best.device)
+        found.append((squares[best, rows] * 255).round().to(torch.uint8).cpu())
+        losses.append(loss[best, rows].cpu())
     return Patches(torch.cat(found), torch.cat(losses))
 
 

@@ -27,6 +27,11 @@ class Network(nn.Module):
         self.features = features
         self.head = nn.Linear(features_out, classes)
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.head.weight.device
+
     def embed(self, images: Tensor) -> Tensor:
         """(N, F): what the head reads."""
         return self.features(images).flatten(1)

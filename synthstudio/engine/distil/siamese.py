@@ -20,6 +20,7 @@ _SHIFT = 0.125  # largest translation, in image sides
 _HOLE = 0.5  # side of the square that is cut out, in image sides
 _SCALE = 1.2  # largest stretch of an axis, either way
 _DEGREES = 15.0
+_ASKED = ("crop",)  # transforms that look at their numbers, which must not wait for a device
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Augmentation:
         """Transformed images (B, C, H, W). Expects normalised pixels: what is cut out or comes in is 0, the mean."""
         if not self.operation:
             return images
-        return OPERATIONS[self.operation](images, self.numbers.to(images.device, images.dtype))
+        device = "cpu" if self.operation in _ASKED else images.device
+        return OPERATIONS[self.operation](images, self.numbers.to(device, images.dtype))
 
 
 def draw(generator: torch.Generator, operations: Sequence[str], images: int | None = None) -> Augmentation:

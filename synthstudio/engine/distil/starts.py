@@ -17,6 +17,7 @@ from synthstudio.seeds import derived_seed
 MOST = 1000  # images of a class that rules and means look at, the first of a shuffle
 _FEATURES_AT_ONCE = 64
 _WIDTH = 32
+_CPU = torch.device("cpu")
 
 _RULES: dict[str, selection.Rule] = {
     "real": selection.random,
@@ -34,8 +35,8 @@ class Start:
     seed: int
 
 
-def start(form: Form, real: RealImages, how: Start) -> Tensor:
-    """Variables (classes · images_per_class, ...), class by class.
+def start(form: Form, real: RealImages, how: Start, device: torch.device = _CPU) -> Tensor:
+    """Variables (classes · images_per_class, ...), class by class; networks look at images on the device.
 
     real, herding, k_means: chosen real images (features of a random ConvNet). class_mean: means of k-means clusters of
     the pixels; with one image per class the mean of the class. mean_latent: the same among the variables themselves.
@@ -56,9 +57,9 @@ def start(form: Form, real: RealImages, how: Start) -> Tensor:
         unit = real.unit(rows)
         return form.encode(selection.cluster_means(unit, unit, places, count, chance).flatten(0, 1))
     if how.rule == "mean_latent":
-        variables = torch.cat([form.encode(real.unit(some)) for some in rows.split(_FEATURES_AT_ONCE)])
+        variables = torch.cat([form.encode(real.unit(some)).cpu() for some in rows.split(_FEATURES_AT_ONCE)])
         return selection.cluster_means(variables, variables, places, count, chance).flatten(0, 1)
-    features = _features(real, rows, how.seed) if how.rule != "real" else rows[:, None].float()
+    features = _features(real, rows, how.seed, device) if how.rule != "real" else rows[:, None].float()
     chosen = _RULES[how.rule](features, places, count, chance)
     return form.encode(real.unit(rows[chosen.flatten()]))
 
@@ -71,7 +72,8 @@ def _looked_at(real: RealImages, chance: torch.Generator) -> tuple[Tensor, Tenso
 
 
 @torch.no_grad()
-def _features(real: RealImages, rows: Tensor, seed: int) -> Tensor:
+def _features(real: RealImages, rows: Tensor, seed: int, device: torch.device) -> Tensor:
+    """Features (N, F) on the CPU, where the rules choose: they look at numbers one by one, and draw some."""
     network = make_network(
         "convnet",
         channels=3,
@@ -79,7 +81,7 @@ def _features(real: RealImages, rows: Tensor, seed: int) -> Tensor:
         image_size=real.size,
         width=_WIDTH,
         seed=derived_seed(seed, "start"),
-    )
+    ).to(device)
     embed: Callable[[Tensor], Tensor] = network.embed
-    parts = [embed(real.normalisation.apply(real.unit(some))) for some in rows.split(_FEATURES_AT_ONCE)]
-    return torch.cat(parts)
+    parts = [embed(real.normalisation.apply(real.unit(some).to(device))) for some in rows.split(_FEATURES_AT_ONCE)]
+    return torch.cat(parts).cpu()

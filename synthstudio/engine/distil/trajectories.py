@@ -17,8 +17,8 @@ from synthstudio import weightfile
 from synthstudio.engine.distil.networks import Network, make_network
 from synthstudio.engine.distil.real import RealImages
 from synthstudio.engine.distil.siamese import draw
-from synthstudio.engine.lora_state import plain
 from synthstudio.engine.seeds import generator
+from synthstudio.engine.tensors import plain
 from synthstudio.errors import BadInput
 from synthstudio.seeds import derived_seed
 
@@ -80,8 +80,8 @@ def school(real: RealImages, schooling: Schooling, expert: int, device: torch.de
             with torch.no_grad():
                 for parameter, slope in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
                     parameter.sub_(schooling.learning_rate * slope)
-            losses.append(float(loss.detach()))
-        mean = sum(losses) / len(losses)
+            losses.append(loss.detach())
+        mean = sum(torch.stack(losses).tolist()) / len(losses)  # read once per epoch: reading waits for the device
         if not mean < float("inf"):
             raise BadInput(f"Expert {expert + 1} lost its numbers in epoch {epoch}. Lower learning_rate.")
         yield Epoch(epoch, mean, snapshot(network))

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from synthstudio.engine.pretrain.names import other_names
+
 PLAIN = "a photo of a {}"
 TEMPLATES = (PLAIN, PLAIN, PLAIN, "a picture of a {}", "a small photo of a {}", "a {}", "{}", "an image of a {}")
+NOUNS = ("photo", "photo", "picture", "image")
 GLYPH_TEMPLATES = (*TEMPLATES, "a drawing of a {}")
 DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -66,3 +69,22 @@ def caption(name: str, look: str | None, rng: np.random.Generator) -> Caption:
     if look is not None:
         return glyph_caption(name, looks_of(look), rng)
     return Caption(TEMPLATES[rng.integers(len(TEMPLATES))].format(name), name)
+
+
+def photo_caption(name: str, setting: str, rng: np.random.Generator) -> Caption:
+    """A caption that in three of ten cases says another name, and in half of them some of the setting's words."""
+    others = other_names(name)
+    said = others[rng.integers(len(others))] if others and rng.random() < 0.3 else name
+    words = sorted(looks_of(setting))
+    if not words or rng.random() < 0.5:
+        return Caption(TEMPLATES[rng.integers(len(TEMPLATES))].format(said), name)
+    chosen = [words[i] for i in sorted(rng.permutation(len(words))[: rng.integers(1, len(words) + 1)])]
+    before = [word for word in chosen if not word.startswith("on ")]
+    after = [word for word in chosen if word.startswith("on ")]
+    text = " ".join(["a", *before, NOUNS[rng.integers(len(NOUNS))], "of a", said, *after])
+    return Caption(text, name, frozenset(chosen))
+
+
+def rich_caption(name: str, look: str | None, setting: str, rng: np.random.Generator) -> Caption:
+    """A random true caption of a glyph by its look, of a photograph by its setting."""
+    return photo_caption(name, setting, rng) if look is None else glyph_caption(name, looks_of(look), rng)

@@ -20,12 +20,17 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 
 @dataclass(frozen=True)
 class Source:
-    """Images with one name each. `look` holds the caption words of a drawn glyph's style, empty for photographs."""
+    """Images with one name each.
+
+    `looks` holds the caption words of a drawn glyph's style, None for photographs; `settings` those of a photograph's
+    light and background, where they were measured.
+    """
 
     name: str
     pixels: np.ndarray
     labels: list[str]
     looks: list[str] | None = None
+    settings: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -44,6 +49,7 @@ class Batch:
     looks: list[str | None]
     source: np.ndarray
     index: np.ndarray
+    settings: list[str]
 
 
 def to_float(pixels: np.ndarray) -> Tensor:
@@ -122,4 +128,5 @@ class Mixture:
             [s.looks[i] if s.looks else None for s, i in picked],
             chosen,
             index,
+            [s.settings[i] if s.settings else "" for s, i in picked],
         )

@@ -21,6 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from synthstudio.engine.devices import lowered
+from synthstudio.engine.seeds import normal
+
 
 class Stage(Protocol):
     """What the loop needs of a model in training."""
@@ -38,6 +41,7 @@ class Plan:
     minutes: float | None = None
     learning_rate: float = 1e-3
     final_rate: float = 0.02
+    decay_from: float = 0.0
     warmup: int = 100
     weight_decay: float = 0.01
     clip_norm: float = 1.0
@@ -53,8 +57,9 @@ class Plan:
         return min(1.0, max(by_step, by_time))
 
     def rate(self, step: int, progress: float) -> float:
-        """Linear warm-up, then a cosine down to `final_rate` of the peak."""
-        cosine = self.final_rate + (1 - self.final_rate) * 0.5 * (1 + math.cos(math.pi * progress))
+        """Linear warm-up, the peak until `decay_from` of the budget, then a cosine down to `final_rate` of the peak."""
+        spent = max(0.0, progress - self.decay_from) / (1 - self.decay_from)
+        cosine = self.final_rate + (1 - self.final_rate) * 0.5 * (1 + math.cos(math.pi * spent))
         return self.learning_rate * cosine * min(1.0, (step + 1) / self.warmup)
 
 
@@ -67,7 +72,7 @@ class Draw:
         self.torch = torch.Generator().manual_seed(int(self.rng.integers(2**62)))
 
     def normal(self, *shape: int) -> Tensor:
-        return torch.randn(shape, generator=self.torch).to(self.device)
+        return normal(shape, self.torch, self.device)
 
 
 def write_aside(path: Path, write: Callable[[Path], None]) -> None:
@@ -84,6 +89,12 @@ def say(text: str) -> None:
     """One line for whoever watches."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def averaged(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, float]]:
+    """The averaged weights of a checkpoint, and how far it has come: `step` and `minutes`."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    return state["modules"] | state["average"], {"step": state["step"], "minutes": round(state["seconds"] / 60, 1)}
 
 
 class Loop:
@@ -135,7 +146,7 @@ class Loop:
     def _update(self, draw: Draw) -> dict[str, float]:
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.rate(self.step, draw.progress)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with lowered(self.device):
             loss, numbers = self.stage.loss(draw)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"loss is {loss.item()} at step {self.step}")

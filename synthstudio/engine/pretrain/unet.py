@@ -2,8 +2,12 @@
 
 v-prediction (Salimans and Ho 2022, https://arxiv.org/abs/2202.00512), loss weights min(SNR, 5) / (SNR + 1) (Hang et al.
 2023, https://arxiv.org/abs/2303.09556), one caption in ten empty for classifier-free guidance (Ho and Salimans 2022,
-https://arxiv.org/abs/2207.12598), uniform timesteps, average of the weights.
-The text encoder starts as the text tower of stage 2: names are then already apart, which saves thousands of steps.
+https://arxiv.org/abs/2207.12598), average of the weights. On demand, timesteps from the middle more often than from the
+ends (logit-normal, Esser et al. 2024, https://arxiv.org/abs/2403.03206, section 3.1), and in the first part of training
+the denoiser's middle aligned to the teacher's map of the clean picture (REPA, Yu et al. 2024,
+https://arxiv.org/abs/2410.06940, equation 8).
+The text encoder starts as a text tower that knows the names: they are then already apart, which saves thousands of
+steps.
 """
 
 from __future__ import annotations
@@ -18,11 +22,13 @@ from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from open_clip.model import CLIP
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from synthstudio.engine.pretrain.captions import caption
+from synthstudio.engine.pretrain.cached import Rows
+from synthstudio.engine.pretrain.captions import caption, rich_caption
 from synthstudio.engine.pretrain.clip import CONTEXT, VOCABULARY
-from synthstudio.engine.pretrain.data import Mixture
+from synthstudio.engine.pretrain.data import Batch, Mixture
 from synthstudio.engine.pretrain.loop import Draw
 
 END = VOCABULARY - 1
@@ -115,34 +121,88 @@ def text_encoder_from(clip: CLIP) -> CLIPTextModel:
     return target
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How the denoiser is taught."""
+
+    empty: float = 0.1  # share of captions left empty
+    spread: float = 0.0  # of logit-normal timesteps; 0 draws them uniformly
+    centre: float = 0.0  # of logit-normal timesteps: above 0, more noise
+    align: float = 0.0  # weight of the alignment to the teacher's maps
+    align_until: float = 0.5  # share of the budget after which it stops
+    rich: bool = False  # captions with synonyms and words for light and background
+
+
+def draw_timesteps(count: int, recipe: Recipe, draw: Draw, steps: int = 1000) -> Tensor:
+    """Whole timesteps from 0 to `steps` - 1."""
+    if not recipe.spread:
+        return torch.randint(0, steps, (count,), generator=draw.torch).to(draw.device)
+    share = torch.sigmoid(recipe.centre + recipe.spread * draw.normal(count))
+    return (share * steps).long().clamp(max=steps - 1)
+
+
+class Reader(nn.Module):
+    """Reads the teacher's map from the denoiser's middle: three layers at every position, dropped after training."""
+
+    def __init__(self, before: int, after: int, width: int = 256) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(before, width, 1), nn.SiLU(), nn.Conv2d(width, width, 1), nn.SiLU(), nn.Conv2d(width, after, 1)
+        )
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.layers(hidden)
+
+
 class UnetStage:
-    """`data` holds scaled latents instead of pixels."""
+    """`data` holds scaled latents instead of pixels, `maps` the teacher's maps of the same pictures by source."""
 
     def __init__(
-        self, data: Mixture, unet: UNet2DConditionModel, text: CLIPTextModel, batch: int = 64, empty: float = 0.1
+        self,
+        data: Mixture,
+        unet: UNet2DConditionModel,
+        text: CLIPTextModel,
+        batch: int = 64,
+        recipe: Recipe = Recipe(),
+        maps: list[Rows | None] | None = None,
     ) -> None:
-        self.data, self.batch, self.empty = data, batch, empty
+        self.data, self.batch, self.recipe, self.maps = data, batch, recipe, maps or []
         self.tokenizer = open_clip.SimpleTokenizer(context_length=CONTEXT)
         self.noise = DDPMScheduler(**NOISE)
         self.unet, self.text = unet, text
         self.modules = nn.ModuleDict({"unet": unet, "text_encoder": text})
+        self.middle: Tensor | None = None
+        if recipe.align:
+            after = next(rows[0].shape[0] for rows in self.maps if rows is not None)
+            self.modules["reader"] = Reader(unet.config.block_out_channels[-1], after)
+            unet.mid_block.register_forward_hook(self._keep_middle)
 
-    def tokens(self, labels: list[str], looks: list[str | None], rng: np.random.Generator) -> Tensor:
+    def _keep_middle(self, module: nn.Module, given: object, hidden: Tensor) -> None:
+        self.middle = hidden
+
+    def tokens(self, drawn: Batch, rng: np.random.Generator) -> Tensor:
         """Captions padded with the end token, as the pipeline's tokenizer pads."""
-        texts = [
-            caption(n, s, rng).text if rng.random() >= self.empty else "" for n, s in zip(labels, looks, strict=True)
-        ]
+        rows = zip(drawn.labels, drawn.looks, drawn.settings, strict=True)
+        said = [rich_caption(n, s, w, rng) if self.recipe.rich else caption(n, s, rng) for n, s, w in rows]
+        texts = [one.text if rng.random() >= self.recipe.empty else "" for one in said]
         ids = self.tokenizer(texts)
         return ids.masked_fill(ids == 0, END)
+
+    def unaligned(self, drawn: Batch, draw: Draw) -> Tensor | None:
+        """1 - cosine between the middle and the teacher's map; None where there is nothing to align (any more)."""
+        seen = [i for i, source in enumerate(drawn.source) if self.maps and self.maps[source] is not None]
+        if not self.recipe.align or draw.progress >= self.recipe.align_until or not seen:
+            return None
+        wanted = np.stack([self.maps[drawn.source[i]][drawn.index[i]] for i in seen])  # type: ignore[index]
+        read = self.modules["reader"](self.middle[seen])  # type: ignore[index]
+        return 1 - F.cosine_similarity(read, torch.from_numpy(wanted).to(read), dim=1).mean()
 
     def loss(self, draw: Draw) -> tuple[Tensor, dict[str, float]]:
         drawn = self.data.draw(draw.rng, self.batch)
         latent = torch.from_numpy(drawn.pixels).to(draw.device).float()
-        ids = self.tokens(drawn.labels, drawn.looks, draw.rng).to(draw.device)
+        ids = self.tokens(drawn, draw.rng).to(draw.device)
         noise = draw.normal(*latent.shape)
-        t = torch.randint(0, self.noise.config.num_train_timesteps, (len(latent),), generator=draw.torch).to(
-            draw.device
-        )
+        t = draw_timesteps(len(latent), self.recipe, draw, self.noise.config.num_train_timesteps)
         noisy = self.noise.add_noise(latent, noise, t)
         target = self.noise.get_velocity(latent, noise, t)
         context = self.text(ids).last_hidden_state
@@ -151,4 +211,9 @@ class UnetStage:
         snr = signal / (1 - signal)
         error = (made.float() - target).pow(2).mean((1, 2, 3))
         loss = (error * snr.clamp(max=5.0) / (snr + 1)).mean()
-        return loss, {"plain": error.mean().item()}
+        numbers = {"plain": error.mean().item()}
+        unaligned = self.unaligned(drawn, draw)
+        if unaligned is not None:
+            loss = loss + self.recipe.align * unaligned
+            numbers["align"] = unaligned.item()
+        return loss, numbers

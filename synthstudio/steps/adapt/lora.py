@@ -1,4 +1,4 @@
-"""DataDream: fit LoRA weights of a text-to-image model to the shots, one for all classes or one per class."""
+"""DataDream: fit an adapter of a text-to-image model to the shots, one for all classes or one per class."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,7 @@ from synthstudio.models import folder_of
 from synthstudio.step import Step
 from synthstudio.steps import Work
 from synthstudio.steps.adapt import previews
-from synthstudio.steps.sample.plan import EVERY, fill
+from synthstudio.steps.sample.plan import EVERY
 from synthstudio.terms import (
     Alpha,
     Crop,
@@ -25,6 +25,7 @@ from synthstudio.terms import (
     Epochs,
     ImageSetId,
     LearningRate,
+    Method,
     MinSnrGamma,
     ModelRef,
     Prompt,
@@ -39,6 +40,7 @@ from synthstudio.terms import (
     TrainingSteps,
     WarmupSteps,
     WeightDecay,
+    fill,
 )
 from synthstudio.workspace import slug, write_atomically
 
@@ -50,12 +52,17 @@ if TYPE_CHECKING:
 
 
 class Lora(Step):
-    """A LoRA of UNet and text encoder, trained on the shots (Kim et al. 2024, arXiv:2407.10910)."""
+    """An adapter of UNet and text encoder, LoRA unless said otherwise, trained on the shots (Kim et al. 2024).
+
+    arXiv:2407.10910. Version 1 knew no `method`; what it stored was LoRA, and is trained to the same bytes.
+    """
 
     kind: ClassVar[str] = "adapt.lora"
+    version: ClassVar[int] = 2
 
     backbone: ModelRef
     images: ImageSetId
+    method: Method = "lora"
     scope: Scope = "dset"
     prompt: Prompt = "a photo of a {label}"
     rank: Rank = 16
@@ -76,6 +83,17 @@ class Lora(Step):
     diversity: Diversity = 0.0
     seed: Seed = 0
 
+    @classmethod
+    def upgrade(cls, fields: dict[str, Any], version: int) -> dict[str, Any]:
+        """Before version 2 every adapter was a LoRA."""
+        return fields if version >= 2 else {**fields, "method": "lora"}
+
+    @model_validator(mode="after")
+    def _blocks(self) -> "Lora":
+        if self.method == "oft" and self.rank == 1:
+            raise ValueError("a block of one cannot be rotated; give OFT a rank of at least 2")
+        return self
+
     @model_validator(mode="after")
     def _no_domain(self) -> "Lora":
         if "{domain}" in self.prompt:
@@ -83,7 +101,7 @@ class Lora(Step):
         return self
 
     def updates(self, images: int) -> int:
-        """Optimiser updates for a LoRA fitted to this many images."""
+        """Optimiser updates for an adapter fitted to this many images."""
         return self.training_steps or ceil(self.epochs * ceil(images / self.batch_size))
 
     def run(self, work: Work) -> Iterator[Event]:
@@ -124,7 +142,7 @@ class _Result:
 
 @dataclass(frozen=True)
 class _Fit:
-    """One LoRA: for all classes, or for one of them. `folder` survives stop and resume."""
+    """One adapter: for all classes, or for one of them. `folder` survives stop and resume."""
 
     step: Lora
     label: str
@@ -149,12 +167,13 @@ class _Fit:
         """Train; yields steps done and losses. `before` steps belong to other classes."""
         if self.finished(work):
             return
-        from synthstudio.engine import lora, lora_state
+        from synthstudio.engine import lora
+        from synthstudio.engine.adapters import files
 
         backbone = _backbone(work, self.step)
         self.folder.mkdir(parents=True, exist_ok=True)
         photos = _photos(work, self.step, backbone, self.members)
-        with closing(lora.Training(backbone, photos, self._recipe(), self.folder)) as training:
+        with closing(lora.Training(backbone, photos, self._recipe(), self.folder, work.resources.batch)) as training:
             values = {"probe_loss": training.probe()}
             first = values["probe_loss"]
             with closing(training.run(work.resources.checkpoint_every)) as ticks:
@@ -164,7 +183,7 @@ class _Fit:
                         shown.draw(backbone, self._labels, before + tick.step)
                     yield tick.step, dict(values)
             after = training.probe()
-            file = self.folder / lora_state.FILE
+            file = self.folder / files.FILE
             training.write(file)
         digest = work.workspace.put_weights(file)
         write_atomically(self.note, json.dumps({"weights": digest, "before": first, "after": after}).encode())
@@ -183,6 +202,7 @@ class _Fit:
             rank=step.rank,
             alpha=step.alpha,
             targets=step.targets,
+            method=step.method,
             text_encoder=step.train_text_encoder,
             learning_rate=step.learning_rate,
             batch_size=step.batch_size,
@@ -197,7 +217,7 @@ class _Fit:
 
 
 def _groups(work: Work, step: Lora) -> dict[str, list[Member]]:
-    """The images each LoRA is fitted to, by label; one entry for all when the scope is the whole set."""
+    """The images each adapter is fitted to, by label; one entry for all when the scope is the whole set."""
     images = work.workspace.image_set(step.images)
     if not len(images):
         raise BadInput("There are no images to adapt to. Import some and split them first.")
@@ -212,7 +232,7 @@ def _backbone(work: Work, step: Lora) -> "StableDiffusion":
     if device.type == "cuda":
         devices.repeatable()
     dtype = backbones.training_dtype(device)
-    folder = folder_of(step.backbone, work.workspace)
+    folder = folder_of(step.backbone, "backbone", work.workspace)
     found = work.load(("backbone", step.backbone, str(device), dtype), lambda: backbones.load(folder, device, dtype))
     assert isinstance(found, backbones.StableDiffusion)
     return found
@@ -242,6 +262,7 @@ def _document(step: Lora, groups: dict[str, list[Member]], finished: dict[str, _
     return {
         "backbone": step.backbone,
         "scope": step.scope,
+        **({} if step.method == "lora" else {"method": step.method}),  # a LoRA keeps the digest it had in version 1
         "rank": step.rank,
         "alpha": step.alpha,
         "targets": step.targets,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from synthstudio.errors import StudioError
 from synthstudio.seeds import derived_seed
-from synthstudio.steps.sample.plan import fill
+from synthstudio.terms import fill
 from synthstudio.workspace import write_atomically
 
 if TYPE_CHECKING:

@@ -1,30 +1,34 @@
 """Split real images once, honestly: shots to learn from, validation to choose by, a test set only evaluation reads."""
 
-import concurrent.futures
 import json
 from collections.abc import Generator, Iterator, Sequence
-from typing import Annotated, ClassVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from synthstudio.artifacts import ImageSet, Member, split_id
 from synthstudio.errors import BadInput
-from synthstudio.events import Event, Note, Output, Progress, Refused
+from synthstudio.events import Event, Note, Output, Refused
 from synthstudio.provenance import names
-from synthstudio.resources import cpu_count
 from synthstudio.step import Step
 from synthstudio.steps import Work
 from synthstudio.steps.collect.partition import Partition, draw_shots, hold_out
-from synthstudio.terms import Fold, Fraction, PoolId, Seed, Shots
+from synthstudio.steps.copies import MISSING, alike
+from synthstudio.terms import Fold, Fraction, ModelRef, PoolId, Seed, Shots
 from synthstudio.workspace import write_atomically
 
 _SHOWN = 12
 
 
 class Split(Step):
-    """Divide a pool into shots, validation and test. Near-duplicates stay on one side."""
+    """Divide a pool into shots, validation and test. Near-duplicates stay on one side.
+
+    Fingerprints find them, and an eye whose proposals pixels confirm (`synthstudio.witness`).
+    """
 
     kind: ClassVar[str] = "collect.split"
+    version: ClassVar[int] = 2  # 1 knew no eye
 
     images: PoolId
     shots: Shots = None
@@ -36,12 +40,21 @@ class Split(Step):
         int, Field(ge=0, le=10_000, description="At most so many images per class to make choices with.")
     ] = 25
     seed: Seed = 0
+    eye: Annotated[
+        ModelRef | None,
+        Field(description="Looks for cropped and changed copies beside fingerprints; none: fingerprints alone."),
+    ] = None
+
+    @classmethod
+    def upgrade(cls, fields: dict[str, Any], version: int) -> dict[str, Any]:
+        """Version 1 looked for copies by fingerprint alone."""
+        return fields if version >= cls.version else {**fields, "eye": None}
 
     def run(self, work: Work) -> Iterator[Event]:
         """Find near-duplicates, hold the test set out, draw the shots of this fold."""
         pool = work.workspace.image_set(self.images)
         members = list(pool)
-        together = yield from _near_duplicates(self.images, members, work)
+        together = yield from _near_duplicates(self.images, self.eye, members, work)
         found = hold_out(members, together, self.test_fraction, self.seed)
         draw_shots(found, members, together, self.shots, self.validation_per_class, f"{self.seed}/shots/{self.fold}")
         if not found.test:
@@ -71,25 +84,32 @@ class Split(Step):
             )
 
 
-def _near_duplicates(pool_id: str, members: Sequence[Member], work: Work) -> Generator[Event, None, list[list[int]]]:
+def _near_duplicates(
+    pool_id: str, eye: str | None, members: Sequence[Member], work: Work
+) -> Generator[Event, None, list[list[int]]]:
     """Groups of members, from the workspace's cache if this pool was looked at before: every fold asks again."""
-    from synthstudio.fingerprint import VERSION, fingerprint, groups
+    from synthstudio import fingerprint, witness
 
-    cache = work.workspace.root / "cache" / f"near-duplicates-{VERSION}-{split_id(pool_id)[1]}.json"
+    versions = f"{fingerprint.VERSION}-{witness.VERSION}-{(eye or 'no-eye').rpartition('@')[2]}"
+    cache = work.workspace.root / "cache" / f"near-duplicates-{versions}-{split_id(pool_id)[1]}.json"
+    kept = _kept(cache, len(members))
+    if kept is None:
+        found = yield from alike(work, eye, [member.image for member in members])
+        kept = {"groups": fingerprint.grouped(len(members), found.pairs), "how": found.how}
+        write_atomically(cache, json.dumps(kept).encode())
+    level: Literal["info", "warning"] = "warning" if kept["how"] == MISSING else "info"
+    yield Note(text=f"{len(members)} images compared with each other {kept['how']}", level=level)
+    return list(kept["groups"])
+
+
+def _kept(cache: Path, count: int) -> dict[str, Any] | None:
+    """What an earlier fold found; nothing where it is not there, or damaged: it is only a cache."""
     try:
-        kept: list[list[int]] = json.loads(cache.read_bytes())
-        if sorted(i for group in kept for i in group) == list(range(len(members))):
-            return kept
-    except (OSError, ValueError, TypeError):
-        pass  # not there, or damaged: it is only a cache
-    vectors = []
-    with concurrent.futures.ThreadPoolExecutor(cpu_count()) as threads:
-        for vector in threads.map(lambda m: fingerprint(work.workspace.get(m.image)), members):
-            vectors.append(vector)
-            yield Progress(done=len(vectors), total=len(members), unit="images compared")
-    found = groups(vectors)
-    write_atomically(cache, json.dumps(found).encode())
-    return found
+        kept: dict[str, Any] = json.loads(cache.read_bytes())
+        whole = sorted(i for group in kept["groups"] for i in group) == list(range(count)) and str(kept["how"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return kept if whole else None
 
 
 def _leak_refusals(found: Partition, work: Work) -> Iterator[Event]:

@@ -24,7 +24,7 @@ def backbone_of(work: Work, ref: str) -> "StableDiffusion":
     def make() -> object:
         devices.use_threads(work.resources.threads)
         devices.repeatable()
-        return backbones.load(folder_of(ref, work.workspace), device)
+        return backbones.load(folder_of(ref, "backbone", work.workspace), device)
 
     key = ("backbone", ref, str(device), backbones.working_dtype(device))
     return cast("StableDiffusion", work.load(key, make))

@@ -40,6 +40,7 @@ class Match(Step):
     """
 
     kind: ClassVar[str] = "distil.match"
+    version: ClassVar[int] = 2  # 1 had no network_rate and no rate_of_student_rate
 
     images: ImageSetId
     method: Annotated[
@@ -100,6 +101,12 @@ class Match(Step):
         int | None,
         Field(ge=0, le=1000, description="For dc: epochs a network learns from the images between two updates."),
     ] = None
+    network_rate: Annotated[
+        float | None,
+        Field(
+            gt=0, le=10, description="For dc: learning rate of a network between two updates; none: 0.01, as published."
+        ),
+    ] = None
     experts: Annotated[ExpertsId | None, Field(description="For mtt: what distil.experts made of the same images.")] = (
         None
     )
@@ -111,7 +118,20 @@ class Match(Step):
     student_rate: Annotated[
         float, Field(gt=0, le=1, description="For mtt: where the student's learned learning rate starts.")
     ] = 0.01
+    rate_of_student_rate: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            description="For mtt: step size of the learned rate; 0 leaves it fixed; none: 1e-5, as published.",
+        ),
+    ] = None
     seed: Seed = 0
+
+    @classmethod
+    def upgrade(cls, fields: dict[str, Any], version: int) -> dict[str, Any]:
+        """Version 1 always took the published rates, which none stands for."""
+        return fields if version >= cls.version else {**fields, "network_rate": None, "rate_of_student_rate": None}
 
     @model_validator(mode="after")
     def _fits(self) -> "Match":
@@ -125,6 +145,14 @@ class Match(Step):
             raise ValueError("mtt needs experts; run distil.experts on the same images first")
         if self.encoder is not None and self.method != "dm":
             raise ValueError("only dm can look through a frozen encoder; leave encoder out, or match with dm")
+        return self
+
+    @model_validator(mode="after")
+    def _rates_have_a_use(self) -> "Match":
+        if self.network_rate is not None and self.method != "dc":
+            raise ValueError("only dc teaches networks between updates; leave network_rate out, or match with dc")
+        if self.rate_of_student_rate is not None and self.method != "mtt":
+            raise ValueError("only mtt learns a student's rate; leave rate_of_student_rate out, or match with mtt")
         return self
 
     @property

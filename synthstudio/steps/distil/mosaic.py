@@ -60,7 +60,10 @@ class Mosaic(Step):
         shown = real.read((work.workspace.get(image) for image in pool.images), self.image_size)
         places = judge.places_of(pool.labels, [pool.labels[place] for place in pool.places])
         scale = real.Normalisation.of(shown)
-        how = judge.Training(self.observer_steps, _OBSERVER_BATCH, self.width)
+        device = devices.pick(work.resources.device)
+        if device.type == "cuda":
+            devices.repeatable()
+        how = judge.Training(self.observer_steps, _OBSERVER_BATCH, self.width, device=device)
         observer = mosaic.observer(self.observer, shown, places, how, scale, self.seed)
         yield self._checked(observer.right, observer.asked)
         yield Progress(done=1, total=2, unit="stages")

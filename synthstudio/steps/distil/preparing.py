@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PREVIEW = "preview.png"
 _ENGINE = Path(__file__).resolve().parents[2] / "engine" / "distil"
+_RATES = ("network_rate", "rate_of_student_rate")  # none of a Step is the publication's, as the engine has it
 _LEAST_DECODED = 64  # px: below it the latents of an f8 autoencoder hold too little
 
 
@@ -101,6 +102,7 @@ def distillation(work: Work, step: "Match", real: "RealImages") -> "Distillation
         expert_epochs=step.expert_epochs,
         latest_start=step.latest_start,
         student_rate=step.student_rate,
+        **{name: rate for name in _RATES if (rate := getattr(step, name)) is not None},
     )
     materials = Materials(
         normalisation=real.normalisation,
@@ -108,11 +110,11 @@ def distillation(work: Work, step: "Match", real: "RealImages") -> "Distillation
         level=step.level,
         made=step.decode_size or max(step.image_size, _LEAST_DECODED),
         device=device,
-        folder=lambda: folder_of(str(step.backbone), work.workspace),
+        folder=lambda: folder_of(str(step.backbone), "backbone", work.workspace),
         autoencoder=lambda: backbone_of(work, str(step.backbone)).vae,
     )
     form = FORMS[step.parameterisation].of(materials)
-    variables = start(form, real, Start(step.initialisation, step.images_per_class, step.seed))
+    variables = start(form, real, Start(step.initialisation, step.images_per_class, step.seed), device)
     about = json.dumps(step.fields, sort_keys=True)
     course = Course(step.iterations, step.rate, step.optimizer, step.realism, about)
     return Distillation(form, METHODS[step.method](teaching), variables, course, work.scratch)

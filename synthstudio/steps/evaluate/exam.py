@@ -70,6 +70,9 @@ class Exam:
         from synthstudio.engine.distil.real import Normalisation
 
         devices.use_threads(work.resources.threads)
+        self.device = devices.pick(work.resources.device)
+        if self.device.type == "cuda":
+            devices.repeatable()
         self.work, self.rules, self.real, self.questions = work, rules, real, questions
         self.labels = real.labels
         self._pixels: dict[str, Tensor] = {}
@@ -97,7 +100,7 @@ class Exam:
         rules = self.rules
         how = judge.Training(
             rules.training_steps, rules.batch_size, rules.width, rules.learning_rate,
-            judge.operations(augmented, rules.flip), rules.zoom if augmented else 1.0, self._taught(),
+            judge.operations(augmented, rules.flip), rules.zoom if augmented else 1.0, self._taught(), self.device,
         )  # fmt: skip
         places = judge.places_of(self.labels, [member.label for member in images])
         seed = derived_seed(rules.seed, "training", number)
@@ -114,7 +117,7 @@ class Exam:
             rules, shown = self.rules, self._read(self.real)
             how = judge.Training(
                 rules.training_steps, rules.batch_size, rules.width, rules.learning_rate,
-                judge.operations(True, rules.flip),
+                judge.operations(True, rules.flip), device=self.device,
             )  # fmt: skip
             places = judge.places_of(self.labels, [member.label for member in self.real])
             seed = derived_seed(rules.seed, "teacher")

@@ -13,9 +13,11 @@ CHANCE = 0.01  # share of test images that a synthetic image may resemble by cha
 
 
 def refuse(
-    work: Work, fold: int, test: ImageSet, classifiers: Iterable[dict[str, Any]]
+    work: Work, fold: int, test: ImageSet, classifiers: Iterable[dict[str, Any]], eye: str | None
 ) -> Generator[Event, None, set[str]]:
     """Compare the test images of a fold with every set its classifiers were trained on; Leak if one shows a test image.
+
+    By content, by fingerprint, and by an eye whose proposals pixels confirm; any encoder can be the eye.
 
     Returns the test images to leave out for every arm: those a synthetic image resembles, if they are so few that it
     can be chance. A synthetic set does not name the photos it was made from; they are the shots, which the arms with
@@ -26,16 +28,17 @@ def refuse(
     taken = {one for body in documents for one in body["trained_on"]} - made
     tested = {member.image for member in test}
     real, synthetic = (_images(work, sets) for sets in (taken, made))
-    if count := len(copies_of(work, tested, real)) or len(tested & synthetic):
+    copied = yield from copies_of(work, eye, tested, real)
+    if count := len(copied.images) or len(tested & synthetic):
         raise Leak(_sentence(fold, count))
-    alike = copies_of(work, tested, synthetic)
+    alike, _ = yield from copies_of(work, eye, tested, synthetic)
     if len(alike) > CHANCE * len(tested):
         raise Leak(_sentence(fold, len(alike)))
     seen = f"{len(real)} real and {len(synthetic)} synthetic training images"
-    yield Note(text=f"Fold {fold}: {len(tested)} test images compared with {seen}.")
+    yield Note(text=f"Fold {fold + 1}: {len(tested)} test images compared with {seen} {copied.how}")
     if alike:
         few = f"{len(alike)} of {len(tested)} test images look like a synthetic image"
-        yield Note(text=f"Fold {fold}: {few}; they are left out for every arm.", level="warning")
+        yield Note(text=f"Fold {fold + 1}: {few}; they are left out for every arm.", level="warning")
     return alike
 
 
@@ -46,6 +49,7 @@ def _images(work: Work, sets: Iterable[str]) -> set[str]:
 def _sentence(fold: int, count: int) -> str:
     images, are = ("image", "is") if count == 1 else ("images", "are")
     return (
-        f"Fold {fold}: {count} test {images} {are} also among the training images, or nearly the same, so the accuracy "
-        "would be too high. Split the images again with collect.split, which keeps copies on one side, and train anew."
+        f"Fold {fold + 1}: {count} test {images} {are} also among the training images, or nearly the same, so the "
+        "accuracy would be too high. Split the images again with collect.split, which keeps copies on one side, and "
+        "train anew."
     )

@@ -3,12 +3,14 @@
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from synthstudio.artifacts import ImageSet
 from synthstudio.errors import BadInput
 from synthstudio.events import Event, Output, Progress
-from synthstudio.statistics import Interval, paired_bootstrap
+from synthstudio.statistics import Interval, crossed, crossed_share
 from synthstudio.step import Step
 from synthstudio.steps import Work
 from synthstudio.terms import (
@@ -93,7 +95,7 @@ class Shrink(Step):
             yield Output(name=f"set_{size}", value=work.workspace.put_set(images))
         points = [self._point(size, sets[size], results[size], results[0], questions) for size in sets]
         full = self._point(0, whole, results[0], results[0], questions)
-        body = {"points": points, "full": full, "n": len(questions), "interval_over": "validation images (bootstrap)"}
+        body = {"points": points, "full": full, "n": len(questions), "interval_over": "validation images and trainings"}
         body |= {"sentence": sentence(points[-1], full), "protocol": self.fields}
         yield Output(name="report", value=work.workspace.put_document("report", body))
 
@@ -129,11 +131,10 @@ class Shrink(Step):
     def _point(
         self, size: int, images: ImageSet, cells: "list[Cell]", full: "list[Cell]", questions: ImageSet
     ) -> dict[str, Any]:
-        """Accuracy at a size and points lost against all images; intervals resample validation images."""
-        asked = [member.image for member in questions]
-        mine, theirs = _shares(cells), _shares(full)
-        accuracy = paired_bootstrap(asked, mine, [0.0] * len(asked))
-        lost = paired_bootstrap(asked, theirs, mine)
+        """Accuracy at a size and points lost against all images; intervals are over validation images and trainings."""
+        mine, theirs = _right(cells), _right(full)
+        accuracy = crossed_share(mine)
+        lost = crossed(theirs - mine) if size else Interval(0.0, 0.0, 0.0)
         return {
             "images_per_class": size or None,
             "images": len(images),
@@ -149,14 +150,14 @@ def sentence(point: dict[str, Any], full: dict[str, Any]) -> str:
     value, low, high = (-100 * point["lost"][name] for name in ("value", "high", "low"))
     return (
         f"With {point['images_per_class']} images per class ({point['images']} of {full['images']}) accuracy is "
-        f"{value:+.1f} points from that of all (95 % interval {low:+.1f} to {high:+.1f}, bootstrap over validation "
-        "images)."
+        f"{value:+.1f} points from that of all (95 % interval {low:+.1f} to {high:+.1f}, over validation images "
+        "and trainings)."
     )
 
 
-def _shares(cells: "list[Cell]") -> list[float]:
-    """For every question the share of trainings that had it right."""
-    return [sum(marks) / len(marks) for marks in zip(*(cell.right for cell in cells), strict=True)]
+def _right(cells: "list[Cell]") -> NDArray[np.float64]:
+    """(trainings, questions): 1 where a training had a question right."""
+    return np.asarray([cell.right for cell in cells], dtype=float)
 
 
 def _named(found: Interval) -> dict[str, float]:

@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synthstudio.statistics import Interval, mean_over_folds, paired_bootstrap, wilson
+import numpy as np
+from numpy.typing import NDArray
+
+from synthstudio.statistics import Interval, contrast, crossed, mean_over_draws, wilson
 from synthstudio.steps.evaluate.arms import Arm
 from synthstudio.steps.evaluate.exam import Cell
 
@@ -24,10 +27,10 @@ class Result:
         rows = [self.cells[one, augmented] for one in architectures]
         return [_mean([cell.accuracy for cell in cells]) for cells in zip(*rows, strict=True)]
 
-    def per_image(self, architectures: Sequence[str], augmented: bool) -> list[float]:
-        """For every test image the share of trainings that had it right."""
-        cells = [cell for one in architectures for cell in self.cells[one, augmented]]
-        return [_mean(marks) for marks in zip(*(cell.right for cell in cells), strict=True)]
+    def right(self, architectures: Sequence[str], augmented: bool) -> NDArray[np.float64]:
+        """(trainings, test images): the share of architectures that had an image right."""
+        rows = [[cell.right for cell in self.cells[one, augmented]] for one in architectures]
+        return np.asarray(rows, dtype=float).mean(0)
 
 
 def build(results: Sequence[Result], questions: Sequence[str], seen: Sequence[str]) -> dict[str, Any]:
@@ -67,27 +70,21 @@ def difference(
 ) -> dict[str, Any]:
     """Accuracy of the method minus that of a rival on the same networks and test images, with its 95 % interval.
 
-    bootstrap resamples test images and holds the trainings fixed; t takes trainings as draws, paired by their number
-    where both have one set, else each draw of the rival against the method's mean. low and high are the wider ends of
-    the two, so a difference is called one only if both kinds of chance are too small to explain it.
+    Trainings and test images are both samples: trainings are paired by their number where both have one set
+    (`statistics.crossed`), else the trainings of the method and the draws of the rival each add their spread
+    (`statistics.contrast`).
     """
-    after, before = method.each(architectures, augmented), rival.each(architectures, augmented)
+    after, before = method.right(architectures, augmented), rival.right(architectures, augmented)
     paired = len(method.arm.sets) == len(rival.arm.sets) == 1
-    gains = [a - b for a, b in zip(after, before, strict=True)] if paired else [_mean(after) - b for b in before]
-    t = mean_over_folds(gains)
-    boot = paired_bootstrap(
-        questions, method.per_image(architectures, augmented), rival.per_image(architectures, augmented)
-    )
+    found = crossed(after - before) if paired else contrast(after, before)
     return {
         "against": rival.arm.name,
         "title": rival.arm.title,
         "networks": group,
         "augmented": augmented,
-        "value": t.value,
-        "low": min(t.low, boot.low),
-        "high": max(t.high, boot.high),
-        "t": [t.low, t.high],
-        "bootstrap": [boot.low, boot.high],
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
         "n": len(questions),
     }
 
@@ -171,7 +168,7 @@ def _probe(cells: Sequence[Cell]) -> dict[str, Any]:
 
 
 def _over(values: Sequence[float]) -> dict[str, Any]:
-    found = mean_over_folds(values)
+    found = mean_over_draws(values)
     inside = Interval(found.value, max(0.0, found.low), min(1.0, found.high))
     return {"value": inside.value, "low": inside.low, "high": inside.high, "each": list(values)}
 

@@ -108,7 +108,7 @@ class SmallSet(Step):
         test = work.workspace.image_set(self.test)
         made = [one for one in (self.images, *self.others, self.synthetic) if one is not None]
         alike = yield from leaks.refuse(
-            work, 0, test, [{"trained_on": [self.real, one], "synthetic": one} for one in made]
+            work, 0, test, [{"trained_on": [self.real, one], "synthetic": one} for one in made], self.encoder
         )
         kept = [m for m in test if m.image not in alike and m.label in real.labels]
         if not kept:

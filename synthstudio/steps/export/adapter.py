@@ -1,6 +1,7 @@
-"""An adapter as a folder that other tools load: `pipe.load_lora_weights(folder)`."""
+"""An adapter as a folder that other tools load: `pipe.load_lora_weights(folder)`, or `PeftModel.from_pretrained`."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -11,15 +12,15 @@ from synthstudio.events import Event, Output
 from synthstudio.models import MODELS
 from synthstudio.step import Step
 from synthstudio.steps import Work
-from synthstudio.steps.sample.plan import EVERY, fill
-from synthstudio.terms import AdapterId
+from synthstudio.steps.sample.plan import EVERY
+from synthstudio.terms import LOW_RANK_METHODS, METHODS, AdapterId, fill
 from synthstudio.workspace import slug, storage_errors, write_atomically
 
 FILE = "pytorch_lora_weights.safetensors"
 
 
 class ExportAdapter(Step):
-    """A LoRA folder for diffusers, with a model card; one folder per class if the adapter has one LoRA per class."""
+    """A folder for diffusers or peft, with a model card; one folder per class if the adapter has one per class."""
 
     kind: ClassVar[str] = "export.adapter"
 
@@ -34,9 +35,27 @@ class ExportAdapter(Step):
             for label, weights in adapter["weights"].items():
                 target = folder if label == EVERY else folder / slug(label)
                 source = work.workspace.get_weights(weights)
-                weightfile.with_metadata(source, target / FILE, _metadata(self.name, adapter, label))
+                if _low_rank(adapter):
+                    weightfile.with_metadata(source, target / FILE, _metadata(self.name, adapter, label))
+                else:
+                    _peft_folders(source, target)
         write_atomically(folder / "README.md", _card(self.name, adapter).encode())
         yield Output(name="folder", value=str(folder.relative_to(work.workspace.root)))
+
+
+def _method(adapter: dict[str, Any]) -> str:
+    """The kind of an adapter; those of before there were others are LoRAs."""
+    return str(adapter.get("method", "lora"))
+
+
+def _low_rank(adapter: dict[str, Any]) -> bool:
+    return _method(adapter) in LOW_RANK_METHODS
+
+
+def _peft_folders(source: Path, target: Path) -> None:
+    from synthstudio.engine.adapters import files
+
+    files.export_peft(source, target)
 
 
 def _metadata(name: str, adapter: dict[str, Any], label: str) -> dict[str, str]:
@@ -47,7 +66,7 @@ def _metadata(name: str, adapter: dict[str, Any], label: str) -> dict[str, str]:
         "modelspec.architecture": "stable-diffusion/lora",
         "modelspec.implementation": "diffusers",
         "modelspec.title": name if label == EVERY else f"{name}: {label}",
-        "modelspec.description": f"LoRA of {base} for prompts like: {_examples(adapter, label)[0]}",
+        "modelspec.description": f"{METHODS[_method(adapter)]} of {base} for: {_examples(adapter, label)[0]}",
         "modelspec.trigger_phrase": _examples(adapter, label)[0],
         "ss_base_model": adapter["backbone"],
         "ss_network_dim": str(adapter["rank"]),
@@ -73,21 +92,19 @@ def _card(name: str, adapter: dict[str, Any]) -> str:
         f"| {_cell(label)} | {_cell(fill(adapter['prompt'], label))} | {n} |" for label, n in counts.items()
     )
     per_class = EVERY not in adapter["weights"]
-    folder = f'"this-folder/{slug(next(iter(counts)))}"' if per_class else '"this-folder"'
+    folder = f"this-folder/{slug(next(iter(counts)))}" if per_class else "this-folder"
     training = adapter["training"]
+    article = "An" if _method(adapter) in ("olora", "oft", "ia3") else "A"
     return f"""# {_cell(name)}
 
-A LoRA (rank {adapter["rank"]}, alpha {adapter["alpha"]:g}) of **{base}** ({source}; content {digest[:12]}), fitted to
-{sum(counts.values())} images of {len(counts)} classes{", one LoRA per class" if per_class else ""}, with SynthStudio
+{article} {METHODS[_method(adapter)]} adapter{_size(adapter)} of **{base}** ({source}; content {digest[:12]}), fitted to
+{sum(counts.values())} images of {len(counts)} classes{", one adapter per class" if per_class else ""}, with SynthStudio
 by the DataDream method (Kim et al. 2024, arXiv:2407.10910).
 
 Licence of the base model: {licence}. It binds this adapter too, and so do the rights in the images it was fitted to.
 
 ```python
-from diffusers import StableDiffusionPipeline
-
-pipe = StableDiffusionPipeline.from_pretrained("path or name of {base}")
-pipe.load_lora_weights({folder})
+{_loading(adapter, base, folder)}
 ```
 
 | class | prompt | images it was fitted to |
@@ -99,6 +116,30 @@ learning rate {training["learning_rate"]:g}, layers: {adapter["targets"]}, text 
 {"adapted too" if training["train_text_encoder"] else "frozen"}. Few images are easily memorised: compare your samples
 with the images above before you publish it.
 """
+
+
+def _size(adapter: dict[str, Any]) -> str:
+    """What rank and alpha say of an adapter, where its kind has them."""
+    if _method(adapter) == "ia3":
+        return ""
+    if _method(adapter) == "oft":
+        return f" (blocks of {adapter['rank']})"
+    alpha = "" if _method(adapter) == "vera" else f", alpha {adapter['alpha']:g}"
+    return f" (rank {adapter['rank']}{alpha})"
+
+
+def _loading(adapter: dict[str, Any], base: str, folder: str) -> str:
+    """The lines that load it."""
+    lines = [
+        "from diffusers import StableDiffusionPipeline",
+        "",
+        f'pipe = StableDiffusionPipeline.from_pretrained("path or name of {base}")',
+    ]
+    if _low_rank(adapter):
+        return "\n".join([*lines, f'pipe.load_lora_weights("{folder}")'])
+    parts = ("unet", "text_encoder") if adapter["training"]["train_text_encoder"] else ("unet",)
+    wrapped = [f'pipe.{p} = PeftModel.from_pretrained(pipe.{p}, "{folder}/{p}").merge_and_unload()' for p in parts]
+    return "\n".join([lines[0], "from peft import PeftModel", *lines[1:], *wrapped])
 
 
 def _cell(text: str) -> str:

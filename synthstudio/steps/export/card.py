@@ -7,14 +7,45 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthstudio.models import MODELS
-from synthstudio.steps.export.metadata import COLUMNS
+from synthstudio.steps.export.metadata import COLUMNS, EMPTY
 
 _ARMS = {
     "zero_shot": "no training (zero-shot)",
     "real_only": "real images only",
     "synthetic_only": "synthetic images only",
     "real_and_synthetic": "real and synthetic images",
+    "everything": "real images and everything the filter kept",
+    "selection": "real images and the reviewed selection",
+    "random": "real images and a random selection of the same size",
 }
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a person's choice made of what a filter had kept."""
+
+    before: Mapping[str, int]  # images per class
+    after: Mapping[str, int]
+    left_out: int
+    moved: int
+    added: int
+    selection: str  # the id of the chosen set
+    reviewed: int  # images that somebody decided about
+
+    @property
+    def changed(self) -> bool:
+        """Whether the choice is another set than the filter's."""
+        return bool(self.left_out or self.moved or self.added)
+
+    @property
+    def sentence(self) -> str:
+        """The counts before and after, in words."""
+        before, after = sum(self.before.values()), sum(self.after.values())
+        if not self.changed:
+            return f"All {before} images that the filter kept; none was left out or moved by hand."
+        parts = ((self.left_out, "left out"), (self.moved, "moved to another class"), (self.added, "added"))
+        how = ", ".join(f"{count} {words}" for count, words in parts if count)
+        return f"{after} of what were {before} images that the filter kept: {how} by hand."
 
 
 @dataclass(frozen=True)
@@ -25,6 +56,7 @@ class Contents:
     folders: Mapping[str, str]
     images: Sequence[tuple[str, str, str]]
     base_models: Sequence[str]  # the backbones its synthetic images were made with, by name
+    chosen: Chosen | None = None
 
     @property
     def splits(self) -> list[str]:
@@ -45,6 +77,8 @@ def write(contents: Contents, report: Mapping[str, Any] | None) -> str:
         f"# {plain(contents.name)}",
         _introduction(contents),
         _table(contents),
+        _empty_cells(),
+        _review(contents.chosen, report),
         (_judged(report) if "arms" in report else numbers(report)) if report else "",
         _caution(contents, report),
         _licences(contents),
@@ -102,6 +136,11 @@ def _introduction(contents: Contents) -> str:
     )
 
 
+def _empty_cells() -> str:
+    rows = (f"- {', '.join(f'`{name}`' for name in names)}: {when}." for names, when in EMPTY.items())
+    return "\n".join(["## Empty cells", "", "Every export has the same columns. Empty are:", "", *rows])
+
+
 def _table(contents: Contents) -> str:
     counts = Counter(contents.images)
     columns = [(split, source) for split in contents.splits for source in ("real", "synthetic", "distilled")]
@@ -116,17 +155,31 @@ def _table(contents: Contents) -> str:
     return "\n".join(["## Images", "", head, "|" + "---|" * (3 + len(columns)), *rows])
 
 
+def _review(chosen: Chosen | None, report: Mapping[str, Any] | None) -> str:
+    """What people decided, and whether the numbers below are of their choice."""
+    if chosen is None or not (chosen.changed or chosen.reviewed):
+        return ""
+    said = [
+        f"## Review\n\n{chosen.sentence} Somebody decided about {chosen.reviewed} images; the rest stands as the "
+        "filter left it. The columns `review_status`, `reviewed_by` and `reviewed_utc` say it of each image, "
+        f"`decisions.csv` of those that were left out too. The selection is `{chosen.selection}`."
+    ]
+    if chosen.changed and report and report.get("mean", {}).get("selection") is None:
+        said.append("The numbers below were measured before the review, with everything the filter kept.")
+    return "\n\n".join(said)
+
+
 def numbers(report: Mapping[str, Any]) -> str:
     """The comparison on test images: a row per arm, and the sentence."""
     folds = report.get("folds", [])
-    images = sum(int(fold["test_images"]) for fold in folds)
+    images = int(report.get("n") or max((int(fold["test_images"]) for fold in folds), default=0))
     intervals = report.get("interval95", {})
     rows = []
-    for arm, words in _ARMS.items():
+    for arm, words in (_ARMS | report.get("described", {})).items():
         mean = report.get("mean", {}).get(arm)
         if mean is not None:
             low, high = intervals.get(arm, (mean, mean))
-            rows.append(f"| {words} | {mean:.3f} | {low:.3f} to {high:.3f} |")
+            rows.append(f"| {plain(words)} | {mean:.3f} | {low:.3f} to {high:.3f} |")
     head = f"## Does it help?\n\nAccuracy on {images} test images over {len(folds)} fold{'s' * (len(folds) != 1)}"
     over = f", 95 % interval over {plain(str(report['interval_over']))}" if "interval_over" in report else ""
     lines = [head + over + ".", "", "| trained on | accuracy | interval |", "|---|---|---|", *rows]
@@ -162,7 +215,8 @@ def _caution(contents: Contents, report: Mapping[str, Any] | None) -> str:
         said.append(
             "Synthetic images show what a generator believes, not what was in front of a lens. Do not present them as "
             "photographs, as evidence, or as a sample of the real world: how often something appears here says nothing "
-            "about how often it occurs. Their labels are what was asked for, not what a person confirmed."
+            "about how often it occurs. Their labels are what was asked for, unless `review_status` says that a person "
+            "confirmed or changed them."
         )
     said.append(
         "The numbers above hold for these classes, this classifier and these test photographs. A difference whose "

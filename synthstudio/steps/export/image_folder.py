@@ -11,14 +11,15 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from synthstudio.artifacts import Member
+from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import Leak
 from synthstudio.events import Event, Note, Output, Progress
+from synthstudio.intake import decisions
 from synthstudio.provenance import Origin, origins
 from synthstudio.step import Step
 from synthstudio.steps import Work
 from synthstudio.steps.export import card, marks, metadata
-from synthstudio.terms import ImageSetId, ReportId, TestSetId
+from synthstudio.terms import DecisionsId, ImageSetId, ReportId, TestSetId
 from synthstudio.workspace import Workspace, slug, storage_errors
 
 # A class folder of such a name would be taken for a split by tools that guess splits from paths.
@@ -37,9 +38,19 @@ class ExportImageFolder(Step):
     """Write real and synthetic images for `datasets`, torchvision and everything else that reads folders."""
 
     kind: ClassVar[str] = "export.image_folder"
+    version: ClassVar[int] = 3  # 2 left negative_prompt, domain_prompt and t0 empty where they were not asked for
 
     real: Annotated[ImageSetId | None, Field(description="Real images of the training split.")] = None
-    synthetic: Annotated[ImageSetId | None, Field(description="Synthetic images of the training split.")] = None
+    synthetic: Annotated[
+        ImageSetId | None,
+        Field(description="Images of the training split that were made or chosen; a row says which are real."),
+    ] = None
+    chosen_from: Annotated[
+        ImageSetId | None, Field(description="What `synthetic` was chosen from by hand: the card counts both.")
+    ] = None
+    decisions: Annotated[
+        DecisionsId | None, Field(description="What people had decided; none: every image counts as unreviewed.")
+    ] = None
     validation: Annotated[ImageSetId | None, Field(description="Real images to make choices with.")] = None
     test: Annotated[TestSetId | None, Field(description="Untouched real images; they go into test/ only.")] = None
     report: Annotated[ReportId | None, Field(description="An evaluation whose numbers go onto the card.")] = None
@@ -69,6 +80,10 @@ class ExportImageFolder(Step):
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
         yield Note(text=f"{len(items)} images of {len(labels)} classes in {target}.")
+        chosen = self._chosen(workspace)
+        if chosen is not None:
+            yield Note(text=chosen.sentence)
+            yield Output(name="counts", value={"before": chosen.before, "after": chosen.after})
         yield Output(name="folder", value=target.relative_to(workspace.root).as_posix())
 
     def _items(self, workspace: Workspace) -> list[_Item]:
@@ -86,28 +101,58 @@ class ExportImageFolder(Step):
         self, folder: Path, items: list[_Item], labels: dict[str, str], workspace: Workspace
     ) -> Iterator[Progress]:
         known = origins(workspace, {item.member.image for item in items})
-        synthetic = {m.image for m in workspace.image_set(self.synthetic)} if self.synthetic else set()
+        decided = {row["image"]: row for row in self._decided(workspace)}
+        made = {m.image for m in workspace.image_set(self.synthetic)} if self.synthetic else set()
         index = {label: place for place, label in enumerate(labels)}
         adapters: dict[str, dict[str, Any]] = {}
         rows: dict[str, list[dict[str, Any]]] = {}
         for done, item in enumerate(items, start=1):
             digest, label = item.member.image, item.member.label
+            origin = known.get(digest)
             data = workspace.get(digest)
-            source = "synthetic" if item.split == "train" and digest in synthetic else "real"
-            weights = _weights(known.get(digest), label, adapters, workspace)
-            row = metadata.row(source, digest, _size(data), known.get(digest), weights)
+            source = _source(origin) if item.split == "train" and digest in made else "real"
+            row = metadata.row(source, digest, _size(data), origin, _weights(origin, label, adapters, workspace))
             row |= {"file_name": f"{labels[label]}/{digest[:16]}.png", "label": index[label], "split": item.split}
-            if self.marks and source == "synthetic":
-                data = marks.marked(data, row, label)
+            row |= metadata.reviewed(decided.get(digest)) if item.split != "test" else {}
+            if self.marks and source != "real":
+                data = marks.marked(data, row, label, _how(origin, label, adapters))
             file = folder / item.split / row["file_name"]
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
             rows.setdefault(item.split, []).append(row)
             yield Progress(done=done, total=len(items), unit="files")
         _write_tables(folder, rows, list(labels))
+        self._write_decisions(folder, list(decided.values()))
         report = workspace.document(self.report) if self.report else None
-        contents = _contents(self.name, labels, rows)
+        contents = _contents(self.name, labels, rows, self._chosen(workspace))
         (folder / "README.md").write_text(card.write(contents, report), encoding="utf-8")
+
+    def _decided(self, workspace: Workspace) -> list[dict[str, Any]]:
+        return workspace.document(self.decisions)["rows"] if self.decisions else []
+
+    def _write_decisions(self, folder: Path, decided: list[dict[str, Any]]) -> None:
+        """The decisions beside the images, of those that were left out too; `decisions --in` reads them again."""
+        if decided:
+            columns = (*decisions.COLUMNS, "made_as", "who", "decided_at", "why")
+            (folder / "decisions.csv").write_bytes(decisions.to_csv(decided, columns))
+            (folder / "decisions.json").write_bytes(decisions.to_json(decided, columns))
+
+    def _chosen(self, workspace: Workspace) -> card.Chosen | None:
+        """What a person's choice changed; nothing where nobody chose."""
+        if self.synthetic is None or self.chosen_from is None:
+            return None
+        before, after = workspace.image_set(self.chosen_from), workspace.image_set(self.synthetic)
+        labels = {member.image: member.label for member in before}
+        here = {member.image for member in after}
+        return card.Chosen(
+            before=_per_class(before),
+            after=_per_class(after),
+            left_out=len(set(labels) - here),
+            moved=sum(member.label != labels.get(member.image, member.label) for member in after),
+            added=len(here - set(labels)),
+            selection=self.synthetic,
+            reviewed=sum(row["image"] in here or row["image"] in labels for row in self._decided(workspace)),
+        )
 
 
 def class_folders(labels: set[str]) -> dict[str, str]:
@@ -122,15 +167,29 @@ def class_folders(labels: set[str]) -> dict[str, str]:
     return dict(sorted(folders.items(), key=lambda one: one[1]))
 
 
+def _source(origin: Origin | None) -> str:
+    """What an image of the training split is, as its maker's log says."""
+    return origin.kind if origin else "synthetic"
+
+
+def _per_class(images: ImageSet) -> dict[str, int]:
+    return {label: len(members) for label, members in images.by_label().items()}
+
+
 def _weights(
     origin: Origin | None, label: str, adapters: dict[str, dict[str, Any]], workspace: Workspace
-) -> str | None:
+) -> metadata.Weights:
     adapter = origin.made.get("adapter") if origin else None
     if not adapter:
-        return None
+        return metadata.Weights()
     if adapter not in adapters:
         adapters[adapter] = workspace.document(adapter)
-    return metadata.weights_of(adapters[adapter], label)
+    return metadata.Weights.of(adapters[adapter], label)
+
+
+def _how(origin: Origin | None, label: str, adapters: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    adapter = origin.made.get("adapter") if origin else None
+    return marks.how(origin.request, label, adapters.get(adapter or "")) if origin else {}
 
 
 def _size(png: bytes) -> tuple[int, int]:
@@ -147,8 +206,11 @@ def _write_tables(folder: Path, rows: Mapping[str, list[dict[str, Any]]], labels
         pq.write_table(table, folder / split / "metadata.parquet")
 
 
-def _contents(name: str, labels: dict[str, str], rows: Mapping[str, list[dict[str, Any]]]) -> card.Contents:
+def _contents(
+    name: str, labels: dict[str, str], rows: Mapping[str, list[dict[str, Any]]], chosen: card.Chosen | None
+) -> card.Contents:
     names = list(labels)
     every = [row for own in rows.values() for row in own]
     images = [(row["split"], row["source"], names[row["label"]]) for row in every]
-    return card.Contents(name, labels, images, sorted({row["base_model"] for row in every if row["base_model"]}))
+    models = sorted({row["base_model"] for row in every if row["base_model"]})
+    return card.Contents(name, labels, images, models, chosen)

@@ -6,6 +6,8 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+KEYWORD = "synthstudio"
+_MOST_LABELS = 200  # more would make a note of every image longer than the image
 _AFTER_HEADER = 8 + 25  # the signature and the IHDR chunk
 _TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -15,17 +17,35 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <?xpacket end="r"?>"""
 
 
-def marked(png: bytes, row: Mapping[str, Any], label: str) -> bytes:
-    """The PNG with three notes: one for viewers of prompts, one for us, one for tools that read XMP."""
-    known = {name: value for name, value in row.items() if value is not None} | {"label": label}
+def marked(png: bytes, row: Mapping[str, Any], label: str, how: Mapping[str, Any] | None = None) -> bytes:
+    """The PNG with three notes: one for viewers of prompts, one for us, one for tools that read XMP.
+
+    `how` is the request of the step that made it and the name of its adapter: the Sample tab fills its form with them.
+    """
+    known = {name: value for name, value in row.items() if value is not None} | {"label": label, **(how or {})}
     kind = "compositeWithTrainedAlgorithmicMedia" if row.get("parent_id") else "trainedAlgorithmicMedia"
     notes = {
         "parameters": parameters(row),
-        "synthstudio": json.dumps(known, ensure_ascii=True, sort_keys=True),
+        KEYWORD: json.dumps(known, ensure_ascii=True, sort_keys=True),
         "XML:com.adobe.xmp": _XMP % (_TYPES + kind),
     }
     chunks = b"".join(_text_chunk(keyword, text) for keyword, text in notes.items())
     return png[:_AFTER_HEADER] + chunks + png[_AFTER_HEADER:]
+
+
+def how(request: Mapping[str, Any], label: str, adapter: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The step that made an image, for its note; of very many classes only the image's own."""
+    if not request:
+        return {}
+    fields = dict(request["fields"])
+    if len(fields.get("labels") or ()) > _MOST_LABELS:
+        fields["labels"] = [label]
+    found: dict[str, Any] = {"request": {**request, "fields": fields}}
+    if adapter:
+        base, settings = str(adapter.get("backbone", "")).partition("@")[0], adapter.get("training", {})
+        steps = max(settings.get("steps", {}).values(), default=0)
+        found["adapter_name"] = f"LoRA on {base}, {steps} steps"
+    return found
 
 
 def parameters(row: Mapping[str, Any]) -> str:
@@ -38,7 +58,7 @@ def parameters(row: Mapping[str, Any]) -> str:
         "Size": f"{row['width']}x{row['height']}",
         "Model hash": (row.get("base_model_revision") or "")[:10] or None,
         "Model": row.get("base_model"),
-        "Denoising strength": row.get("t0"),
+        "Denoising strength": row.get("t0") if row.get("parent_id") else None,
         "Lora hashes": f'"adapter: {row["lora_sha256"][:12]}"' if row.get("lora_sha256") else None,
         "Version": row.get("generator"),
     }

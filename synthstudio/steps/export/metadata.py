@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,20 @@ COLUMNS = {  # name: type, as both pyarrow and a dataset card call it
     "width": "int64", "height": "int64", "base_model": "string", "base_model_revision": "string",
     "lora_sha256": "string", "lora_scale": "float64", "lora_step": "int64", "parent_id": "string",
     "generator": "string", "created_utc": "string", "review_status": "string", "review_reason": "string",
-    "reviewer": "string", "reviewed_utc": "string", "phash": "string",
+    "reviewed_by": "string", "reviewed_utc": "string",
+}  # fmt: skip
+
+EMPTY = {  # columns whose cells may be empty, and when; the card says so
+    ("prompt", "negative_prompt", "domain_prompt", "seed", "guidance_scale", "num_inference_steps", "scheduler"):
+        "of photographs, and of images that were not drawn from a prompt (a prompt that was left out is an empty text)",
+    ("t0",): "of photographs and of images that were optimised; 1 where an image began as pure noise, less where it "
+        "began as a noisy photograph",
+    ("base_model", "base_model_revision", "generator"): "of photographs, and where no model was needed",
+    ("lora_sha256", "lora_scale", "lora_step"): "of images that were made without a LoRA",
+    ("parent_id",): "of every image that is no variation of a photograph",
+    ("created_utc",): "of images whose making no log tells",
+    ("review_status",): "of test images, which nobody reviews",
+    ("review_reason", "reviewed_by", "reviewed_utc"): "of images about which nobody decided; reasons are optional",
 }  # fmt: skip
 
 
@@ -33,8 +47,27 @@ def schema(labels: Sequence[str]) -> "pa.Schema":
     return pa.schema([(name, getattr(pa, kind)()) for name, kind in COLUMNS.items()], metadata=about)
 
 
-def row(source: str, digest: str, size: tuple[int, int], origin: Origin | None, weights: str | None) -> dict[str, Any]:
-    """What is known of one image; everything else is null."""
+STATUS = {"keep": "accepted", "relabel": "relabelled", "reject": "rejected"}
+UNREVIEWED = "unreviewed"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The LoRA an image was made with: the digest of its file, and how many updates it was trained for."""
+
+    digest: str | None = None
+    step: int | None = None
+
+    @classmethod
+    def of(cls, adapter: Mapping[str, Any], label: str) -> "Weights":
+        """Of an adapter's files the one that serves a class."""
+        serving = EVERY if EVERY in adapter["weights"] else label
+        steps = adapter.get("training", {}).get("steps", {})
+        return cls(adapter["weights"].get(serving), steps.get(serving))
+
+
+def row(source: str, digest: str, size: tuple[int, int], origin: Origin | None, weights: Weights) -> dict[str, Any]:
+    """What is known of the making of one image; everything else is null."""
     made: Mapping[str, Any] = origin.made if origin else {}
     base, _, revision = str(made.get("backbone") or "").partition("@")
     known = MODELS.get(base)
@@ -42,18 +75,19 @@ def row(source: str, digest: str, size: tuple[int, int], origin: Origin | None, 
         "source": source,
         "id": digest,
         "prompt": made.get("prompt"),
-        "negative_prompt": made.get("negative_prompt") or None,
-        "domain_prompt": made.get("domain"),
+        "negative_prompt": (made.get("negative_prompt") or "") if "prompt" in made else None,
+        "domain_prompt": (made.get("domain") or "") if "prompt" in made else None,
         "seed": made.get("seed"),
         "guidance_scale": made.get("guidance_scale"),
-        "t0": made.get("strength"),
+        "t0": _t0(made),
         "num_inference_steps": made.get("inference_steps"),
         "scheduler": made.get("sampler"),
         "width": size[0],
         "height": size[1],
         "base_model": (known.hub if known and known.hub else base) or None,
         "base_model_revision": revision or None,
-        "lora_sha256": weights,
+        "lora_sha256": weights.digest,
+        "lora_step": weights.step,
         "lora_scale": made.get("adapter_scale"),
         "parent_id": made.get("parent"),
         "generator": _generator(origin) if source != "real" else None,
@@ -61,10 +95,23 @@ def row(source: str, digest: str, size: tuple[int, int], origin: Origin | None, 
     }
 
 
-def weights_of(adapter: Mapping[str, Any], label: str) -> str | None:
-    """The digest of the LoRA file that serves a class."""
-    weights: Mapping[str, str] = adapter["weights"]
-    return weights.get(EVERY) or weights.get(label)
+def _t0(made: Mapping[str, Any]) -> float | None:
+    """Where denoising began: 1 is pure noise, which is what drawing without a photograph means (SDEdit, Meng 2022)."""
+    began_as_noise = "strength" in made and made.get("parent") is None and "prompt" in made
+    return 1.0 if began_as_noise and made["strength"] is None else made.get("strength")
+
+
+def reviewed(decided: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The columns that say what a person decided about an image."""
+    if decided is None:
+        return {"review_status": UNREVIEWED}
+    when = datetime.fromtimestamp(float(decided["decided_at"]), UTC)
+    return {
+        "review_status": STATUS[decided["decision"]],
+        "review_reason": decided["why"] or None,
+        "reviewed_by": decided["who"],
+        "reviewed_utc": when.isoformat(timespec="seconds"),
+    }
 
 
 def _generator(origin: Origin | None) -> str:

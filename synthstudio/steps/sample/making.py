@@ -79,7 +79,7 @@ def _backbone(work: Work, step: Sampled) -> "StableDiffusion":
     device = devices.pick(work.resources.device)
     if device.type == "cuda":
         devices.repeatable()
-    folder = folder_of(step.backbone, work.workspace)
+    folder = folder_of(step.backbone, "backbone", work.workspace)
     key = ("backbone", step.backbone, str(device), backbones.working_dtype(device))
     found = work.load(key, lambda: backbones.load(folder, device))
     assert isinstance(found, backbones.StableDiffusion)
@@ -87,14 +87,15 @@ def _backbone(work: Work, step: Sampled) -> "StableDiffusion":
 
 
 def _files(work: Work, step: Sampled, backbone: "StableDiffusion", batch: Sequence[Row]) -> list[bytes]:
-    from synthstudio.engine import diffusion, lora_state, pixels
+    from synthstudio.engine import diffusion, pixels
+    from synthstudio.engine.adapters import files, merging
 
     weights = batch[0].weights
     if weights is None or step.adapter_scale == 0:
-        lora_state.use_adapter(backbone, None, None, 1.0)
+        merging.use_adapter(backbone, None, None, 1.0)
     elif backbone.adapter != (weights, step.adapter_scale):
-        adapter = lora_state.read_adapter(work.workspace.get_weights(weights))
-        lora_state.use_adapter(backbone, (weights, step.adapter_scale), adapter, step.adapter_scale)
+        adapter = files.read_adapter(work.workspace.get_weights(weights))
+        merging.use_adapter(backbone, (weights, step.adapter_scale), adapter, step.adapter_scale)
     requests = [
         diffusion.Request(
             row.prompt,
@@ -118,6 +119,7 @@ def _image(work: Work, step: Sampled, row: Row, file: bytes, side: int) -> Image
     made: dict[str, Any] = {
         "prompt": row.prompt,
         "negative_prompt": row.negative_prompt,
+        "domain": row.domain or None,
         "seed": row.seed,
         "guidance_scale": row.guidance_scale,
         "strength": row.strength if row.parent else None,

@@ -1,13 +1,14 @@
 """The plan of a sampling step: one row per image, a pure function of the step. Any subset of rows can run anywhere."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Protocol
+from itertools import groupby, islice
+from typing import Protocol, overload
 
 from synthstudio.errors import BadInput
 from synthstudio.seeds import derived_seed
+from synthstudio.terms import fill
 
 EVERY = "*"  # the label under which an adapter keeps weights that serve all labels
 
@@ -44,6 +45,62 @@ class Row:
     strength: float = 1.0
     parent: str | None = None
     weights: str | None = None
+    domain: str = ""
+
+
+@dataclass(frozen=True)
+class Plan(Sequence[Row]):
+    """The rows of a step, label by label; each is worked out when it is asked for, so that a million cost nothing.
+
+    Seeds hang on label and number alone: adding a class moves no image.
+    """
+
+    step: Sampling
+    weights: Mapping[str, str | None]
+    parents: Mapping[str, Sequence[str]]
+    strength: float
+
+    def __len__(self) -> int:
+        return len(self.step.labels) * self.step.images_per_class
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        if isinstance(index, slice):
+            return [self._row(one) for one in range(len(self))[index]]
+        return self._row(range(len(self))[index])
+
+    def prompts(self) -> Iterator[str]:
+        """The prompts of every label, each once, in order."""
+        for label in self.step.labels:
+            for domain in self.domains_used():
+                yield fill(self.step.prompt, label, domain)
+
+    def domains_used(self) -> list[str]:
+        """The domains that come up, which are fewer than all where few images are made."""
+        parents = len(next(iter(self.parents.values())))
+        numbers = range(min(self.step.images_per_class, len(self.step.domains) * max(1, parents) or 1))
+        return list(dict.fromkeys(_domain(self.step.domains, number, parents) for number in numbers))
+
+    def _row(self, index: int) -> Row:
+        place, number = divmod(index, self.step.images_per_class)
+        step, label = self.step, self.step.labels[place]
+        parents = self.parents[label]
+        domain = _domain(step.domains, number, len(parents))
+        return Row(
+            index=index,
+            label=label,
+            prompt=fill(step.prompt, label, domain),
+            negative_prompt=fill(step.negative_prompt, label),
+            seed=derived_seed(step.seed, label, number),
+            guidance_scale=step.guidance_scale,
+            strength=self.strength,
+            parent=parents[number % len(parents)] if parents else None,
+            weights=self.weights[label],
+            domain=domain,
+        )
 
 
 def plan(
@@ -51,41 +108,21 @@ def plan(
     weights: Mapping[str, str] | None = None,
     sources: Mapping[str, Sequence[str]] | None = None,
     strength: float = 1.0,
-) -> list[Row]:
-    """The rows of a step, label by label. Seeds hang on label and number alone: adding a class moves no image."""
-    rows = []
-    for place, label in enumerate(step.labels):
-        parents = _parents(sources, label)
-        for number in range(step.images_per_class):
-            rows.append(
-                Row(
-                    index=place * step.images_per_class + number,
-                    label=label,
-                    prompt=fill(step.prompt, label, _domain(step.domains, number, len(parents))),
-                    negative_prompt=fill(step.negative_prompt, label),
-                    seed=derived_seed(step.seed, label, number),
-                    guidance_scale=step.guidance_scale,
-                    strength=strength,
-                    parent=parents[number % len(parents)] if parents else None,
-                    weights=_weights(weights, label),
-                )
-            )
-    return rows
+) -> Plan:
+    """The rows of a step; BadInput if a label has no source, or the adapter no weights for it."""
+    return Plan(
+        step,
+        {label: _weights(weights, label) for label in step.labels},
+        {label: _parents(sources, label) for label in step.labels},
+        strength,
+    )
 
 
-def chunks(rows: Sequence[Row], size: int) -> list[list[Row]]:
+def chunks(rows: Sequence[Row], size: int) -> Iterator[list[Row]]:
     """Rows that can share a batch, cut into batches: always the same cut, whatever has been made before."""
-    batches = []
     for _, group in groupby(rows, key=lambda row: (row.weights, row.guidance_scale, row.strength)):
-        members = list(group)
-        batches += [members[start : start + size] for start in range(0, len(members), size)]
-    return batches
-
-
-def fill(template: str, label: str, domain: str = "") -> str:
-    """A prompt from its template. Braces inside a class name stay text."""
-    words = {"{label}": label, "{domain}": domain}
-    return re.sub(r"\{label\}|\{domain\}", lambda hole: words[hole[0]], template)
+        while batch := list(islice(group, size)):
+            yield batch
 
 
 def check_domains(prompt: str, domains: Sequence[str]) -> None:
@@ -100,7 +137,7 @@ def check_domains(prompt: str, domains: Sequence[str]) -> None:
 
 def check_labels(labels: Sequence[str]) -> None:
     """ValueError if a class is named twice: its images would be the same images."""
-    twice = sorted({label for label in labels if labels.count(label) > 1})
+    twice = sorted(label for label, count in Counter(labels).items() if count > 1)
     if twice:
         raise ValueError(f"{twice[0]!r} is named twice")
 

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 class NearestReal(Step):
     """Cosine of an image's embedding to that of the closest real image, of any label; near 1 means copied.
 
-    Two guards make copies stand out. An image whose fingerprint matches a real one (a re-encoded, resized or slightly
-    changed copy) has the value 1 whatever the encoder sees. And because small or plain images are close to each other
-    without being copies, the closeness of the real images among themselves is measured beside the scores: the mean and
-    the 95 % quantile of each real image's closest other real image of its label. Memorised images lie above those.
+    Two guards make copies stand out. An image that shows a real one again (re-encoded, resized, cropped or slightly
+    changed: its fingerprint matches, or the encoder proposes the pair and pixels confirm it) has the value 1. And
+    because small or plain images are close to each other without being copies, the closeness of the real images among
+    themselves is measured beside the scores: the mean and the 95 % quantile of each real image's closest other real
+    image of its label. Memorised images lie above those.
     """
 
     kind: ClassVar[str] = "score.nearest_real"
+    version: ClassVar[int] = 2  # 1 knew copies by fingerprint alone
 
     images: ImageSetId
     references: ImageSetId
@@ -40,7 +42,8 @@ class NearestReal(Step):
         shots = yield from _vectors(work, self.encoder, real)
         vectors = yield from _vectors(work, self.encoder, images)
         closest = (vectors @ shots.T).max(1) if len(images) else []
-        copies = copies_of(work, [one.image for one in images], [one.image for one in real])
+        shown = [one.image for one in images]
+        copies, _ = yield from copies_of(work, self.encoder, shown, [one.image for one in real])
         values = [
             (member.image, 1.0 if member.image in copies else float(value))
             for member, value in zip(images, closest, strict=True)

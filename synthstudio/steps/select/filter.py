@@ -9,7 +9,7 @@ from pydantic import Field
 from synthstudio.artifacts import ImageSet
 from synthstudio.errors import BadInput, UnknownName
 from synthstudio.events import Event, Measured, Note, Output
-from synthstudio.filters import AtMost, Filter, TopPerLabel, sentence
+from synthstudio.filters import AboveChance, AtMost, Filter, TopPerLabel, sentence
 from synthstudio.step import Step
 from synthstudio.steps import Work
 from synthstudio.terms import ImageSetId, ScoresId
@@ -22,6 +22,7 @@ class FilterImages(Step):
     """Keep the images whose scores pass. Nothing is deleted: another threshold is another set."""
 
     kind: ClassVar[str] = "select.filter"
+    version: ClassVar[int] = 2  # 1 filled thin classes up with what other filters had refused
 
     images: ImageSetId
     scores: Annotated[
@@ -32,7 +33,11 @@ class FilterImages(Step):
     ] = ()
     minimum_per_class: Annotated[
         int,
-        Field(ge=0, le=1_000_000, description="Fill a class up to so many with its best by the first filter's scorer."),
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="Fill a class up to so many with its best by the first filter's scorer that pass the others.",
+        ),
     ] = 0
 
     def run(self, work: Work) -> Iterator[Event]:
@@ -47,7 +52,8 @@ class FilterImages(Step):
         values = [(image, name, value) for name, known in scores.items() for image, value in known.items()]
         kept = set(work.select(candidates, values, self.filters))
         if self.filters and self.minimum_per_class:
-            yield from self._fill_up(kept, candidates, scores)
+            others = set(work.select(candidates, values, self.filters[1:]))
+            yield from self._fill_up(kept, [row for row in candidates if row in others], candidates, scores)
         if not kept:
             raise BadInput(_empty(work, candidates, values, self.filters))
         yield Note(text=sentence(self.filters))
@@ -55,14 +61,17 @@ class FilterImages(Step):
         chosen = ImageSet.of("set", [m for m in members if (m.image, m.label) in kept])
         yield Output(name="images", value=work.workspace.put_set(chosen))
 
-    def _fill_up(self, kept: set[Row], candidates: Sequence[Row], scores: Scores) -> Iterator[Note]:
+    def _fill_up(
+        self, kept: set[Row], accepted: Sequence[Row], candidates: Sequence[Row], scores: Scores
+    ) -> Iterator[Note]:
+        """Add the best of thin classes to `kept`, from the rows that every filter but the first accepts."""
         first = self.filters[0]
         known = scores[first.scorer]
         sign = 1 if isinstance(first, AtMost) else -1  # the best are those the first filter likes best
         for label in sorted({label for _, label in candidates}):
             have = sum(row[1] == label for row in kept)
             others = sorted(
-                (row for row in candidates if row[1] == label and row not in kept and row[0] in known),
+                (row for row in accepted if row[1] == label and row not in kept and row[0] in known),
                 key=lambda row: (sign * known[row[0]], row[0]),
             )
             added = others[: max(0, self.minimum_per_class - have)]
@@ -71,6 +80,12 @@ class FilterImages(Step):
                 yield Note(
                     text=f"{label!r} kept {have}; its {len(added)} best by {first.scorer} were added to reach "
                     f"{have + len(added)}.",
+                    level="warning",
+                )
+            if have + len(added) < self.minimum_per_class:
+                yield Note(
+                    text=f"{label!r} has {have + len(added)} images, fewer than the {self.minimum_per_class} asked "
+                    "for: no other passes the filters. Make more, or loosen a filter.",
                     level="warning",
                 )
 
@@ -138,4 +153,6 @@ def _range(found: Sequence[float]) -> str:
 def _remedy(one: Filter) -> str:
     if isinstance(one, TopPerLabel):
         return f"Score the images with {one.scorer}"
+    if isinstance(one, AboveChance):
+        return f"Lower its factor {one.factor:g}"
     return f"{'Raise' if isinstance(one, AtMost) else 'Lower'} its value {one.value:g}"

@@ -1,12 +1,16 @@
 """Train classifiers on real, synthetic or both."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from synthstudio.artifacts import ImageSet
 from synthstudio.errors import BadInput
 from synthstudio.events import Measured, Note, Output
-from synthstudio.step import Step
-from synthstudio.steps import Work
+from synthstudio.steps import Work, encoding
+
+if TYPE_CHECKING:
+    from synthstudio.engine.classifier import Part
+    from synthstudio.engine.encoders import Encoder
 
 
 def named_sets(
@@ -31,6 +35,15 @@ def named_sets(
     return sets, labels, [Note(text=text, level="warning") for text in missing]
 
 
+def part_of(work: Work, model: "Encoder", images: ImageSet, labels: tuple[str, ...]) -> "Part":
+    """The images of a set as an encoder wants them, with the places of their labels."""
+    from synthstudio.engine.classifier import Part
+
+    digests = tuple(member.image for member in images)
+    places = encoding.label_places(labels, [member.label for member in images])
+    return Part.of(digests, encoding.pixels(work, model, digests), places)
+
+
 def training_accuracy(part: str, hits: int, n: int) -> Measured:
     """The accuracy on images the classifier was trained on: a sign of fit, never of quality."""
     from synthstudio.statistics import wilson
@@ -39,12 +52,20 @@ def training_accuracy(part: str, hits: int, n: int) -> Measured:
     return Measured(name="accuracy", value=value, low=low, high=high, n=n, split="train", arm=part)
 
 
-def keep(work: Work, step: Step, kind: str, labels: tuple[str, ...], weights: Path) -> Output:
-    """Store the weights and the document that names them; says the classifier's id."""
+class Trained(Protocol):
+    """The step that trained a classifier."""
+
+    @property
+    def fields(self) -> dict[str, Any]: ...
+
+
+def keep(work: Work, step: Trained, kind: str, labels: tuple[str, ...], weights: Path, **found: Any) -> Output:
+    """Store the weights and the document that names them and what training `found`; says the classifier's id."""
     fields = step.fields
     trained_on = [fields[name] for name in ("real", "synthetic") if fields.get(name)]
     body = {
         **{name: value for name, value in fields.items() if name not in ("real", "synthetic")},
+        **found,
         "kind": kind,
         "labels": list(labels),
         "trained_on": trained_on,

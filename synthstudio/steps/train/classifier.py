@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from synthstudio.artifacts import ImageSet
-from synthstudio.events import Event, Progress
+from synthstudio.events import Event, Note, Progress
 from synthstudio.step import Step
 from synthstudio.steps import Work, encoding
-from synthstudio.steps.train import keep, named_sets, training_accuracy
+from synthstudio.steps.train import keep, named_sets, part_of, training_accuracy
+from synthstudio.steps.train.linear_probe import probed
 from synthstudio.terms import (
     Alpha,
     Augmentation,
@@ -31,8 +31,7 @@ from synthstudio.terms import (
 )
 
 if TYPE_CHECKING:
-    from synthstudio.engine.classifier import Part, Settings, Training
-    from synthstudio.engine.encoders import Encoder
+    from synthstudio.engine.classifier import Settings, Training
 
 _MEASURED = 256  # training images asked at the end, per part
 
@@ -43,6 +42,9 @@ class TrainClassifier(Step):
     Every arm of a comparison makes the same number of updates on batches of the same size; with both kinds half of each
     batch is real, whatever the counts, and λ weighs the two losses. Mirroring is off unless `flip` asks for it: a
     mirrored 2, b or left arrow is another class, and the data cannot tell us.
+
+    An encoder without a text tower has no words to adapt. On its embeddings a linear probe is trained, with the same λ,
+    as `train.linear_probe` does, and the run says so; `train.finetune` also trains such an encoder itself.
     """
 
     kind: ClassVar[str] = "train.classifier"
@@ -74,7 +76,13 @@ class TrainClassifier(Step):
         sets, labels, notes = named_sets(work, self.real, self.synthetic)
         yield from notes
         model = encoding.encoder(work, self.encoder)
-        parts = {name: _part(work, model, images, labels) for name, images in sets.items()}
+        if not model.reads_words:
+            yield Note(
+                text=f"{self.encoder.partition('@')[0]} knows no words: a linear probe on what it sees is trained."
+            )
+            yield from probed(work, self, sets, labels, None, "none")
+            return
+        parts = {name: part_of(work, model, images, labels) for name, images in sets.items()}
         texts = [sentence(self.prompt, label) for label in labels]
         training = classifier.Training(model, parts, texts, self._settings())
         checkpoint = work.scratch / "classifier.checkpoint.safetensors"
@@ -106,11 +114,3 @@ class TrainClassifier(Step):
         from synthstudio.engine.classifier import Settings
 
         return Settings(**{name: getattr(self, name) for name in Settings.__dataclass_fields__})
-
-
-def _part(work: Work, model: "Encoder", images: ImageSet, labels: tuple[str, ...]) -> "Part":
-    from synthstudio.engine.classifier import Part
-
-    digests = tuple(member.image for member in images)
-    places = encoding.label_places(labels, [member.label for member in images])
-    return Part.of(digests, encoding.pixels(work, model, digests), places)

@@ -1,5 +1,6 @@
 // The bar of classes: accepted, pending and wanted, always in sight; a click filters, a number key moves images there.
 import { h, number } from './dom.js';
+import { digitKeys } from './keys.js';
 
 const MANY = 24;
 const MOST = 300;
@@ -14,8 +15,10 @@ export class Classes {
       h('label', { class: 'ss-goal', title: 'How many accepted images each class needs' }, 'Target per class ', this.goal));
   }
 
-  /** Names of the classes in the order of the number keys. */
+  /** Names of the classes that are listed, in order. */
   get names() { return this.listed.map(([label]) => label); }
+  /** The digit keys and the classes they mean. */
+  get keys() { return digitKeys(this.rows.map(([label]) => label), this.names); }
   get listed() {
     const wish = this.find.value.trim().toLowerCase();
     return this.rows.filter(([label]) => label.toLowerCase().includes(wish)).slice(0, MOST);
@@ -33,21 +36,22 @@ export class Classes {
     if (looks === this.looks) return;
     this.looks = looks;
     const focused = document.activeElement?.closest?.('.ss-chip')?.dataset.label;
-    this.chips.replaceChildren(...this.listed.map((row, place) => this.#chip(row, place)));
+    const keys = new Map([...this.keys].map(([key, label]) => [label, key]));
+    this.chips.replaceChildren(...this.listed.map(row => this.#chip(row, keys.get(row[0]))));
     if (focused !== undefined) [...this.chips.children].find(chip => chip.dataset.label === focused)?.focus();
   }
 
-  #chip([label, pending, accepted, rejected], place) {
+  #chip([label, pending, accepted, rejected], key) {
     const target = this.targets[label] ?? this.targets[''];
     const share = target ? Math.min(1, accepted / target) : accepted / Math.max(1, accepted + pending + rejected);
-    const said = `${label}: ${accepted} accepted, ${pending} pending, ${rejected} rejected` + (target ? `, ${target} wanted` : '');
+    const said = `${label}: ${accepted} accepted, ${pending} pending, ${rejected} rejected` + (target ? `, ${target} wanted` : '') + (key ? `; key ${key} moves images here` : '');
     const chip = h('button', {
       type: 'button', class: 'ss-chip', title: said, 'aria-label': said, 'data-label': label,
       'aria-pressed': String(this.chosen.includes(label)), onclick: () => this.on.filter(label),
     },
-    h('span', { class: 'ss-chip-top' }, place < 9 && h('kbd', {}, place + 1), h('span', { class: 'ss-chip-name' }, label)),
+    h('span', { class: 'ss-chip-top' }, key && h('kbd', {}, key), h('span', { class: 'ss-chip-name' }, label)),
     h('span', { class: 'ss-bar' }, h('span', { style: `width:${(100 * share).toFixed(1)}%`, class: target && accepted >= target ? 'full' : '' })),
-    h('span', { class: 'ss-chip-counts' }, h('b', {}, number(accepted)), target ? ` of ${number(target)}` : ' kept', ` · ${number(pending)} pending`));
+    h('span', { class: 'ss-chip-counts' }, h('b', {}, number(accepted)), target ? ` of ${number(target)}` : ' kept', h('span', { class: 'ss-chip-pending' }, ` · ${number(pending)} pending`)));
     return chip;
   }
 

@@ -1,13 +1,15 @@
 // Filters and order, each with the number of images it would show.
 import { h, number } from './dom.js';
+import { Range } from './range.js';
 
 const SORTS = [['arrival', 'As they came'], ['newest', 'Newest first'], ['class', 'By class'], ['shuffled', 'Shuffled'],
   ['decided', 'Last decided'], ['score_low', 'Lowest score'], ['score_high', 'Highest score']];
 const STANDINGS = [['', 'All'], ['pending', 'Pending'], ['accepted', 'Accepted'], ['rejected', 'Rejected'], ['relabelled', 'Moved']];
 const ORIGINS = [['', 'All'], ['real', 'Real'], ['synthetic', 'Synthetic'], ['distilled', 'Distilled']];
-export const NOTHING = { labels: [], origins: [], standings: [], relabelled: false, run: '', image_set: '', scorer: '', low: null, high: null, sort: 'arrival' };
+export const NOTHING = { labels: [], origins: [], standings: [], relabelled: false, run: '', image_set: '', image_sets: [], scorer: '', low: null, high: null, sort: 'arrival' };
 
 export class Filters {
+  /** `on.filter` hears of another filter, `on.tiles` whether tiles show the chosen score. */
   constructor(on) {
     this.on = on;
     this.filter = { ...NOTHING };
@@ -18,12 +20,15 @@ export class Filters {
     this.set = this.#select('Frozen set', image_set => this.#change({ image_set }));
     this.scorer = this.#select('Score', scorer => this.#change({ scorer, low: null, high: null }));
     this.sort = this.#select('Order', sort => this.#change({ sort }));
-    this.range = h('div', { class: 'ss-range', hidden: true });
+    this.range = new Range(part => this.#change(part));
+    this.tiles = h('input', { type: 'checkbox', onchange: () => on.tiles(this.tiles.checked) });
+    this.onTiles = h('label', { class: 'ss-check', hidden: true, title: 'Write the chosen score under every image' }, this.tiles, 'Scores on tiles');
+    this.only = h('button', { type: 'button', class: 'ss-only', hidden: true, onclick: () => this.#change({ image_sets: [] }) });
     this.clear = h('button', { type: 'button', class: 'ss-link', hidden: true, onclick: () => this.#change({ ...NOTHING, sort: this.filter.sort }) }, 'Clear filters');
     this.summary = h('summary', {}, 'Filters');
     this.more = h('details', { class: 'ss-more' }, this.summary,
-      h('div', { class: 'ss-more-body' }, this.origin, this.run.parentElement, this.set.parentElement, this.scorer.parentElement, this.range));
-    this.element = h('div', { class: 'ss-filters' }, this.standing, this.sort.parentElement, this.more, this.clear);
+      h('div', { class: 'ss-more-body' }, this.origin, this.run.parentElement, this.set.parentElement, this.scorer.parentElement, this.onTiles, this.range.element));
+    this.element = h('div', { class: 'ss-filters' }, this.standing, this.sort.parentElement, this.more, this.only, this.clear);
   }
 
   /** What can be chosen: runs, sets, scorers. */
@@ -35,24 +40,28 @@ export class Filters {
     for (const [select, list] of [[this.run, runs], [this.set, sets], [this.scorer, scorers]]) select.parentElement.hidden = !list.length;
   }
 
-  /** Show a filter and the counts beside its choices. */
-  show(filter, counts) {
+  /** Show a filter, what it was opened on in words, and the counts beside its choices. */
+  show(filter, counts, words = '') {
     this.filter = filter;
+    this.only.hidden = !filter.image_sets.length;
+    this.only.replaceChildren(`Only ${words || 'chosen sets'} `, h('span', { 'aria-hidden': 'true' }, '✕'));
+    this.only.setAttribute('aria-label', `Only ${words || 'chosen sets'}: show all images again`);
+    this.onTiles.hidden = !filter.scorer;
     const standing = filter.relabelled ? 'relabelled' : filter.standings[0] ?? '';
     this.#press(this.standing, standing, { ...counts.standings, '': sum(counts.standings) - (counts.standings.relabelled ?? 0) });
     this.#press(this.origin, filter.origins[0] ?? '', { ...counts.origins, '': sum(counts.origins) });
     this.#options(this.sort, SORTS.filter(([name]) => filter.scorer || !name.startsWith('score')));
     for (const [select, value] of [[this.run, filter.run], [this.set, filter.image_set], [this.scorer, filter.scorer], [this.sort, filter.sort]]) select.value = value;
-    const set = [filter.origins.length, filter.run, filter.image_set, filter.scorer].filter(Boolean).length;
+    const set = [filter.origins.length, filter.run, filter.image_set, filter.image_sets.length, filter.scorer].filter(Boolean).length;
     this.summary.textContent = set ? `Filters (${set})` : 'Filters';
     this.clear.hidden = !(set || filter.labels.length || filter.standings.length || filter.relabelled);
-    this.#histogram(counts.histogram);
+    this.range.show(filter.scorer, filter.scorer ? counts.histogram : null, filter);
   }
 
   #change(part) {
     const filter = { ...this.filter, ...part };
     if (!filter.scorer && filter.sort.startsWith('score')) filter.sort = 'arrival';
-    this.on(filter);
+    this.on.filter(filter);
   }
 
   #segments(name, choices, chosen) {
@@ -82,23 +91,6 @@ export class Filters {
     const value = select.value;
     select.replaceChildren(...choices.map(([own, text]) => h('option', { value: own }, text)));
     if (choices.some(([own]) => own === value)) select.value = value;
-  }
-
-  #histogram(histogram) {
-    this.range.hidden = !histogram || histogram.low === null;
-    if (this.range.hidden || this.range.contains(document.activeElement)) return;
-    const { low, high, counts } = histogram, most = Math.max(...counts), step = (high - low) / 200 || 'any';
-    const slider = (name, value) => h('input', { type: 'range', min: low, max: high, step, value, 'aria-label': `${name} score`, oninput: moved, onchange: () => this.#change(read()) });
-    const from = slider('Lowest', this.filter.low ?? low), to = slider('Highest', this.filter.high ?? high);
-    const said = h('output', {});
-    const read = () => {
-      const [a, b] = [Number(from.value), Number(to.value)].sort((x, y) => x - y);
-      return { low: a - low < step / 2 ? null : a, high: high - b < step / 2 ? null : b };
-    };
-    function moved() { const [a, b] = [Number(from.value), Number(to.value)].sort((x, y) => x - y); said.textContent = `${a.toPrecision(3)} to ${b.toPrecision(3)}`; }
-    const bars = h('div', { class: 'ss-histogram', 'aria-hidden': 'true' }, counts.map(count => h('span', { style: `height:${Math.ceil(100 * count / (most || 1))}%` })));
-    this.range.replaceChildren(bars, from, to, said);
-    moved();
   }
 }
 

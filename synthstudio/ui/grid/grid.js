@@ -11,7 +11,7 @@ const WORDS = { keep: 'accepted', relabel: 'accepted', reject: 'rejected' };
 
 export class Grid {
   constructor(api, store, selection, on) {
-    Object.assign(this, { api, store, selection, on, current: 0, size: 128, pool: new Map(), offset: 0, scrolled: 0 });
+    Object.assign(this, { api, store, selection, on, current: 0, size: 128, scored: false, pool: new Map(), offset: 0, scrolled: 0 });
     this.pad = h('div', { class: 'ss-pad' });
     this.element = h('div', {
       class: 'ss-grid', tabindex: 0, role: 'listbox', 'aria-multiselectable': 'true', 'aria-label': 'Images',
@@ -110,7 +110,7 @@ export class Grid {
   }
 
   #tile(place) {
-    const tile = h('div', { class: 'ss-tile', role: 'option', id: `ss-tile-${place}`, 'data-place': place });
+    const tile = h('div', { class: 'ss-tile', role: 'option', id: `ss-tile-${place}`, 'data-place': place, 'aria-label': `image ${place + 1}, still loading` });
     tile.style.width = `${this.cell}px`;
     tile.style.height = `${this.cell + CAPTION}px`;
     const image = h('img', { alt: '', draggable: 'false', decoding: 'async' });
@@ -124,7 +124,8 @@ export class Grid {
     const row = this.store.row(place);
     const shown = row && this.store.shown(row);
     const chosen = this.selection.has(place), active = place === this.current;
-    const looks = row ? [row.digest, shown.verdict, shown.label, shown.waiting, shown.problem, chosen, active].join('|') : `${chosen}|${active}`;
+    const score = row && this.scored && typeof row.score === 'number' ? row.score.toPrecision(3) : '';
+    const looks = row ? [row.digest, shown.verdict, shown.label, shown.waiting, shown.problem, chosen, active, score].join('|') : `${chosen}|${active}`;
     if (tile.dataset.looks === looks) return;
     tile.dataset.looks = looks;
     tile.setAttribute('aria-selected', String(chosen));
@@ -140,9 +141,9 @@ export class Grid {
     tile.classList.toggle('moved', shown.moved);
     tile.title = shown.problem ? `Not saved: ${shown.problem}` : '';
     mark.textContent = shown.problem ? '!' : MARKS[shown.verdict] ?? '';
-    caption.textContent = shown.moved ? `→ ${shown.label}` : shown.label;
+    caption.replaceChildren(h('span', {}, shown.moved ? `→ ${shown.label}` : shown.label), score && h('span', { class: 'ss-tile-score' }, score));
     const saved = shown.problem ? ', not saved yet' : shown.waiting ? ', being saved' : '';
-    tile.setAttribute('aria-label', `${shown.label}, ${row.origin}, ${word}${saved}, ${place + 1} of ${this.store.total}`);
+    tile.setAttribute('aria-label', `${shown.label}, ${row.origin}, ${word}${saved}${score && `, score ${score}`}, ${place + 1} of ${this.store.total}`);
   }
 
   #place(event) {

@@ -1,7 +1,18 @@
 // The keyboard. Keys count while the review tab is shown and nobody is typing.
 
 const TYPING = 'input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]';
+const SLIDES = /^(Arrow|Page|Home|End)/; // what moves a slider
+const DIGITS = '1234567890';
 const PRESSABLE = 'button, a, summary, input, [role=tab]';
+
+/** Which class each digit key means, as a Map: a class that is called by a digit has that key; the other classes that are
+ * listed have the keys that are left, in order: 1 to 9, then 0 for the tenth. */
+export function digitKeys(names, listed = names) {
+  const keys = new Map(names.filter(name => /^[0-9]$/.test(name)).map(name => [name, name]));
+  const rest = listed.filter(name => !keys.has(name));
+  for (const key of DIGITS) if (!keys.has(key) && rest.length) keys.set(key, rest.shift());
+  return keys;
+}
 
 /** Listen for keys; returns a function that stops. `act` has one function per gesture. */
 export function listen(root, act) {
@@ -9,6 +20,7 @@ export function listen(root, act) {
     p: () => act.decide('keep'), x: () => act.decide('reject'), u: () => act.decide('clear'),
     delete: () => act.decide('reject'), backspace: () => act.decide('reject'),
     i: act.details, r: act.refresh, a: act.advance, '?': act.help, ' ': act.preview, escape: act.escape,
+    '+': () => act.zoom(1), '=': () => act.zoom(1), '-': () => act.zoom(-1), z: () => act.zoom(0), f: () => act.zoom(null),
     home: () => act.jump(-Infinity), end: () => act.jump(Infinity),
   };
   const moves = { arrowleft: -1, arrowright: 1 };
@@ -27,7 +39,7 @@ export function listen(root, act) {
     if (key in moves) return act.step(moves[key], event.shiftKey);
     if (key in rows) return act.row(rows[key], event.shiftKey);
     if (key in leaps) return act.leap(leaps[key]);
-    if (/^[1-9]$/.test(key)) return act.move(Number(key) - 1);
+    if (/^[0-9]$/.test(key)) return act.move(key);
     return key in plain ? plain[key]() : false;
   }
 
@@ -37,7 +49,7 @@ export function listen(root, act) {
     if (target.closest(TYPING) || document.querySelector('dialog[open]')) return;
     if (target !== document.body && !root.contains(target)) return;
     const pressed = target.closest(PRESSABLE);
-    if (pressed && ([' ', 'Enter'].includes(event.key) || pressed.matches('input') && event.key.startsWith('Arrow'))) return;
+    if (pressed && ([' ', 'Enter'].includes(event.key) || pressed.matches('input') && SLIDES.test(event.key))) return;
     if (handle(event) !== false) event.preventDefault();
   }
   document.addEventListener('keydown', onKey);

@@ -1,6 +1,6 @@
 // The review tab: what a gesture does, and how the parts hear of each other.
 import { Classes } from './classes.js';
-import { freezing, help } from './dialogs.js';
+import { freezing, help, judging } from './dialogs.js';
 import { h, number, recall, remember, sleep } from './dom.js';
 import { Drawer } from './drawer.js';
 import { Filters, NOTHING } from './filters.js';
@@ -20,10 +20,10 @@ export class Review {
     Object.assign(this, { api, place, use, selection: new Places(), advance: true, last: 0, newest: 0, counts: null });
     this.store = new Store(api, () => this.#redraw());
     this.grid = new Grid(api, this.store, this.selection, { open: () => this.togglePreview(), move: at => this.#moved(at), select: () => this.#redraw() });
-    this.preview = new Preview(api, this.store, { step: by => this.step(by), decide: verdict => this.decide(verdict) });
+    this.preview = new Preview(api, this.store, { step: by => this.step(by), decide: verdict => this.decide(verdict), undo: () => this.undo() });
     this.drawer = new Drawer(api, { toggle: () => this.toggleDetails(), use });
     this.classes = new Classes({ filter: label => this.#toggleClass(label), target: wanted => this.#setTarget(wanted) });
-    this.filters = new Filters(filter => this.show(filter));
+    this.filters = new Filters({ filter: filter => this.show(filter), tiles: shown => this.#scoreTiles(shown) });
     this.status = new StatusBar(this);
     api.onConnection = online => { if (online) this.grid.mend(); this.#redraw(); };
     this.redrawTally = this.#atMostOften(() => this.#tally());
@@ -40,12 +40,17 @@ export class Review {
     this.advance = kept.advance ?? true;
     this.grid.size = kept.size ?? 128;
     this.drawer.element.hidden = innerWidth <= 700 || !(kept.details ?? innerWidth > 1100);
-    await this.show({ ...NOTHING, ...kept.filter }, kept.at ?? 0);
+    this.grid.scored = this.filters.tiles.checked = kept.scored ?? false;
+    this.words = kept.words ?? '';
+    if (!await this.#only()) await this.show({ ...NOTHING, ...kept.filter }, kept.at ?? 0);
+    window.addEventListener('studio:review', this.#only);
+    window.addEventListener('studio:lists', this.#offer); // a run has ended: new scores, sets, names
     this.queue.start();
     this.unlisten = listen(this.place, this.#gestures());
     this.fitting = new ResizeObserver(() => this.#fit());
     this.fitting.observe(this.place.parentElement);
     window.addEventListener('resize', this.#fit);
+    window.addEventListener('studio:state', this.#fit); // the bar above comes and goes
     this.#fit();
     this.#poll();
   }
@@ -87,6 +92,25 @@ export class Review {
     return undefined;
   }
 
+  /** Show exactly the images that the address names (`only`, `fold`, `class`), once: from then on the filters are the
+   * reader's. Returns whether it named some. */
+  #only = async () => {
+    const wanted = new URLSearchParams(location.search), what = wanted.get('only'), fold = wanted.get('fold'), labels = wanted.getAll('class');
+    if (!what) return false;
+    for (const name of ['only', 'fold', 'class']) wanted.delete(name);
+    history.replaceState(history.state, '', `${location.pathname}?${wanted}`);
+    try {
+      const found = await this.api.insist('only', fold === null ? { what } : { what, fold });
+      this.words = found.words;
+      await this.show({ ...NOTHING, ...found.filter, labels });
+      return true;
+    } catch (error) { if (this.seen) this.status.say(error.message); else window.studio?.say(error.message); return false; }
+  };
+
+  #offer = async () => {
+    try { this.filters.offer(await this.api.insist('start')); } catch { /* the bar says that the server is away */ }
+  };
+
   refresh() { return this.show(this.filter, this.grid.current); }
 
   /** Whether the list would look different if it were asked for again. */
@@ -97,7 +121,7 @@ export class Review {
   #count(counts) {
     this.counts = { ...this.counts, ...counts };
     this.classes.show(this.counts.classes, this.targets, this.filter.labels);
-    this.filters.show(this.filter, this.counts);
+    this.filters.show(this.filter, this.counts, this.words);
     this.status.draw();
   }
 
@@ -113,12 +137,14 @@ export class Review {
   /** As tall as the window leaves room for: the grid scrolls, the page does not. */
   #fit = () => {
     const top = this.place.getBoundingClientRect().top + scrollY;
-    this.place.style.height = `${Math.max(420, innerHeight - top - 14)}px`;
+    this.place.style.height = `${Math.max(innerWidth <= 700 ? 640 : 420, innerHeight - top - 14)}px`;
   };
 
   #keep() {
-    remember(localStorage, this.key, { filter: this.filter, at: this.grid.current, size: this.grid.size, advance: this.advance, details: this.drawer.isOpen });
+    remember(localStorage, this.key, { filter: this.filter, at: this.grid.current, size: this.grid.size, advance: this.advance, details: this.drawer.isOpen, scored: this.grid.scored, words: this.words });
   }
+
+  #scoreTiles(shown) { this.grid.scored = shown; this.grid.draw(); this.#keep(); }
 
   #redraw() {
     this.grid.draw();
@@ -141,10 +167,10 @@ export class Review {
   #gestures() {
     const during = work => (...given) => { if (!this.preview.isOpen) return work(...given); return undefined; };
     return {
-      decide: verdict => this.decide(verdict), move: nth => this.#moveTo(this.classes.names[nth]), undo: () => this.undo(), redo: () => this.redo(),
+      decide: verdict => this.decide(verdict), move: key => this.#moveTo(this.classes.keys.get(key)), undo: () => this.undo(), redo: () => this.redo(),
       step: (by, extend) => this.step(by, extend), row: during((by, extend) => this.step(by * this.grid.columns, extend)),
       leap: during(by => this.grid.go(this.grid.current + by * this.grid.leap)),
-      jump: to => this.grid.go(to < 0 ? 0 : this.store.total - 1), preview: () => this.togglePreview(), details: () => this.toggleDetails(),
+      jump: to => this.grid.go(to < 0 ? 0 : this.store.total - 1), preview: () => this.togglePreview(), zoom: way => this.preview.zoom(way), details: () => this.toggleDetails(),
       all: during(() => this.selectAll()), escape: () => this.escape(), refresh: () => { this.refresh(); }, advance: () => this.toggleAdvance(), help: () => help(this.place),
     };
   }
@@ -210,17 +236,31 @@ export class Review {
 
   async freeze() {
     if (this.queue.waiting.length) { this.status.say('Wait until all decisions are saved.'); return; }
-    const { labels, origins, run, image_set, scorer, low, high } = this.filter;
-    const filter = { ...NOTHING, labels, origins, run, image_set, scorer, low, high };
-    const frozen = (query, spans = []) => this.api.say('freeze', { project: this.project, query, spans });
+    const { labels, origins, run, image_set, image_sets, scorer, low, high } = this.filter;
+    const filter = { ...NOTHING, labels, origins, run, image_set, image_sets, scorer, low, high };
+    const frozen = (query, name, spans = []) => this.api.say('freeze', { project: this.project, query, spans, name });
     const view = standings => this.api.insist('view', { q: JSON.stringify({ ...filter, standings }) });
     const views = await Promise.all([['accepted'], ['accepted', 'pending']].map(view));
+    const judge = made => this.judge(made.image_set);
     freezing(this.place, [
-      ['Accepted images', views[0].total, () => frozen(views[0].query)],
-      ['Everything that is not rejected', views[1].total, () => frozen(views[1].query)],
+      ['Accepted images', views[0].total, name => frozen(views[0].query, name)],
+      ['Everything that is not rejected', views[1].total, name => frozen(views[1].query, name)],
       // The classes of a hand-made selection are those of now, not those of when the list was made.
-      ['The selected images', this.selection.size, () => frozen(this.store.query, this.selection.spans)],
-    ]);
+      ['The selected images', this.selection.size, name => frozen(this.store.query, name, this.selection.spans)],
+    ], judge);
+  }
+
+  /** Ask which selection to judge. */
+  async helped() {
+    if (this.queue.waiting.length) { this.status.say('Wait until all decisions are saved.'); return; }
+    const { selections } = await this.api.insist('selections');
+    judging(this.place, selections, name => this.judge(name));
+  }
+
+  /** Ask what a selection was worth ('': what is accepted now) and show how it goes; throws the reason of a refusal. */
+  async judge(name) {
+    const { pipeline } = await this.api.say('helped', { project: this.project, name });
+    window.studio?.watch(pipeline);
   }
 
   help() { help(this.place); }
@@ -286,6 +326,9 @@ export class Review {
     this.unlisten();
     this.fitting.disconnect();
     window.removeEventListener('resize', this.#fit);
+    window.removeEventListener('studio:state', this.#fit);
+    window.removeEventListener('studio:review', this.#only);
+    window.removeEventListener('studio:lists', this.#offer);
     this.grid.close();
     this.queue.close();
   }
@@ -303,7 +346,7 @@ export class Review {
     if (news.reset) this.store.refresh(); else if (news.rows.length) this.store.learn(news.rows);
     if (arrived) {
       this.newest = news.newest;
-      this.filters.offer(await this.api.insist('start'));
+      await this.#offer();
       if (this.store.total === 0) { await this.refresh(); return; }
     }
     if (decided || arrived) this.redrawTally();

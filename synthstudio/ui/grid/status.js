@@ -24,7 +24,7 @@ export class StatusBar {
         button('✕ Reject', 'Reject (X)', () => review.decide('reject'), 'ss-reject'), button('Undecided', 'Back to undecided (U)', () => review.decide('clear')),
         button('✓ Accept', 'Accept (P)', () => review.decide('keep'), 'ss-accept'), this.move, this.undo, this.redo,
         h('span', { class: 'ss-spacer' }), h('label', { class: 'ss-check', title: 'Go to the next image after a decision (A)' }, this.advance, 'Auto-advance'), this.size,
-        button('Details', 'Details of the current image (I)', () => review.toggleDetails()), button('Freeze…', 'Make a set of what you chose', () => review.freeze()),
+        button('Details', 'Details of the current image (I)', () => review.toggleDetails()), button('Freeze…', 'Make a set of what you chose', () => review.freeze()), button('Did my review help?', 'Train on what you chose, on everything kept and on as many at random', () => review.helped()),
         button('?', 'Keys (?)', () => review.help(), 'ss-icon')));
   }
 

@@ -26,8 +26,9 @@ export class Store {
     this.asked = JSON.stringify(query);
   }
 
-  /** The row at a place if it is here; otherwise it is fetched and `onChange` will be called. */
+  /** The row at a place if it is here; otherwise it is fetched, if there is one, and `onChange` will be called. */
   row(place) {
+    if (place < 0 || place >= this.total) return undefined;
     const at = Math.floor(place / PAGE);
     const page = this.pages.get(at);
     if (page === undefined) this.#fetch(at);
@@ -111,9 +112,9 @@ export class Store {
     if (!again) this.pages.set(at, fetched);
   }
 
-  #row([digest, own, origin, verdict, label, seq]) {
+  #row([digest, own, origin, verdict, label, seq, score]) {
     const known = this.known.get(digest);
-    const row = known ?? { digest, own, origin, verdict, label, seq };
+    const row = known ?? { digest, own, origin, verdict, label, seq, score };
     if (known && seq >= known.seq) Object.assign(known, { verdict, label, seq });
     this.known.set(digest, row);
     return row;

@@ -117,7 +117,7 @@ def test_a_pickle_under_another_name_is_refused(tmp_path):
 
 def test_a_file_that_does_not_describe_itself_is_refused(tmp_path):
     from synthstudio import weightfile
-    from synthstudio.engine.lora_state import plain
+    from synthstudio.engine.tensors import plain
 
     weightfile.write(tmp_path / "mine.safetensors", {"a": plain(torch.zeros(1))}, {})
     with pytest.raises(BadInput, match="does not say what it is"):
@@ -126,7 +126,7 @@ def test_a_file_that_does_not_describe_itself_is_refused(tmp_path):
 
 def test_tensors_that_do_not_fit_their_description_are_refused(tmp_path):
     from synthstudio import weightfile
-    from synthstudio.engine.lora_state import plain
+    from synthstudio.engine.tensors import plain
 
     tensors = {"enter.weight": plain(torch.zeros(1))}
     weightfile.write(tmp_path / "mine.safetensors", tensors, {generators.KEY: ABOUT.model_dump_json()})

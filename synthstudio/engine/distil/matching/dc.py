@@ -50,7 +50,7 @@ class GradientMatching(Matching):
         augmentations = teaching.augmentations(step)
         real = apply_by_class(augmentations, teaching.real_batches(step))
         classes = torch.arange(teaching.classes, device=teaching.device)
-        loss, gradient = 0.0, torch.empty_like(images)
+        losses, gradient = [], torch.empty_like(images)
         for some in in_groups(teaching.classes, max(1, teaching.images_at_once // images.shape[1])):
             targets = class_gradients(network, real[some], classes[some], teaching.images_at_once)
             synthetic = images[some].detach().requires_grad_()
@@ -58,8 +58,8 @@ class GradientMatching(Matching):
             found = class_gradients(network, seen, classes[some], differentiable=True)
             distance = torch.stack([cosine_distance(r, s) for r, s in zip(targets, found, strict=True)]).sum()
             gradient[some] = torch.autograd.grad(distance, synthetic)[0]
-            loss += float(distance.detach())
-        return Pull(loss, gradient)
+            losses.append(distance.detach())
+        return Pull(sum(torch.stack(losses).tolist()), gradient)
 
     def wants_images_after(self, step: int) -> bool:
         """Unless the network has served its time."""

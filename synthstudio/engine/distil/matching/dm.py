@@ -37,12 +37,12 @@ class DistributionMatching(Matching):
         if encoder is None:
             return teaching.new_network(step).requires_grad_(False).embed
 
-        size = encoder.model.visual.image_size
+        size = encoder.size
 
         def embed(images: Tensor) -> Tensor:
             unit = teaching.real.normalisation.undo(images)
             fitted = F.interpolate(unit, size=size, mode="bicubic", antialias=True, align_corners=False)
-            return F.normalize(encoder.model.encode_image(encoder.normalised(fitted)).float(), dim=-1)
+            return F.normalize(encoder.features(encoder.normalised(fitted)).float(), dim=-1)
 
         return embed
 

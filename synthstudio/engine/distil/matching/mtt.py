@@ -61,8 +61,9 @@ class TrajectoryMatching(Matching):
             slope = self._slope(start - rate * walked, wanted, step, number, differentiable=True)
             gradient += torch.autograd.grad(slope @ direction, wanted)[0]
             walked += slope.detach()
-        loss = float(residual.square().sum() / distance)
-        self._learn_rate(float(-2 * (walked @ residual) / distance))
+        told = torch.stack([residual.square().sum() / distance, -2 * (walked @ residual) / distance])
+        loss, steep = told.tolist()
+        self._learn_rate(steep)
         return Pull(loss, gradient.view_as(images), {"student_rate": float(self.rate)})
 
     def learned(self) -> dict[str, float]:

@@ -1,0 +1,38 @@
+"""What a worker is told of the environment. By allow-list: a secret has any name, what a worker needs has a known one.
+
+Workers decode files of strangers and load models; they need neither a password nor a token, and no Hub: models are
+fetched by the owner of the project before a Step names them. So they are told to stay offline.
+
+This keeps secrets out of workers, their logs and the programs they start. It is no wall: on Linux a process can read
+what another one of the same user was started with (`/proc/<pid>/environ`), and a token that `hf auth login` left in
+the home folder. Code that runs as the user can read what the user can; the wall is that no code of strangers runs.
+"""
+
+from collections.abc import Mapping
+
+_NAMES = frozenset(
+    {
+        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV"),
+        *("SYNTHSTUDIO_STEPS", "SYNTHSTUDIO_HOME", "TOKENIZERS_PARALLELISM", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+        *("HF_HOME", "HF_HUB_CACHE", "HF_MODULES_CACHE", "HF_HUB_DISABLE_TELEMETRY", "TRANSFORMERS_VERBOSITY"),
+        *("ACCELERATOR", "SPACES_ZERO_GPU"),
+    }
+)
+_FAMILIES = (
+    *("LC_", "XDG_", "PYTHON", "CONDA_", "LD_", "DYLD_", "MALLOC_", "COVERAGE_"),
+    *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "VECLIB_", "NUMEXPR_", "DNNL_", "ONEDNN_"),
+    *("CUDA_", "CUBLAS_", "CUDNN_", "NCCL_", "NVIDIA_", "TORCH_", "TORCHINDUCTOR_", "PYTORCH_", "TRITON_"),
+    *("HIP_", "HSA_", "ROCR_", "ROCM_", "MIOPEN_", "MPS_", "METAL_", "XPU_", "ZE_", "SYCL_"),
+)
+_SECRETS = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "API_KEY", "ACCESS_KEY")
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+
+
+def for_workers(environment: Mapping[str, str]) -> dict[str, str]:
+    """Of an environment what a worker, the nursery or a look at uploaded files gets."""
+    return {name: value for name, value in environment.items() if _is_wanted(name)} | _OFFLINE
+
+
+def _is_wanted(name: str) -> bool:
+    """Named above, or of a family named above unless it calls itself a secret."""
+    return name in _NAMES or (name.startswith(_FAMILIES) and not any(word in name.upper() for word in _SECRETS))

@@ -1,0 +1,81 @@
+"""Pictures dropped one after another: classes add up, what is wrong can be taken out, the way on stays in sight."""
+
+from synthstudio.step import build
+from synthstudio.steps.export.marks import how, marked
+from tests.browser.test_refusals import forget_refusals
+from tests.ui.pictures import png
+
+
+def drop(page, first, count, name="IMG_{}.png"):
+    """Loose files, as a phone calls them."""
+    files = [{"name": name.format(n), "mimeType": "image/png", "buffer": png(first + n)} for n in range(count)]
+    page.set_input_files("#ss-files", files)
+    page.wait_for_selector("#ss-loose")
+
+
+def name_class(page, label):
+    page.fill("#ss-loose", label)
+    page.get_by_role("button", name="Put them in this class").click()
+    page.wait_for_selector(f"#ss-dryrun td:text-is('{label}')")
+
+
+def classes(page):
+    rows = page.locator("#ss-dryrun table").first.locator("tbody tr")
+    return {row.locator("td").nth(0).inner_text(): int(row.locator("td").nth(1).inner_text()) for row in rows.all()}
+
+
+def test_loose_pictures_of_three_classes_become_one_import_on_a_phone(watched, served):
+    page = watched("/?tab=data", width=390, height=780).page
+    runs = len(served.get("/runs", limit=500))
+    for number, label in enumerate(("stripes", "dots", "rings")):
+        drop(page, 1000 + 20 * number, 5)
+        name_class(page, label)
+    assert classes(page) == {"dots": 5, "rings": 5, "stripes": 5}
+    drop(page, 1000, 2)  # two of the stripes again
+    name_class(page, "dots")
+    page.wait_for_selector("#ss-dryrun >> text=2 pictures lie in two classes")
+    for n in range(2):
+        page.get_by_role("button", name=f"Remove dots/IMG_{n} (2).png").click()
+        page.wait_for_selector(f"[aria-label='Remove dots/IMG_{n} (2).png']", state="detached")
+        page.wait_for_selector("#ss-dryrun")
+    page.get_by_role("button", name="Remove the class rings").click()
+    page.wait_for_selector("#ss-import:text-is('Import 10 photos')")
+    page.locator("#ss-dryrun h2").scroll_into_view_if_needed()
+    box = page.locator("#ss-import").bounding_box()
+    assert box["y"] + box["height"] <= 780, "the button has to stay in sight"
+    page.click("#ss-import")
+    page.wait_for_selector("studio-data >> text=Imported. Next:")
+    assert len(served.get("/runs", limit=500)) == runs + 1
+    assert any(one["counts"] == {"dots": 5, "stripes": 5} for one in served.get("/data")["imports"])
+
+
+def test_a_long_list_keeps_its_import_button_in_sight(watched, served):
+    page = watched("/?tab=data", width=1360, height=700).page
+    files = [{"name": f"{n}.txt", "mimeType": "text/plain", "buffer": b"no picture"} for n in range(60)]
+    page.set_input_files("#ss-files", [*files, {"name": "1.png", "mimeType": "image/png", "buffer": png(1)}])
+    page.wait_for_selector("#ss-loose")
+    page.locator("#ss-dryrun summary").click()
+    for place in (page.locator("#ss-dryrun h2"), page.locator("#ss-dryrun td").nth(50)):
+        place.scroll_into_view_if_needed()
+        box = page.locator(".ss-importbar").bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= 700
+    page.get_by_role("button", name="Start over").click()
+    page.wait_for_selector("#ss-dryrun", state="detached")
+
+
+def test_an_exported_image_fills_the_form_that_made_it(watched, served):
+    fields = {"backbone": f"pico@{'a' * 64}", "adapter": f"adapter:{'b' * 64}", "labels": ["stripes", "rings"],
+              "prompt": "a sketch of {label}", "seed": 77, "images_per_class": 3}  # fmt: skip
+    step = build("sample.text", fields)
+    note = how({"kind": step.kind, "step": step.id, "fields": step.fields}, "rings", None)
+    shown = watched("/?tab=sample", width=390)
+    page = shown.page
+    said = page.locator("#ss-fromimage-said")
+    page.set_input_files("#ss-fromimage-file", {"name": "a.png", "mimeType": "image/png", "buffer": png(1)})
+    said.filter(has_text="carries no settings").wait_for()
+    forget_refusals(shown)
+    image = marked(png(1), {"width": 24, "height": 24}, "rings", note)
+    page.set_input_files("#ss-fromimage-file", {"name": "b.png", "mimeType": "image/png", "buffer": image})
+    page.wait_for_selector("#ss-sample-preview >> text=6 images from 2 prompts")
+    assert page.locator("#ss-sample-text-prompt textarea").input_value() == "a sketch of {label}"
+    assert "The adapter" in said.inner_text() and "is not in this project" in said.inner_text()

@@ -1,0 +1,155 @@
+"""Curating from the command line: every step by name, decisions as files, freezing, what the review was worth."""
+
+import csv
+import json
+import shutil
+import sys
+
+import pytest
+
+from synthstudio.cli import main
+from synthstudio.jobs import Studio
+from tests.jobs.inline import InlineLauncher
+from tests.steps.kit import LABELS, coloured
+
+
+@pytest.fixture
+def synthstudio(tmp_path, monkeypatch, capsys):
+    """Run a command in this process, on one home; returns what it printed."""
+    monkeypatch.setattr("synthstudio.jobs.studio.default_launcher", InlineLauncher)
+
+    def call(*arguments, code=0):
+        monkeypatch.setattr(sys, "argv", ["synthstudio", *map(str, arguments), "--home", str(tmp_path / "home")])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert ended.value.code == code, said.err
+        return said.err if code else said.out
+
+    return call
+
+
+@pytest.fixture
+def reviewed(synthstudio, colours, tmp_path):
+    """The recipe with two images rejected and one moved, by a file of decisions."""
+    shutil.copytree(colours, tmp_path / "home")
+    with Studio(tmp_path / "home", launcher=InlineLauncher()) as studio:
+        run = next(run for run in studio.catalog.runs.all() if run.kind == "test.draw")
+        images = [row["digest"] for row in studio.catalog.images.made_by(run.id)]
+    file = tmp_path / "decisions.csv"
+    rows = [(images[0], "reject", ""), (images[1], "reject", ""), (images[5], "relabel", "red")]
+    file.write_text("image,decision,label\n" + "".join(f"{','.join(row)}\n" for row in rows))
+    assert "3 of the 3 decisions of decisions.csv changed something" in synthstudio("decisions", "--in", file)
+    return rows
+
+
+def test_decisions_go_out_and_in_and_back(synthstudio, reviewed, tmp_path):
+    out = tmp_path / "out.csv"
+    assert "3 decisions" in synthstudio("decisions", "--out", out)
+    with out.open(newline="") as file:
+        assert [tuple(row.values()) for row in csv.DictReader(file)] == reviewed
+    assert "nothing is changed" in synthstudio("decisions", "--in", out)
+    out.write_text(f"image,decision,label\n{reviewed[0][0]},keep,\n{reviewed[1][0]},keep,olive\n")
+    said = synthstudio("decisions", "--in", out)
+    assert "No image had the class 'olive' before." in said
+    undo = said.split("decisions --undo ")[1].strip()
+    assert "2 images are as they were before" in synthstudio("decisions", "--undo", undo)
+    synthstudio("decisions", "--out", out)
+    with out.open(newline="") as file:
+        assert [tuple(row.values()) for row in csv.DictReader(file)] == reviewed
+
+
+def test_a_selection_is_frozen_judged_and_exported_by_name(synthstudio, reviewed, tmp_path):
+    assert "mine: 13 images in 3 classes" in synthstudio("freeze", "mine")
+    result = tmp_path / "answer.json"
+    said = synthstudio("review-helped", "mine", "--json", result)
+    found = json.loads(result.read_text())
+    assert {"real_only", "everything", "selection", "random"} <= set(found["mean"])
+    assert found["sentence"] in said and "13 of 15 images (2 left out, 1 moved)" in found["sentence"]
+    assert "no fold 2: this recipe ran 1" in synthstudio("export", tmp_path / "out", "--fold", 2, code=2)
+    said = synthstudio("export", tmp_path / "out", "--set", "mine", "--fold", 1)
+    assert "kept by the filter: 15 images; exported: 13" in said and "blue: 5 -> 3" in said
+    moved = reviewed[2][0]
+    assert (tmp_path / "out" / "train" / "red" / f"{moved[:16]}.png").is_file()
+    assert found["sentence"].split(":")[0] in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_things_have_names_that_can_be_changed(synthstudio, reviewed):
+    synthstudio("freeze", "mine")
+    assert "mine is now called best of red" in synthstudio("rename", "mine", "best of red")
+    rows = json.loads(synthstudio("names", "--role", "set", "--json"))
+    assert {row["name"]: row["size"] for row in rows}["best of red"] == 13
+    for role, name in (("run", "third try"), ("recipe run", "monday")):  # by id, as the lists of runs say it
+        thing = json.loads(synthstudio("names", "--role", role, "--json"))[0]["id"]
+        assert f"is now called {name}" in synthstudio("rename", thing, name)
+    assert "monday is now called tuesday" in synthstudio("rename", "monday", "tuesday")
+    assert "Did you mean best of red" in synthstudio("export", "x", "--set", "best of re", code=2)
+    assert "is the name of" in synthstudio("rename", "best of red", "shots-datadream-colours-fold1", code=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["decisions"], "decisions --out FILE"),
+        (["decisions", "--undo", "never"], "There is no act 'never'"),
+        (["freeze", "mine"], "no finished recipe yet"),
+        (["review-helped", "mine"], "no set called 'mine'"),
+        (["rename", "a", "b"], "called 'a'"),
+        (["run", "dm", "--data", "digits", "--pool", "mine"], "no set called 'mine'"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
+)
+def test_a_mistake_in_an_empty_project_says_what_to_do_first(synthstudio, arguments, said):
+    assert said in synthstudio(*arguments, code=2)
+
+
+def test_every_step_of_the_loop_takes_names_and_leads_to_the_next(synthstudio, colours_clip, tmp_path):
+    for label in LABELS:
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(8):
+            (tmp_path / "photos" / label / f"{number}.png").write_bytes(coloured(label, number))
+
+    def step(kind, **fields):
+        options = [part for name, value in fields.items() for part in (f"--{name.replace('_', '-')}", value)]
+        return json.loads(synthstudio("step", kind, *options))["names"]
+
+    assert step("collect.import_images", source=tmp_path / "photos") == {"images": "photos"}
+    assert "'photos' is a pool; a set is needed. Split it first" in synthstudio(
+        "step", "score.sharpness", "--images", "photos", code=2
+    )
+    split = step("collect.split", images="photos", shots=3)
+    assert split == {"shots": "shots", "validation": "validation", "test": "test"}
+    assert step("score.sharpness", images="shots") == {"scores": "sharpness"}
+    best = '[{"rule": "top_per_label", "scorer": "sharpness", "count": 2}]'
+    assert step("select.filter", images="shots", scores="sharpness", filters=best) == {"images": "kept"}
+    synthstudio("rename", "kept", "the sharp ones")
+    assert step("train.linear_probe", encoder=colours_clip, real="the sharp ones") == {"classifier": "probe"}
+    compared = step("evaluate.compare", encoder=colours_clip, tests="test", real_only='["probe"]')
+    assert compared == {"report": "report", "answers": "answers"}
+    assert "Test images stay untouched" in synthstudio("step", "score.sharpness", "--images", "test", code=2)
+    step("export.image_folder", real="the sharp ones", test="test", report="report", name="mine")
+    (folder,) = (tmp_path / "home" / "projects" / "default" / "exports").iterdir()
+    assert len(list((folder / "train").rglob("*.png"))) == 6
+
+
+def test_what_takes_room_is_listed_and_thrown_away_by_name_and_made_again(synthstudio):
+    made = json.loads(synthstudio("step", "collect.import_images", "--source", "digits"))
+    name = made["names"]["images"]
+    (row,) = json.loads(synthstudio("names", "--sizes", "--json"))
+    assert (row["name"], row["images"], row["state"], row["kind"]) == (name, 1797, "here", "collect.import_images")
+    assert f"{name} " in synthstudio("names", "--sizes")
+    looked = json.loads(synthstudio("free", name, "--dry-run", "--json"))
+    assert json.loads(synthstudio("names", "--sizes", "--json")) == [row]
+    done = json.loads(synthstudio("free", name, "--json"))
+    assert (done["bytes"], done["files"]) == (looked["bytes"], looked["files"]) == (row["bytes"], 1797)
+    assert "thrown away" in synthstudio("names", "--sizes")
+    found = {check["name"]: check for check in json.loads(synthstudio("doctor", "--json"))}
+    assert found["files"]["state"] == "ok" and "on purpose" in found["files"]["finding"]
+    again = json.loads(synthstudio("step", "collect.import_images", "--source", "digits"))
+    assert (again["run"], again["outputs"]["images"]) == (made["run"], made["outputs"]["images"])
+    assert json.loads(synthstudio("names", "--sizes", "--json"))[0]["state"] == "here"
+
+
+@pytest.mark.parametrize("name", ["mine", "../../etc", "set:" + "0" * 64, "1127"])
+def test_what_is_not_there_cannot_be_thrown_away(synthstudio, name):
+    assert "There is no" in synthstudio("free", name, code=2)

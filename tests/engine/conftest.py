@@ -1,0 +1,27 @@
+"""The device that tests of devices run on: pretended on every machine, and the real one where there is one."""
+
+import pytest
+import torch
+
+from tests.engine import pretend
+
+DEVICES = ["pretended", pytest.param("real", marks=pytest.mark.gpu)]
+
+
+@pytest.fixture(params=DEVICES)
+def cuda(request):
+    """`cuda:0`, pretended or real: what passes on the one has to pass on the other."""
+    if request.param == "pretended":
+        with pretend.card():
+            yield pretend.DEVICE
+    elif torch.cuda.is_available():
+        yield torch.device("cuda:0")
+    else:
+        pytest.skip("no CUDA device")
+
+
+@pytest.fixture
+def card():
+    """The pretended device itself, for what cannot be asked of a real one: how often the program waits for it."""
+    with pretend.card() as found:
+        yield found

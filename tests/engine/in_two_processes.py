@@ -1,0 +1,24 @@
+"""Started by torchrun once per process: trains on a folder's model and writes the weights that result."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from synthstudio.engine import lora
+from tests.engine.drawing import QUICK, loaded, photos
+
+
+def main(model: str, folder: str) -> None:
+    backbone = loaded(Path(model))
+    recipe = replace(QUICK, batch_size=5)
+    training = lora.Training(backbone, photos(backbone), recipe, Path(folder))
+    losses = [tick.loss for tick in training.run(2)]
+    if training.updates.leads:
+        training.write(Path(folder) / "weights.safetensors")
+        (Path(folder) / "losses.txt").write_text("\n".join(map(str, losses)))
+        (Path(folder) / "processes.txt").write_text(str(training.updates.accelerator.num_processes))
+    training.updates.accelerator.end_training()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

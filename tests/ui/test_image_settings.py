@@ -1,0 +1,104 @@
+"""An exported PNG fills the form it was made with; what a stranger writes into one does not."""
+
+import json
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from synthstudio.errors import BadInput
+from synthstudio.step import build
+from synthstudio.steps.export.marks import how, marked
+from synthstudio.ui import image_settings, routes, sample, upload_routes
+from synthstudio.ui.uploads import Uploads
+from tests.intake.nasty import photo, saved
+from tests.intake.test_png_text import chunk, noted
+
+_FIELDS = {
+    "backbone": f"pico@{'a' * 64}", "labels": ["cat", "dog"], "prompt": "a {domain} of a {label}",
+    "domains": ["sketch", "photo"], "negative_prompt": "blur", "guidance_scale": 3.5, "inference_steps": 12,
+    "seed": 77, "sampler": "ddim", "images_per_class": 9,
+}  # fmt: skip
+_ROW = {"width": 40, "height": 30, "prompt": "a sketch of a cat", "seed": 5}
+
+
+def exported(kind="sample.text", weights=None, **changes) -> bytes:
+    step = build(kind, _FIELDS | changes)
+    request = {"kind": step.kind, "step": step.id, "fields": step.fields}
+    return marked(saved(photo()), _ROW, "cat", how(request, "cat", weights))
+
+
+def carrying(note: object) -> bytes:
+    text = note if isinstance(note, str) else json.dumps(note)
+    return noted(chunk(b"tEXt", b"synthstudio\0" + text.encode()))
+
+
+def test_an_exported_image_gives_its_step_back(session):
+    found = image_settings.of_file(session, exported())
+    assert found.step == build("sample.text", _FIELDS) and found.said == []
+
+
+def test_the_form_is_filled_with_everything_the_step_said(session):
+    values = sample.shown(session, image_settings.of_file(session, exported()).step)
+    plain = [one["value"] if isinstance(one, dict) else one for one in values]
+    for wanted in ("Words alone", "pico", ["cat", "dog"], "a {domain} of a {label}", "sketch\nphoto", 3.5, 9, 77, 12,
+                   "ddim", "blur"):  # fmt: skip
+        assert wanted in plain
+
+
+def test_what_the_project_does_not_have_is_said_and_left_as_it_is(session):
+    adapter = {"backbone": f"pico@{'a' * 64}", "training": {"steps": {"": 300}}}
+    png = exported("sample.variation", adapter, adapter=f"adapter:{'b' * 64}", sources=f"set:{'c' * 64}", strength=0.3)
+    found = image_settings.of_file(session, png)
+    assert "The adapter “LoRA on pico, 300 steps” is not in this project" in found.said[0]
+    assert "The shots it was made from are not in this project" in found.said[1]
+    values = sample.shown(session, found.step)
+    assert values[0] == "My shots" and values[1]["value"] is None and values[2] == 0.3
+    unknown = image_settings.of_file(session, exported(backbone=f"theirs@{'d' * 64}"))
+    assert "“theirs” is not known here" in unknown.said[0]
+
+
+@pytest.mark.parametrize(
+    ("png", "says"),
+    [
+        (saved(photo()), "carries no settings"),
+        (saved(photo(), "JPEG"), "This is no PNG"),
+        (b"", "This is no PNG"),
+        (marked(saved(photo()), _ROW, "cat"), "carries no settings"),
+        (carrying("[" * 50_000), "cannot be read"),
+        (carrying("{nonsense"), "cannot be read"),
+        (carrying([1, 2]), "carries no settings"),
+        (carrying({"request": {"kind": "export.image_folder", "fields": {}}}), "fit no form here"),
+        (carrying({"request": {"kind": "__import__('os')", "fields": {}}}), "fit no form here"),
+        (carrying({"request": {"kind": "sample.text", "fields": {}}}), "cannot be used: "),
+        (carrying({"request": {"kind": "sample.text", "fields": _FIELDS | {"images_per_class": 10**12}}}), "at most"),
+        (
+            carrying({"request": {"kind": "sample.text", "fields": _FIELDS | {"prompt": "{label.__class__}"}}}),
+            "a prompt needs",
+        ),
+        (carrying({"request": {"kind": "sample.text", "fields": {str(n): n for n in range(500)}}}), "no settings"),
+    ],
+)
+def test_everything_else_is_answered_in_a_sentence(session, png, says):
+    with pytest.raises(BadInput, match=says):
+        image_settings.of_file(session, png)
+
+
+def test_fields_that_no_step_has_are_passed_over_with_a_sentence(session):
+    fields = _FIELDS | {"cmd": "rm -rf /", "lora": 1}
+    found = image_settings.of_file(session, carrying({"request": {"kind": "sample.text", "fields": fields}, "x": [1]}))
+    assert found.said == ["Settings that are not known here were passed over: cmd, lora."]
+    assert found.step == build("sample.text", _FIELDS)
+
+
+def test_the_route_answers_with_the_settings_and_keeps_nothing(session):
+    app = FastAPI()
+    app.add_exception_handler(BadInput, routes._in_words)
+    app.include_router(upload_routes.router(Uploads(session), session))
+    client = TestClient(app)
+    before = set(session.home.rglob("*"))
+    answer = client.post("/uploads/settings", content=exported())
+    assert answer.json()["fields"]["seed"] == 77 and answer.json()["said"] == []
+    refused = client.post("/uploads/settings", content=b"hello")
+    assert refused.status_code == 422 and refused.json()["detail"].startswith("This is no PNG")
+    assert set(session.home.rglob("*")) == before

@@ -1,0 +1,51 @@
+"""A project that is used for months: what is offered does not depend on how much was done since."""
+
+import shutil
+
+import pytest
+from fastapi.testclient import TestClient
+
+from synthstudio.jobs import accepted
+from synthstudio.ui import by_hand, choices, exports, routes, views_routes
+from synthstudio.ui.filter_form import scores_of
+from synthstudio.ui.live import Live
+from synthstudio.ui.session import StudioSession
+from tests.jobs.inline import InlineLauncher
+from tests.ui.test_by_hand import ended, form_of, made, values_of
+
+
+@pytest.fixture
+def session(colours, tmp_path):
+    """A finished recipe, a score by hand and an export of each kind."""
+    opened = StudioSession(shutil.copytree(colours, tmp_path / "home"))
+    opened.studio.launcher = InlineLauncher()
+    form = form_of(opened, by_hand.SCORE)
+    (run,) = by_hand.submit(opened, form.steps(values_of(form, kind=["score.sharpness"], images=made(opened))))
+    assert ended(opened, run) == "done"
+    exports.begin(opened, accepted.pipeline(opened.studio).id, 0, "mine", "real_only")
+    yield opened
+    opened.close()
+
+
+def offered(session):
+    client = TestClient(routes.api(session, Live(session), [views_routes.router(session)]))
+    return {
+        "shots": choices.shots(session),
+        "labels": choices.labels(session),
+        "exports": [one["run"] for one in exports.overview(session)["exports"]],
+        "reports": [one["run"] for one in client.get("/reports").json()],
+        "scores": scores_of(session, made(session)),
+        "split": client.get("/data").json()["split"],
+    }
+
+
+def test_nothing_vanishes_from_a_list_after_three_thousand_runs(session):
+    before = offered(session)
+    assert all(before.values()), before
+    with session.studio.catalog.database.transaction() as cursor:
+        cursor.execute(
+            "insert into runs (id, step_id, kind, state, resources, created, position)"
+            " select 'later' || n, (select min(step_id) from runs), 'test.draw', 'done', '{}', 0, 100000 + n"
+            " from range(3000) t(n)"
+        )
+    assert offered(session) == before

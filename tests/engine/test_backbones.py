@@ -4,7 +4,9 @@ import shutil
 import pytest
 import torch
 
+from synthstudio import modelfolder
 from synthstudio.engine import backbones
+from synthstudio.engine.families import base
 from synthstudio.errors import BadInput, Missing, UnsafeInput
 from tests.engine.drawing import CPU, loaded
 
@@ -27,12 +29,16 @@ def test_both_generations_load_by_the_same_code(tiny_sd, tiny_sd2):
     assert not any(weight.requires_grad for weight in first.unet.parameters())
 
 
-@pytest.mark.parametrize("name", ["StableDiffusionXLPipeline", "FluxPipeline", "Flux2KleinPipeline", "Unheard"])
+@pytest.mark.parametrize("name", ["StableDiffusionXLInpaintPipeline", "FluxPipeline", "Flux2KleinPipeline", "Unheard"])
 def test_other_families_are_refused_by_name(tiny_sd, tmp_path, name):
     index = tmp_path / "model_index.json"
     index.write_text(json.dumps({"_class_name": name}))
-    with pytest.raises(BadInput, match="not supported yet"):
+    with pytest.raises(BadInput, match="not supported yet .*1.x and 2.x, Stable Diffusion XL, or pico"):
         backbones.load(tmp_path, CPU)
+
+
+def test_the_folders_of_every_family_are_known_part_by_part():
+    assert set(backbones.FAMILIES) == modelfolder.FAMILIES
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path):
@@ -88,7 +94,7 @@ def test_rows_that_share_a_prompt_give_what_separate_prompts_give(backbone):
 def test_an_image_survives_encoding_in_parts(backbone, monkeypatch):
     pixels = torch.rand(5, 3, 32, 32) * 2 - 1
     whole = backbone.encode_images(pixels)
-    monkeypatch.setattr(backbones, "_LATENTS_AT_ONCE", 2 * 32 * 32)
+    monkeypatch.setattr(base, "_LATENTS_AT_ONCE", 2 * 32 * 32)
     assert torch.allclose(backbone.encode_images(pixels), whole, atol=1e-5)
     assert backbone.decode(whole).shape == pixels.shape
 

@@ -71,6 +71,22 @@ def test_the_bundled_models_are_what_they_are_called(workspace):
         assert folder == models.MODELS[name].folder
 
 
+def test_a_repository_that_holds_its_weights_several_times_is_fetched_once(workspace, monkeypatch, tiny_sdxl):
+    from huggingface_hub.utils import filter_repo_objects
+
+    asked = {}
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **how: asked.update(how) or str(tiny_sdxl))
+    assert reference("sdxl", "backbone", workspace).startswith("sdxl@")
+    there = [
+        "model_index.json", "sd_xl_base_1.0.safetensors", "sd_xl_offset_example-lora_1.0.safetensors",
+        "unet/diffusion_pytorch_model.fp16.safetensors", "unet/diffusion_pytorch_model.safetensors",
+        "unet/openvino_model.bin", "tokenizer_2/merges.txt", "vae_1_0/diffusion_pytorch_model.safetensors",
+    ]  # fmt: skip
+    assert list(filter_repo_objects(there, **asked)) == [
+        "model_index.json", "unet/diffusion_pytorch_model.safetensors", "tokenizer_2/merges.txt",
+    ]  # fmt: skip
+
+
 def test_flipped_bytes_in_the_weights_of_a_model_are_noticed_when_it_is_read(workspace, clip):
     ref = reference(str(clip), "encoder", workspace)
     assert folder_of(ref, "encoder", workspace) == clip

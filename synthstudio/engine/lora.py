@@ -33,6 +33,7 @@ from synthstudio.errors import BadInput, StudioError, UnsafeInput
 
 PROBES = 32  # fixed (latent, timestep, noise) triples whose loss is reported
 PROBED = 8  # times the probe loss is measured on the way
+_PROBED_TOGETHER = PROBES * 64 * 64  # latent pixels: all of them at 512 px, eight at 1024 px
 
 
 class NotFinite(StudioError):
@@ -165,7 +166,11 @@ class Training:
     def probe(self) -> float:
         """The loss on the fixed probe set: comparable from step to step, where the training loss is mostly noise."""
         with torch.no_grad():
-            return float(self._loss(self.probe_batch)[0])
+            batch = self.probe_batch
+            most = max(1, _PROBED_TOGETHER // batch.latents[0, 0].numel())
+            parts = [range(at, min(at + most, PROBES)) for at in range(0, PROBES, most)]
+            losses = [self._loss(batch.part(part))[0] * (len(part) / PROBES) for part in parts]
+            return float(torch.stack(losses).sum())
 
     def _update(self, step: int) -> float:
         self.optimizer.param_groups[0]["lr"] = self.recipe.rate(step)

@@ -70,6 +70,16 @@ def test_the_probe_loss_falls(backbone, tmp_path, targets, text_encoder):
     assert ticks[-1].probe < 0.95 * before
 
 
+def test_the_probe_loss_of_large_images_is_measured_in_parts(backbone, tmp_path, monkeypatch):
+    training = lora.Training(backbone, photos(backbone), QUICK, tmp_path)
+    whole, seen = training.probe(), []
+    monkeypatch.setattr(lora, "_PROBED_TOGETHER", 9 * 8 * 8)
+    handle = backbone.unet.register_forward_pre_hook(lambda _module, inputs: seen.append(len(inputs[0])))
+    assert training.probe() == pytest.approx(whole, rel=1e-5) and seen == [9, 9, 9, 5]
+    handle.remove()
+    training.close()
+
+
 def test_velocity_is_learnt_too(tiny_sd2, tmp_path):
     backbone = loaded(tiny_sd2)
     training = lora.Training(backbone, photos(backbone), replace(QUICK, steps=25, batch_size=8), tmp_path)

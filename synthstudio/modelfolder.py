@@ -48,6 +48,12 @@ _CLASSES: Mapping[str, Mapping[str, Collection[str]]] = {
         "tokenizer": _TOKENIZERS,
         "tokenizer_2": _TOKENIZERS,
     },
+    "Flux2KleinPipeline": {
+        "transformer": {"Flux2Transformer2DModel"},
+        "vae": {"AutoencoderKLFlux2"},
+        "text_encoder": {"Qwen3ForCausalLM"},
+        "tokenizer": {"Qwen2Tokenizer", "Qwen2TokenizerFast"},
+    },
 }
 FAMILIES = frozenset(_CLASSES)  # the pipelines whose folders are known part by part
 

@@ -73,6 +73,10 @@ MODELS = {
             left_out=("*.fp16.safetensors", "sd_xl_*", "vae_1_0/*", "vae_decoder/*", "vae_encoder/*", "*openvino*"),
         ),
         Model(
+            "flux2-klein", "backbone", "black-forest-labs/FLUX.2-klein-base-4B", None,
+            "Apache-2.0", "FLUX.2 klein base 4B, 1024 px, a flow; wants a large GPU.", left_out=("flux-2-*",),
+        ),
+        Model(
             "bk-sdm-small", "backbone", "nota-ai/bk-sdm-small", None,
             "CreativeML Open RAIL-M", "A smaller Stable Diffusion 1.4, 512 px.",
         ),

@@ -28,6 +28,14 @@ def tiny_sdxl(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tiny_klein(tmp_path_factory):
+    """A FLUX.2 klein folder with random weights: a flow, a transformer, a language model."""
+    from tests.engine.tiny import write_flux2_klein
+
+    return write_flux2_klein(tmp_path_factory.mktemp("models") / "tiny-klein")
+
+
+@pytest.fixture(scope="session")
 def colours_clip(tmp_path_factory):
     """The tiny CLIP that the recipe of colours is judged by."""
     from tests.engine.tiny_clip import make_clip

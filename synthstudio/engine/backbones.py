@@ -12,17 +12,18 @@ import torch
 from synthstudio import modelfolder
 from synthstudio.engine import devices
 from synthstudio.engine.families.base import Backbone
+from synthstudio.engine.families.flux2_klein import Flux2Klein
 from synthstudio.engine.families.stable_diffusion import StableDiffusion
 from synthstudio.engine.families.stable_diffusion_xl import StableDiffusionXL
 from synthstudio.errors import BadInput
 
 __all__ = ["FAMILIES", "Backbone", "load", "training_dtype", "working_dtype"]
 
-FAMILIES: Mapping[str, type[Backbone]] = {one.pipeline: one for one in (StableDiffusion, StableDiffusionXL)}
+FAMILIES: Mapping[str, type[Backbone]] = {one.pipeline: one for one in (StableDiffusion, StableDiffusionXL, Flux2Klein)}
 _LATER = {
     "StableDiffusionXL": "This kind of SDXL",
     "StableDiffusion3": "Stable Diffusion 3",
-    "Flux": "FLUX",
+    "Flux": "This kind of FLUX",
     "PixArt": "PixArt",
 }
 

@@ -15,7 +15,6 @@ from torch import Tensor
 from synthstudio.engine.backbones import Backbone
 from synthstudio.engine.pixels import squares, to_png, to_tensor, to_uint8
 from synthstudio.engine.seeds import exactly, generator, normal
-from synthstudio.engine.solvers import solver
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def sample(backbone: Backbone, requests: Sequence[Request], settings: Settings) 
 @torch.inference_mode()
 def denoise(backbone: Backbone, requests: Sequence[Request], settings: Settings) -> Tensor:
     """Latents (N, C, h, w) of the finished images."""
-    steps = solver(settings.sampler, backbone.schedule, settings.inference_steps)
+    steps = backbone.solver(settings.sampler, settings.inference_steps, settings.resolution)
     first = first_step(settings.inference_steps, settings.strength)
     latents = _start(backbone, requests, settings, steps, first)
     guided = settings.guidance_scale > 1

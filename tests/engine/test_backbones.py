@@ -29,11 +29,11 @@ def test_both_generations_load_by_the_same_code(tiny_sd, tiny_sd2):
     assert not any(weight.requires_grad for weight in first.unet.parameters())
 
 
-@pytest.mark.parametrize("name", ["StableDiffusionXLInpaintPipeline", "FluxPipeline", "Flux2KleinPipeline", "Unheard"])
+@pytest.mark.parametrize("name", ["StableDiffusionXLInpaintPipeline", "FluxPipeline", "Flux2Pipeline", "Unheard"])
 def test_other_families_are_refused_by_name(tiny_sd, tmp_path, name):
     index = tmp_path / "model_index.json"
     index.write_text(json.dumps({"_class_name": name}))
-    with pytest.raises(BadInput, match="not supported yet .*1.x and 2.x, Stable Diffusion XL, or pico"):
+    with pytest.raises(BadInput, match="not supported yet .* XL, FLUX.2 klein base, or pico"):
         backbones.load(tmp_path, CPU)
 
 

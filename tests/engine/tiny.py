@@ -145,3 +145,81 @@ def _text_config(**more):
 
     ends = {"bos_token_id": 49406, "eos_token_id": 49407, "pad_token_id": 49407}
     return CLIPTextConfig(vocab_size=49408, num_hidden_layers=2, num_attention_heads=2, **{**ends, **more})
+
+
+CHAT = (  # of one turn, without thinking, as Qwen3 writes it
+    "{%- for message in messages %}{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}"
+    "{%- endfor %}{{- '<|im_start|>assistant\\n' }}{{- '<think>\\n\\n</think>\\n\\n' }}"
+)
+
+
+def write_flux2_klein(folder: Path, seed: int = 0) -> Path:
+    """A diffusers folder of FLUX.2 klein: a tiny transformer, a language model of 28 thin layers, letters as tokens."""
+    from diffusers import AutoencoderKLFlux2, FlowMatchEulerDiscreteScheduler, Flux2Transformer2DModel
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        transformer = Flux2Transformer2DModel(
+            in_channels=16,
+            num_layers=1,
+            num_single_layers=2,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=3 * 16,
+            axes_dims_rope=(4, 4, 4, 4),
+            timestep_guidance_channels=16,
+            guidance_embeds=False,
+        )
+        vae = AutoencoderKLFlux2(
+            block_out_channels=(8, 16),
+            down_block_types=("DownEncoderBlock2D",) * 2,
+            up_block_types=("UpDecoderBlock2D",) * 2,
+            latent_channels=4,
+            layers_per_block=1,
+            norm_num_groups=4,
+            sample_size=SIZE,
+        )
+        vae.bn.running_mean.normal_()
+        vae.bn.running_var.uniform_(0.5, 2)
+        words = _write_letters(folder / "tokenizer")
+        text = Qwen3ForCausalLM(
+            Qwen3Config(
+                vocab_size=words,
+                hidden_size=16,
+                intermediate_size=16,
+                num_hidden_layers=28,
+                num_attention_heads=2,
+                num_key_value_heads=1,
+                head_dim=8,
+                tie_word_embeddings=True,
+            )
+        )
+    shifted = {"shift": 3.0, "use_dynamic_shifting": True, "base_shift": 0.5, "max_shift": 1.15}
+    scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000, **shifted)
+    for name, one in {"transformer": transformer, "vae": vae, "text_encoder": text, "scheduler": scheduler}.items():
+        one.save_pretrained(folder / name)
+    parts = {
+        "transformer": ["diffusers", "Flux2Transformer2DModel"],
+        "vae": ["diffusers", "AutoencoderKLFlux2"],
+        "text_encoder": ["transformers", "Qwen3ForCausalLM"],
+        "tokenizer": ["transformers", "Qwen2TokenizerFast"],
+        "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
+    }
+    index = {"_class_name": "Flux2KleinPipeline", "_diffusers_version": "0.42.1", **parts, "is_distilled": False}
+    (folder / "model_index.json").write_text(json.dumps(index))
+    return folder
+
+
+def _write_letters(folder: Path) -> int:
+    """A byte-level tokenizer without merges; returns how many tokens it knows."""
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import Qwen2Tokenizer
+
+    words = {letter: place for place, letter in enumerate(sorted(ByteLevel.alphabet()))}
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"]
+    words |= {word: len(words) + place for place, word in enumerate(special)}
+    tokenizer = Qwen2Tokenizer(vocab=words, merges=[], additional_special_tokens=special[1:3])
+    tokenizer.chat_template = CHAT
+    tokenizer.save_pretrained(folder)
+    return len(tokenizer)

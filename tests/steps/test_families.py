@@ -3,7 +3,7 @@
 import pytest
 
 from synthstudio import models
-from synthstudio.events import Made
+from synthstudio.events import Made, Note
 from synthstudio.step import build
 from synthstudio.steps.adapt import previews
 from tests.steps.kit import fresh, outputs, stored
@@ -41,6 +41,21 @@ def test_sdxl_is_adapted_previewed_resumed_and_sampled(work, given):
     assert drawn(work, "sample.text", **how) == drawn(work, "sample.text", **how)
     assert drawn(work, "sample.text", **how) != drawn(work, "sample.text", **how, adapter_scale=0)
     assert len(drawn(work, "sample.variation", **how, sources=given["images"])) == 2
+
+
+def test_a_flow_is_adapted_sampled_and_exported_with_what_every_step_asks_for_by_itself(work, given, tiny_klein):
+    backbone = models.reference(str(tiny_klein), "backbone", work.workspace)
+    fields = {**given, **QUICK, "backbone": backbone, "resolution": 32, "training_steps": 2}
+    named, events = outputs(build("adapt.lora", fields), work)
+    assert any(isinstance(event, Note) and "text encoder stays as it was" in event.text for event in events)
+    assert not work.workspace.document(named["adapter"])["training"]["train_text_encoder"]
+    how = {"backbone": backbone, "labels": ["red"], "images_per_class": 1, "inference_steps": 2, "resolution": 32}
+    how["adapter"] = named["adapter"]
+    assert drawn(work, "sample.text", **how) != drawn(work, "sample.text", **how, adapter_scale=0)
+    assert len(drawn(work, "sample.variation", **how, sources=given["images"])) == 1
+    told = outputs(build("export.adapter", {"adapter": named["adapter"]}), work)[0]
+    card = (work.workspace.root / told["folder"] / "README.md").read_text(encoding="utf-8")
+    assert "Flux2KleinPipeline" in card and "text encoder\nfrozen" in card
 
 
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks transformers for it

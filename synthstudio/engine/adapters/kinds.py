@@ -75,7 +75,7 @@ def plan(backbone: Backbone, kind: str, size: Size, targets: str, text_encoder: 
     layers = KINDS[kind].layers(found)
     chosen = Plan(kind, size, layers, {}, backbone.writer)
     for part in sorted({name.partition(".")[0] for name in layers}):
-        whole = {name for name in found if name.startswith(f"{part}.")} <= layers.keys()
+        whole = backbone.endings and {name for name in found if name.startswith(f"{part}.")} <= layers.keys()
         chosen.targets[part] = backbone.targets[part][targets] if whole else tuple(chosen.names(part))
     return chosen
 

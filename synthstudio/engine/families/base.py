@@ -7,59 +7,36 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from diffusers.models import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
 from synthstudio import modelfolder
-from synthstudio.engine.attention import PromptRows
-from synthstudio.engine.families.parts import part
+from synthstudio.engine.noising import Noising
 from synthstudio.errors import BadInput
 
-_PREDICTIONS = ("epsilon", "v_prediction")
 _LATENTS_AT_ONCE = 1 << 20  # pixels the autoencoder sees at once: 4 images of 512, 256 of 64
 
 Prompts = Any  # encoded prompts: what `embed` of a family gives and its `predict` takes; nobody else looks inside
 Targets = Mapping[str, tuple[str, ...]]  # for 'attention' and for 'all': the endings of the names of adapted layers
 
-UNET: Targets = {
-    "attention": ("to_q", "to_k", "to_v", "to_out.0"),
-    "all": (
-        *("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2"),
-        *("conv1", "conv2", "conv_shortcut", "time_emb_proj", "time_embedding.linear_1", "time_embedding.linear_2"),
-    ),
-}
-CLIP: Targets = {
-    "attention": ("q_proj", "k_proj", "v_proj", "out_proj"),
-    "all": ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"),
-}
-
 
 class Backbone(ABC):
-    """A latent-diffusion model with a UNet. Frozen; an adapter is merged in and taken out by name.
-
-    The autoencoder stays in float32 everywhere: in half precision the original one can overflow to black images.
-    """
+    """A model that denoises latents. Frozen; an adapter is merged in and taken out by name."""
 
     name: ClassVar[str]  # for people
     pipeline: ClassVar[str]  # the class of diffusers that draws with such a folder
     architecture: ClassVar[str]  # what `modelspec.architecture` calls an adapter of it
-    targets: ClassVar[Mapping[str, Targets]]  # for each part that an adapter may change, the UNet's first
+    targets: ClassVar[Mapping[str, Targets]]  # for each part that an adapter may change, the denoiser first
     writer: ClassVar[Any]  # diffusers' writer of LoRA files for this pipeline
+    endings: ClassVar[bool] = True  # whether the endings in `targets` mean no layer but those that are adapted
+
+    resolution: int  # pixels, each way, of the images it was made for
+    channels: int  # of its latents
+    factor: int  # pixels per latent pixel, each way
+    step: int  # what a resolution must be a multiple of
 
     def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
         self.folder, self.device, self.dtype = folder, device, dtype
         self.schedule: Mapping[str, Any] = modelfolder.read_config(folder, "scheduler/scheduler_config.json")
-        self.prediction = self.schedule.get("prediction_type", "epsilon")
-        if self.prediction not in _PREDICTIONS:
-            raise BadInput(
-                f"{folder.name} predicts {self.prediction!r}; only {' and '.join(_PREDICTIONS)} are supported."
-            )
-        self.unet = part(UNet2DConditionModel, folder, "unet", dtype).to(device)
-        self.vae = part(AutoencoderKL, folder, "vae", torch.float32).to(device)
-        self.scale: float = self.vae.config.scaling_factor
-        self.factor = 2 ** (len(self.vae.config.block_out_channels) - 1)  # pixels per latent pixel, each way
-        self.resolution: int = int(self.unet.config.sample_size) * self.factor
-        self.rows = PromptRows(self.unet)
         self.adapter: object = None  # key of the adapter merged into the weights
         self.base_weights: dict[str, Tensor] = {}  # what merging changed
         self._embeddings: dict[str, Prompts] = {}
@@ -83,7 +60,32 @@ class Backbone(ABC):
 
     @abstractmethod
     def predict(self, latents: Tensor, timestep: Tensor, prompts: Prompts, rows: Tensor) -> Tensor:
-        """The UNet's output for latents (N, C, h, w); row i follows prompts[rows[i]]."""
+        """The denoiser's output for latents (N, C, h, w); row i follows prompts[rows[i]]."""
+
+    @abstractmethod
+    def noising(self) -> Noising:
+        """How its latents are noised in training."""
+
+    @abstractmethod
+    def solver(self, sampler: str, steps: int, resolution: int) -> Any:
+        """A fresh solver of diffusers for so many steps; it remembers earlier ones. BadInput if it is not for this."""
+
+    @abstractmethod
+    def encoded(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of the latents of a few images on the device, in the scale the denoiser sees."""
+
+    @abstractmethod
+    def decoded(self, latents: Tensor) -> Tensor:
+        """A few images in [-1, 1] of latents in float32."""
+
+    def autoencoder(self) -> Any:
+        """Its `AutoencoderKL`, for what optimises through the decoder; BadInput if it has another kind."""
+        raise BadInput(f"The latents of {self.name} cannot be matched. Use a Stable Diffusion backbone, or pixels.")
+
+    @classmethod
+    def adapts_words(cls) -> bool:
+        """Whether an adapter may change a text encoder of it."""
+        return any(part.startswith("text_encoder") for part in cls.targets)
 
     @property
     def modules(self) -> dict[str, nn.Module]:
@@ -103,10 +105,11 @@ class Backbone(ABC):
 
     def latent_shape(self, resolution: int) -> tuple[int, int, int]:
         """Channels, height and width of the latents of one image; BadInput if the size does not divide."""
-        step = self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
-        if resolution % step:
-            raise BadInput(f"A resolution of {resolution} does not fit this backbone; it must be a multiple of {step}.")
-        return (self.unet.config.in_channels, resolution // self.factor, resolution // self.factor)
+        if resolution % self.step:
+            raise BadInput(
+                f"A resolution of {resolution} does not fit this backbone; it must be a multiple of {self.step}."
+            )
+        return (self.channels, resolution // self.factor, resolution // self.factor)
 
     def encode_prompts(self, prompts: Sequence[str]) -> Prompts:
         """As `embed`; every distinct prompt is encoded once, alone, so that it never depends on its neighbours."""
@@ -121,13 +124,13 @@ class Backbone(ABC):
         self._embeddings.clear()
 
     def moments(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and deviation of the latents of images in [-1, 1], in the scale the UNet sees."""
+        """Mean and deviation of the latents of images in [-1, 1], in the scale the denoiser sees."""
         means, deviations = [], []
         with torch.inference_mode():
             for some in pixels.split(max(1, _LATENTS_AT_ONCE // pixels[0, 0].numel())):
-                found = self.vae.encode(some.to(self.device)).latent_dist
-                means.append(found.mean * self.scale)
-                deviations.append(found.std * self.scale)
+                mean, deviation = self.encoded(some.to(self.device))
+                means.append(mean)
+                deviations.append(deviation)
         return torch.cat(means).clone(), torch.cat(deviations).clone()
 
     def encode_images(self, pixels: Tensor) -> Tensor:
@@ -138,10 +141,9 @@ class Backbone(ABC):
         """Images in [-1, 1]."""
         most = max(1, _LATENTS_AT_ONCE // (latents[0, 0].numel() * self.factor**2))
         with torch.inference_mode():
-            return torch.cat([self.vae.decode(some.float() / self.scale).sample for some in latents.split(most)])
+            return torch.cat([self.decoded(some.float()) for some in latents.split(most)])
 
     @contextmanager
     def remembering_prompts(self) -> Iterator[None]:
-        """Within, the keys and values of the prompts are computed once: weights, prompts and rows must not change."""
-        with self.rows.remembered():
-            yield
+        """Within, what follows from prompts alone may be kept: weights, prompts and rows must not change."""
+        yield

@@ -1,4 +1,4 @@
-"""The parts of a model folder: networks, from safetensors and known settings only, and CLIP's tokenizers.
+"""The parts of a model folder: networks, from safetensors and known settings only, and tokenizers.
 
 diffusers and transformers never see the folder itself. Its configurations can name code (`auto_map`), kernels of the
 Hub (`attn_implementation`), adapters elsewhere (`adapter_config.json`) and more with each version; they read a
@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import CLIPTokenizer, PreTrainedModel
 
 from synthstudio import modelfolder
 from synthstudio.errors import Damaged, Missing, UnsafeInput
@@ -34,11 +34,10 @@ _TOKENIZER_SETTINGS = frozenset(
         *("added_tokens_decoder", "add_prefix_space", "do_lower_case", "errors", "clean_up_tokenization_spaces"),
     }
 )
-_OF_TRANSFORMERS = (CLIPTextModel, CLIPTextModelWithProjection)
 
 
-def part(cls: Any, folder: Path, name: str, dtype: torch.dtype) -> Any:
-    """One network, from safetensors only, without gradients."""
+def part(cls: Any, folder: Path, name: str, dtype: torch.dtype, config: Mapping[str, Any] | None = None) -> Any:
+    """One network, from safetensors only, without gradients; `config` where a family reads the settings itself."""
     here = folder / name
     files = sorted(file.name for file in here.glob("*.safetensors"))
     if not files:
@@ -46,12 +45,12 @@ def part(cls: Any, folder: Path, name: str, dtype: torch.dtype) -> Any:
             raise UnsafeInput(f"{here} holds pickled weights only, which can run code. Convert them to safetensors.")
         raise Missing(f"{here} holds no weights. Fetch or copy the model again.")
     variant = None if any(".fp16." not in file and "non_ema" not in file for file in files) else "fp16"
-    words = cls in _OF_TRANSFORMERS
+    words = issubclass(cls, PreTrainedModel)
     how = {"dtype": dtype} if words else {"torch_dtype": dtype, "low_cpu_mem_usage": True}
     known = _TEXT_SETTINGS if words else frozenset(inspect.signature(cls).parameters)
-    config = modelfolder.read_config(folder, f"{name}/config.json")
+    settings = _of(modelfolder.read_config(folder, f"{name}/config.json"), known) if config is None else config
     weights = [*files, *(file.name for file in here.glob("*.safetensors.index*.json"))]
-    with _quiet(), _cleaned(here, weights, {"config.json": _of(config, known)}) as clean:
+    with _quiet(), _cleaned(here, weights, {"config.json": settings}) as clean:
         loaded, told = cls.from_pretrained(
             clean, use_safetensors=True, local_files_only=True, variant=variant, output_loading_info=True, **how
         )
@@ -66,7 +65,7 @@ class Tokenizer:
     """CLIP's tokenizer with the vocabulary in a folder, for a text encoder that has so many positions."""
 
     def __init__(self, folder: Path, name: str, positions: int) -> None:
-        self.inside = _tokenizer(folder, name)
+        self.inside = tokenizer(CLIPTokenizer, folder, name)
         self.words = min(int(self.inside.model_max_length), positions)
 
     def tokens(self, prompts: Sequence[str], device: torch.device) -> Tensor:
@@ -81,7 +80,8 @@ class Tokenizer:
         return len(self.inside(prompt).input_ids) > self.words
 
 
-def _tokenizer(folder: Path, part: str) -> CLIPTokenizer:
+def tokenizer(cls: Any, folder: Path, part: str) -> Any:
+    """A tokenizer of this class with the vocabulary in a folder, and its known settings."""
     settings = {
         name: _of(modelfolder.read_config(folder, f"{part}/{name}"), _TOKENIZER_SETTINGS)
         for name in ("tokenizer_config.json", "special_tokens_map.json")
@@ -89,7 +89,7 @@ def _tokenizer(folder: Path, part: str) -> CLIPTokenizer:
     }
     words = ("vocab.json", "merges.txt", "tokenizer.json", "added_tokens.json")
     with _cleaned(folder / part, words, settings) as clean:
-        return CLIPTokenizer.from_pretrained(clean, local_files_only=True)
+        return cls.from_pretrained(clean, local_files_only=True)
 
 
 def _of(config: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:

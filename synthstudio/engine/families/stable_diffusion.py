@@ -9,12 +9,13 @@ from diffusers.loaders import StableDiffusionLoraLoaderMixin
 from torch import Tensor
 from transformers import CLIPTextModel
 
-from synthstudio.engine.families.base import CLIP, UNET, Backbone, Targets
+from synthstudio.engine.families.base import Targets
 from synthstudio.engine.families.parts import Tokenizer, part
+from synthstudio.engine.families.unet import CLIP, UNET, UNetBackbone
 from synthstudio.errors import BadInput
 
 
-class StableDiffusion(Backbone):
+class StableDiffusion(UNetBackbone):
     """Prompts are tensors (N, words, D): the text encoder's last layer."""
 
     name: ClassVar[str] = "Stable Diffusion 1.x and 2.x"

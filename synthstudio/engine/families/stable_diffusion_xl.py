@@ -16,8 +16,9 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from synthstudio import modelfolder
-from synthstudio.engine.families.base import CLIP, UNET, Backbone, Targets
+from synthstudio.engine.families.base import Targets
 from synthstudio.engine.families.parts import Tokenizer, part
+from synthstudio.engine.families.unet import CLIP, UNET, UNetBackbone
 from synthstudio.errors import BadInput
 
 _PROJECTION = 512  # the width of pooled text where a configuration does not say it
@@ -30,7 +31,7 @@ class Texts(NamedTuple):
     pooled: Tensor
 
 
-class StableDiffusionXL(Backbone):
+class StableDiffusionXL(UNetBackbone):
     """Prompts are `Texts`. An empty prompt is zeros where the folder says so, as in the plain pipeline."""
 
     name: ClassVar[str] = "Stable Diffusion XL"

@@ -131,7 +131,11 @@ class Lora(Step):
             name = "" if label == EVERY else label
             yield Measured(name="probe_loss", value=one.before, arm="before", split="shots", label=name)
             yield Measured(name="probe_loss", value=one.after, arm="after", split="shots", label=name)
-        yield Output(name="adapter", value=work.workspace.put_document("adapter", _document(self, groups, finished)))
+        family = _family(finished)
+        if self.train_text_encoder and not family.adapts_words():
+            yield Note(text=f"Adapters of {family.name} change its denoiser alone; its text encoder stays as it was.")
+        document = _document(self, groups, finished, family)
+        yield Output(name="adapter", value=work.workspace.put_document("adapter", document))
 
 
 @dataclass(frozen=True)
@@ -258,16 +262,24 @@ def _photos(work: Work, step: Lora, backbone: "Backbone", members: Sequence[Memb
     return lora.Photos(mean, deviation, tuple(views), tuple(fill(step.prompt, member.label) for member in members))
 
 
-def _document(step: Lora, groups: dict[str, list[Member]], finished: dict[str, _Result]) -> dict[str, object]:
+def _family(finished: dict[str, _Result]) -> "type[Backbone]":
+    """The family of the model that was adapted."""
+    from synthstudio.engine import backbones
+
+    return backbones.FAMILIES[next(iter(finished.values())).pipeline]
+
+
+def _document(
+    step: Lora, groups: dict[str, list[Member]], finished: dict[str, _Result], family: "type[Backbone]"
+) -> dict[str, object]:
     """What the adapter is, for sampling, export and provenance."""
     every = [member for members in groups.values() for member in members]
     counted = {label: sum(m.label == label for m in every) for label in sorted({m.label for m in every})}
-    pipeline = next(iter(finished.values())).pipeline
     return {
         "backbone": step.backbone,
         "scope": step.scope,
         **({} if step.method == "lora" else {"method": step.method}),  # a LoRA keeps the digest it had in version 1
-        **({} if pipeline == STABLE_DIFFUSION else {"pipeline": pipeline}),  # likewise
+        **({} if family.pipeline == STABLE_DIFFUSION else {"pipeline": family.pipeline}),  # likewise
         "rank": step.rank,
         "alpha": step.alpha,
         "targets": step.targets,
@@ -280,7 +292,7 @@ def _document(step: Lora, groups: dict[str, list[Member]], finished: dict[str, _
             "steps": {label: step.updates(len(members)) for label, members in groups.items()},
             "learning_rate": step.learning_rate,
             "batch_size": step.batch_size,
-            "train_text_encoder": step.train_text_encoder,
+            "train_text_encoder": step.train_text_encoder and family.adapts_words(),
             "representativeness": step.representativeness,
             "diversity": step.diversity,
             "seed": step.seed,

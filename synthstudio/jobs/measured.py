@@ -129,7 +129,10 @@ def _kept(studio: Readable, run: Run) -> Measured:
 
 
 def _measured(studio: Readable, run: Run) -> Measured:
-    body = studio.workspace.document(str(studio.catalog.runs.outputs(run.id)["measures"]))
+    outputs = studio.catalog.runs.outputs(run.id)
+    if "measures" not in outputs:
+        raise Missing("Its log does not name them. Ask for the measurement again.")
+    body = studio.workspace.document(str(outputs["measures"]))
     return Measured(
         run=run.id, created=run.created, images=str(body["images"]), references=str(body["references"]),
         encoder=str(body["encoder"]), neighbours=int(studio.catalog.runs.fields(run.id)["neighbours"]),

@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from synthstudio.errors import Leak, StudioError
+from synthstudio.jobs import measured as jobs_measured
 from synthstudio.step import STEPS
 from synthstudio.ui import by_hand, measure_views, routes, views_routes
 from synthstudio.ui.filter_form import FilterForm, falling_out, scores_of
@@ -237,6 +238,26 @@ def test_sets_measured_against_other_photos_or_otherwise_are_not_called_comparab
     assert otherwise["apart"] == ""
     assert others["references"] == of_split(session, "validation") and "other real photos" in others["apart"]
     assert "another eye" not in first["apart"] and "another number of neighbours" in first["apart"]
+
+
+class Reader:
+    """A project that nobody has read yet."""
+
+    def __init__(self, studio):
+        self.catalog, self.workspace = studio.catalog, studio.workspace
+
+
+def test_a_measurement_whose_numbers_are_lost_hides_no_other_and_is_named(session, measured):
+    run = measured["groups"][0]["rows"][0]["run"]
+    report = outputs(session, run)["measures"]
+    place = session.studio.workspace.path(report.partition(":")[2])
+    kept = place.read_bytes()
+    place.unlink()
+    found = jobs_measured.document(Reader(session.studio))
+    place.write_bytes(kept)
+    assert len(found["groups"]) == 2
+    (said,) = found["problems"]
+    assert session.studio.catalog.names.of(run) in said and "cannot be read" in said
 
 
 def test_the_form_of_a_measurement_begins_with_the_set_of_the_address_and_photos_that_taught_nothing(session, measured):

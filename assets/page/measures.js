@@ -16,7 +16,7 @@
       }
       return kept;
     };
-    const asks = (measure, said, group) => [`${measure.title} ${said.value}`, said.interval && `95 % interval: ${said.interval}`, said.beside, measure.help, `Against ${group.references_name}, in the eyes of ${group.eye}.`].filter(Boolean).join("\n");
+    const asks = (measure, said, group) => [`${measure.title} ${said.value}`, said.interval && `95 % interval: ${said.interval}`, said.beside, measure.help, `${group.heading}.`].filter(Boolean).join("\n");
     const interval = (words) => words ? el("span", { class: "ss-interval" }, words) : null;
 
     // Once what stands above has been drawn, or the place that was scrolled to would move away.
@@ -51,9 +51,9 @@
         this.point();
       }
       group(group, measures, wide) {
-        const alone = group.rows.length === 1 ? "Nothing else was measured against these photos in these eyes." : `${many(group.rows.length, "set")}, comparable with each other.`;
+        const alone = group.rows.length === 1 ? "Nothing else was measured in this way." : `${many(group.rows.length, "set")}, comparable with each other.`;
         return el("tbody", { "data-against": group.references },
-          el("tr", { class: "ss-against" }, el("th", { colspan: wide, scope: "rowgroup" }, el("span", {}, `Against ${group.references_name} (${many(group.photos, "photo")}), in the eyes of ${group.eye}`),
+          el("tr", { class: "ss-against" }, el("th", { colspan: wide, scope: "rowgroup" }, el("span", {}, group.heading),
             el("span", { class: "ss-interval" }, `${group.apart} ${alone}`.trim()))),
           ...group.rows.map((row) => el("tr", { "data-run": row.run, "data-set": row.images }, el("th", { scope: "row" }, row.images_name, interval(many(row.n[0], "image"))), ...measures.map((one) => this.number(row.said[one.name])))));
       }
@@ -95,7 +95,7 @@
       }
       // Where all sets were measured alike, their numbers can be compared as they stand.
       against(group, said, link) {
-        return said ? el("span", { class: "ss-muted" }, `Against ${group.references_name}, in the eyes of ${group.eye}. `, link) : link;
+        return said ? el("span", { class: "ss-muted" }, `${group.heading}. `, link) : link;
       }
     }
 

@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def measures(
     chosen: Annotated[
-        list[str] | None, typer.Argument(metavar="[SET...]", help="Sets by name or id; none: all that were measured.")
+        list[str] | None, typer.Argument(metavar="SET...", help="Sets by name or id; none: all that were measured.")
     ] = None,
     project: Project = "default",
     home: Home = HERE,
@@ -50,7 +50,7 @@ def measures(
 def _lines(found: Mapping[str, Any], missing: Sequence[str]) -> Iterator[str]:
     yield from found["problems"]
     for group in found["groups"]:
-        yield f"Against {group['references_name']} ({group['photos']} photos), in the eyes of {group['eye']}:"
+        yield f"{group['heading']}:"
         if group["apart"]:
             yield group["apart"]
         rows = group["rows"]

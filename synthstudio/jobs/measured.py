@@ -72,7 +72,8 @@ def document(studio: Readable, sets: Collection[str] = ()) -> dict[str, Any]:
     found, problems = every(studio, sets)
     groups = comparable(found)
     eyes = _eyes(found)
-    names = studio.catalog.names.of_all(sorted({id_ for one in found for id_ in (one.images, one.references)}))
+    several = len({one.neighbours for one in found}) > 1
+    names = _names(studio, sorted({thing for one in found for thing in (one.images, one.references)}))
     working = [
         str(studio.catalog.runs.fields(run.id)["images"])
         for run in studio.catalog.runs.in_state("queued", *ACTIVE)
@@ -83,9 +84,9 @@ def document(studio: Readable, sets: Collection[str] = ()) -> dict[str, Any]:
         "note": SIZE_MATTERS,
         "groups": [
             {
-                **_against(studio, group[0], eyes, names),
+                **_against(group[0], names, eyes[group[0].encoder], neighbours=several),
                 "apart": _apart(group[0], [one[0] for one in groups[:place]]),
-                "rows": [_row(studio, one, names) for one in group],
+                "rows": [_row(one, names) for one in group],
             }
             for place, group in enumerate(groups)
         ],
@@ -159,12 +160,20 @@ def _eyes(found: Sequence[Measured]) -> dict[str, str]:
     }
 
 
-def _against(
-    studio: Readable, one: Measured, eyes: Mapping[str, str], names: Mapping[str, tuple[str, bool]]
-) -> dict[str, Any]:
+def _names(studio: Readable, things: Sequence[str]) -> dict[str, str]:
+    named = studio.catalog.names.of_all(things)
+    return {thing: named[thing][0] if thing in named else studio.catalog.names.of(thing) for thing in things}
+
+
+def _against(one: Measured, names: Mapping[str, str], eye: str, *, neighbours: bool) -> dict[str, Any]:
+    """What a group was measured against, in words too; `neighbours`: whether their number tells groups apart."""
+    name, photos = names[one.references], one.n[1]
+    count = f"{photos:,} photo{'' if photos == 1 else 's'}"
+    near = f", with {one.neighbours} neighbours" if neighbours else ""
     return {
-        "references": one.references, "references_name": _name(studio, one.references, names), "photos": one.n[1],
-        "eye": eyes[one.encoder], "encoder": one.encoder, "neighbours": one.neighbours,
+        "heading": f"Against {name} ({count}), in the eyes of {eye}{near}",
+        "references": one.references, "references_name": name, "photos": photos, "eye": eye, "encoder": one.encoder,
+        "neighbours": one.neighbours,
     }  # fmt: skip
 
 
@@ -179,10 +188,10 @@ def _apart(one: Measured, others: Sequence[Measured]) -> str:
     return f"Not comparable with the sets above: {' or '.join(reasons)}." if reasons else ""
 
 
-def _row(studio: Readable, one: Measured, names: Mapping[str, tuple[str, bool]]) -> dict[str, Any]:
+def _row(one: Measured, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         "run": one.run, "created": one.created, "images": one.images,
-        "images_name": _name(studio, one.images, names), "n": list(one.n),
+        "images_name": names[one.images], "n": list(one.n),
         "all": _values(one.found), "classes": {label: _values(found) for label, found in one.classes.items()},
         "said": {measure.name: measure.said(one.found) for measure in MEASURES if measure.name in one.found},
     }  # fmt: skip
@@ -190,7 +199,3 @@ def _row(studio: Readable, one: Measured, names: Mapping[str, tuple[str, bool]])
 
 def _values(found: Mapping[str, Number]) -> dict[str, dict[str, float | None]]:
     return {name: dict(zip(("value", "low", "high"), said, strict=True)) for name, said in found.items()}
-
-
-def _name(studio: Readable, thing: str, names: Mapping[str, tuple[str, bool]]) -> str:
-    return names[thing][0] if thing in names else studio.catalog.names.of(thing)

@@ -1,7 +1,8 @@
 """Text-to-image folders with random weights: the published widths, or the same structure an eighth as wide.
 
-The numbers are those of the published configurations (stable-diffusion-v1-5, stable-diffusion-2-1-base and
-stable-diffusion-xl-base-1.0). A file is written tensor by tensor in half precision, so no network is ever in memory.
+The numbers are those of the published configurations (stable-diffusion-v1-5, stable-diffusion-2-1-base,
+stable-diffusion-xl-base-1.0 and FLUX.2-klein-base-4B). A file is written tensor by tensor in half precision, so no
+network is ever in memory.
 """
 
 import json
@@ -14,7 +15,7 @@ import bench  # noqa: F401 - finds the package
 import torch
 
 from synthstudio import weightfile
-from tests.engine.tiny import NOISE, write_tokenizer
+from tests.engine.tiny import NOISE, write_letters, write_tokenizer
 
 _DOWN, _CROSS_DOWN = "DownBlock2D", "CrossAttnDownBlock2D"
 _UP, _CROSS_UP = "UpBlock2D", "CrossAttnUpBlock2D"
@@ -63,12 +64,27 @@ FAMILIES: Mapping[str, tuple[str, Parts]] = {
         "text_encoder": ("transformers", "CLIPTextModel", _CLIP_L),
         "text_encoder_2": ("transformers", "CLIPTextModelWithProjection", _CLIP_G),
     }),
+    "flux2-klein": ("Flux2KleinPipeline", {
+        "transformer": ("diffusers", "Flux2Transformer2DModel", {
+            "in_channels": 128, "num_layers": 5, "num_single_layers": 20, "attention_head_dim": 128,
+            "num_attention_heads": 24, "joint_attention_dim": 7680, "guidance_embeds": False,
+        }),
+        "vae": ("diffusers", "AutoencoderKLFlux2", {
+            name: value for name, value in _VAE.items() if name not in ("latent_channels", "scaling_factor")
+        }),
+        "text_encoder": ("transformers", "Qwen3ForCausalLM", {
+            "vocab_size": 151936, "hidden_size": 2560, "intermediate_size": 9728, "num_hidden_layers": 36,
+            "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128, "tie_word_embeddings": True,
+        }),
+    }),
 }  # fmt: skip
 
 _WIDTHS = {
     *("block_out_channels", "cross_attention_dim", "addition_time_embed_dim", "projection_class_embeddings_input_dim"),
-    *("hidden_size", "intermediate_size", "projection_dim", "norm_num_groups"),
+    *("hidden_size", "intermediate_size", "projection_dim", "norm_num_groups", "joint_attention_dim"),
 }
+_HEADS = {"num_attention_heads", "num_key_value_heads"}
+_COUNTER = "num_batches_tracked"  # of a batch normalisation: a whole number
 _NARROWER, _SMALLER = 8, 4  # what `small` divides widths and sides by
 
 
@@ -88,7 +104,8 @@ def empty(library: str, cls: str, config: Mapping[str, Any]) -> torch.nn.Module:
     with torch.device("meta"):
         if library == "diffusers":
             return getattr(diffusers, cls)(**config)
-        return getattr(transformers, cls)(transformers.CLIPTextConfig(**config))
+        settings = transformers.Qwen3Config if cls.startswith("Qwen3") else transformers.CLIPTextConfig
+        return getattr(transformers, cls)(settings(**config))
 
 
 def write(folder: Path, family: str, size: str) -> int:
@@ -105,22 +122,41 @@ def write(folder: Path, family: str, size: str) -> int:
         else:
             network.config.save_pretrained(folder / part)
     index = {part: [library, cls] for part, (library, cls, _) in parts.items()}
-    for number, part in enumerate(("text_encoder", "text_encoder_2")):
-        if part in parts:
-            write_tokenizer(folder / part.replace("text_encoder", "tokenizer"), pad="!" if number else "<|endoftext|>")
-            index[part.replace("text_encoder", "tokenizer")] = ["transformers", "CLIPTokenizer"]
-    index["scheduler"] = ["diffusers", "DDIMScheduler"]
-    (folder / "scheduler").mkdir()
-    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps({**NOISE, "prediction_type": "epsilon"}))
+    index |= _words(folder, parts) | _schedule(folder, "transformer" in parts)
     (folder / "model_index.json").write_text(json.dumps({"_class_name": FAMILIES[family][0], **index}))
     return count
+
+
+def _words(folder: Path, parts: Parts) -> dict[str, list[str]]:
+    """Tokenizers: CLIP's own, or one of single letters where the language model is Qwen's."""
+    index = {}
+    for part, (_, cls, _) in parts.items():
+        name = part.replace("text_encoder", "tokenizer")
+        if cls.startswith("CLIP"):
+            write_tokenizer(folder / name, pad="!" if name == "tokenizer_2" else "<|endoftext|>")
+            index[name] = ["transformers", "CLIPTokenizer"]
+        elif cls.startswith("Qwen3"):
+            write_letters(folder / name)
+            index[name] = ["transformers", "Qwen2Tokenizer"]
+    return index
+
+
+def _schedule(folder: Path, flow: bool) -> dict[str, list[str]]:
+    (folder / "scheduler").mkdir()
+    said = (
+        {"num_train_timesteps": 1000, "use_dynamic_shifting": True} if flow else {**NOISE, "prediction_type": "epsilon"}
+    )
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(said))
+    return {"scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler" if flow else "DDIMScheduler"]}
 
 
 def _narrow(config: Mapping[str, Any]) -> dict[str, Any]:
     def divided(value: Any, by: int) -> Any:
         return tuple(one // by for one in value) if isinstance(value, tuple) else value // by
 
-    small = {name: divided(value, _NARROWER) if name in _WIDTHS else value for name, value in config.items()}
+    fixed = "head_dim" in config or "joint_attention_dim" in config  # heads of one width: fewer of them
+    widths = _WIDTHS | _HEADS if fixed else _WIDTHS
+    small = {name: divided(value, _NARROWER) if name in widths else value for name, value in config.items()}
     if "sample_size" in small:
         small |= {"sample_size": small["sample_size"] // _SMALLER, "norm_num_groups": 4}
     return small
@@ -129,16 +165,22 @@ def _narrow(config: Mapping[str, Any]) -> dict[str, Any]:
 def _write_weights(path: Path, network: torch.nn.Module) -> None:
     """Random weights that keep signals about as large as they are; norms scale by one, biases are zero."""
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    shapes.pop("lm_head.weight", None)  # the embedding once more; nothing here is spoken
     chance = torch.Generator().manual_seed(0)
 
     def made(name: str) -> bytes:
         shape = shapes[name]
+        if name.endswith(_COUNTER):
+            return bytes(8)
         if len(shape) > 1:
             fan_in = math.prod(shape[1:]) if "embedding.weight" not in name else shape[1]
             numbers = torch.randn(shape, generator=chance).div_(math.sqrt(fan_in))
         else:
-            numbers = torch.full(shape, float(name.endswith("weight")))
+            numbers = torch.full(shape, float(name.endswith(("weight", "running_var"))))
         return numbers.half().numpy().tobytes()
 
-    sizes = {name: ("F16", shape, 2 * math.prod(shape)) for name, shape in shapes.items()}
+    sizes = {
+        name: ("I64", shape, 8) if name.endswith(_COUNTER) else ("F16", shape, 2 * math.prod(shape))
+        for name, shape in shapes.items()
+    }
     weightfile.stream(path, sizes, made, {"format": "pt"})

@@ -7,7 +7,8 @@
 Needs no hub. Weights are random, so the pictures are noise, but every layer does the work it would do. Rates are those
 of the engine as the Steps use it: LoRA of rank 16 on UNet and text encoders; dpm++ with guidance. The share is what the
 floating-point operations of an update or a picture (counted by torch) come to per second, of what a large matrix
-product reaches on the same device in the same precision. Memory is the most that was held: of the process on a CPU, of
+product reaches on the same device in the same precision; on a CPU, which other programs use too, per second of
+processor time. Memory is the most that was held: of the process on a CPU, of
 torch on CUDA. A full SDXL needs about 20 GB in float32, 8 GB of disk for its folder, and at 1024 px more for batches.
 """
 
@@ -40,7 +41,8 @@ HEAD = f"""# Rehearsals: true architectures, random weights
 
 Written by `tests/benchmarks/rehearsal.py`, one row per run; what is measured stands there. `small` has the structure of
 the published model, an eighth of its widths and a quarter of its sides: it says that all of it runs, not how fast the
-published model is. Updates are of one batch each, pictures of one batch with guidance (two passes per solver step).
+published model is. Updates are of one batch each, pictures of one batch with guidance (two passes per solver step). A
+share on a CPU is of processor time, a rate always of the clock.
 
 | {" | ".join(COLUMNS)} |
 |{"---|" * len(COLUMNS)}
@@ -78,22 +80,37 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def finished(device: torch.device) -> float:
-    """The time when the device has done what it was asked."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
+class Clock:
+    """Seconds since it was made, when the device has done what it was asked: of the clock, and of work.
+
+    On a CPU work is processor time, which other programs disturb less.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.begun = self._now()
+
+    def _now(self) -> tuple[float, float]:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        seconds = time.perf_counter()
+        return seconds, time.process_time() if self.device.type == "cpu" else seconds
+
+    def read(self) -> tuple[float, float]:
+        """(clock, work)."""
+        now = self._now()
+        return now[0] - self.begun[0], now[1] - self.begun[1]
 
 
 def matmul_rate(device: torch.device, dtype: torch.dtype) -> float:
-    """Floating-point operations per second in a large matrix product: the best of several."""
+    """Floating-point operations per second of work in a large matrix product: the best of several."""
     side = 8192 if device.type == "cuda" else 1536
     one = torch.randn(side, side).to(device, dtype)
     best = 0.0
     for _ in range(8):
-        started = finished(device)
+        clock = Clock(device)
         one @ one
-        best = max(best, 2 * side**3 / (finished(device) - started))
+        best = max(best, 2 * side**3 / clock.read()[1])
     return best
 
 
@@ -145,14 +162,14 @@ def adapting(backbone: backbones.Backbone, given: argparse.Namespace, batch: int
         flops = operations(lambda: next(ticks))
         seconds = []
         for _ in range(given.steps):
-            started = finished(backbone.device)
+            clock = Clock(backbone.device)
             next(ticks)
-            seconds.append(finished(backbone.device) - started)
+            seconds.append(clock.read())
         training.save = lambda: None  # nobody goes on with this one
         ticks.close()
         training.close()
-    each = statistics.median(seconds)
-    return Rate(1 / each, flops / each / rate, held.most)
+    each, work = (statistics.median(column) for column in zip(*seconds, strict=True))
+    return Rate(1 / each, flops / work / rate, held.most)
 
 
 def sampling(backbone: backbones.Backbone, given: argparse.Namespace, batch: int, side: int, rate: float) -> Rate:
@@ -167,10 +184,10 @@ def sampling(backbone: backbones.Backbone, given: argparse.Namespace, batch: int
     flops = one + (given.inference_steps - 1) * (two - one)
     held = Held(backbone.device)
     with held.measured():
-        started = finished(backbone.device)
+        clock = Clock(backbone.device)
         drawn(given.inference_steps)()
-        seconds = finished(backbone.device) - started
-    return Rate(batch / seconds, flops / seconds / rate, held.most)
+        seconds, work = clock.read()
+    return Rate(batch / seconds, flops / work / rate, held.most)
 
 
 def measured(given: argparse.Namespace, folder: Path) -> list[str]:
@@ -179,9 +196,9 @@ def measured(given: argparse.Namespace, folder: Path) -> list[str]:
     devices.use_threads(given.threads)
     dtype = backbones.training_dtype(device)
     count = architectures.write(folder, given.family, given.size)
-    started = time.perf_counter()
+    clock = Clock(device)
     backbone = backbones.load(folder, device, dtype)
-    loading = finished(device) - started
+    loading = clock.read()[0]
     side = given.resolution or backbone.resolution
     batch = given.batch or (8 if device.type == "cuda" else 2)
     rate = matmul_rate(device, backbones.working_dtype(device))

@@ -182,7 +182,7 @@ def write_flux2_klein(folder: Path, seed: int = 0) -> Path:
         )
         vae.bn.running_mean.normal_()
         vae.bn.running_var.uniform_(0.5, 2)
-        words = _write_letters(folder / "tokenizer")
+        words = write_letters(folder / "tokenizer")
         text = Qwen3ForCausalLM(
             Qwen3Config(
                 vocab_size=words,
@@ -211,7 +211,7 @@ def write_flux2_klein(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def _write_letters(folder: Path) -> int:
+def write_letters(folder: Path) -> int:
     """A byte-level tokenizer without merges; returns how many tokens it knows."""
     from tokenizers.pre_tokenizers import ByteLevel
     from transformers import Qwen2Tokenizer

@@ -175,7 +175,7 @@ def _refuse_others(folder: Path) -> None:
     network = modelfolder.read_config(folder, "transformer/config.json")
     language = modelfolder.read_config(folder, "text_encoder/config.json")
     if index.get("is_distilled"):
-        wants = "is distilled to a few steps without guidance, and adapts badly"
+        wants = "is distilled to a few steps without guidance"
     elif network.get("guidance_embeds", True):
         wants = "is told a guidance scale"
     elif language.get("use_sliding_window") or language.get("num_hidden_layers", 0) < max(_LAYERS):

@@ -1,4 +1,4 @@
-"""The parts of the review page that need no page: places, range, queue and store, tested where they run, in JavaScript."""
+"""What of the review page needs no page (places, range, queue, store), tested where it runs: in JavaScript."""
 
 import shutil
 import subprocess

@@ -30,14 +30,18 @@ _POLL_SECONDS = 0.3
 class Project:
     """One open project. Use it as a context manager, or call `close()`; runs that work go on."""
 
-    def __init__(self, home: str | Path, project: str = "default", progress: bool = True) -> None:
-        """Open a project, made if it is new. `progress`: show bars while something runs."""
+    def __init__(
+        self, home: str | Path, project: str = "default", progress: bool = True, log: str | Iterable[str] | None = None
+    ) -> None:
+        """Open a project, made if it is new. `progress`: show bars while something runs. `log`: where the numbers of
+        runs go too: "csv", "tensorboard", "trackio", or several.
+        """
         self._leave = contextlib.ExitStack()
         self._progress = progress
         self._studio: Studio | None = None
         self._home = Path(home)
         try:
-            self._studio = self._leave.enter_context(Studio(Path(home), project))
+            self._studio = self._leave.enter_context(Studio(Path(home), project, log=log))
         except CatalogBusy:
             self.workspace = Workspace.open(Path(home), project)
             self.catalog = self._leave.enter_context(self._copy())

@@ -1,6 +1,6 @@
 """A project's folder: content-addressed blobs and weights, run folders, exports.
 
-    <home>/projects/<slug>/   project.json  catalog.duckdb  blobs/  weights/  runs/  exports/
+    <home>/projects/<slug>/   project.json  catalog.duckdb  blobs/  weights/  runs/  exports/  logs/
                               locations/sources/  locations/models/
     <home>/models/            models that came in a package, converted: one folder per digest
     <home>/locks/             one lock per device
@@ -153,6 +153,7 @@ class Workspace:
         self.weights = self.root / "weights"
         self.runs = self.root / "runs"
         self.exports = self.root / "exports"
+        self.logs = self.root / "logs"  # numbers of runs for other programs, where somebody asked for them
         self.locations = self.root / "locations"
         self.damaged = self.root / "damaged"
         self.catalog = self.root / "catalog.duckdb"

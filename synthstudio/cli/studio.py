@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthstudio.cli.options import HERE, Batch, Device, Home, Json, Project, Threads
+from synthstudio.cli.options import HERE, Batch, Device, Home, Json, Log, Project, Threads
 from synthstudio.errors import BadInput, RunFailed
 from synthstudio.workspace import write_atomically
 
@@ -52,6 +52,7 @@ def run(
     device: Device = "auto",
     threads: Threads = 0,
     batch: Batch = 0,
+    log: Log = None,
     result: Json = None,
 ) -> None:
     """Run a recipe from images to the answer: did synthetic images help, or what does a small set teach?"""
@@ -61,7 +62,7 @@ def run(
     from synthstudio.resources import Resources
 
     loaded = load_recipe(recipe, home)
-    with Studio(home, project) as studio:
+    with Studio(home, project, log=log) as studio:
         asked = Asked(
             data=data, shots=shots or loaded.shots, folds=folds, preset=preset, backbone=backbone, encoder=encoder,
             judge=judge, settings=settings or [], seed=seed,
@@ -86,6 +87,7 @@ def step(
     device: Device = "auto",
     threads: Threads = 0,
     batch: Batch = 0,
+    log: Log = None,
     result: Json = None,
 ) -> None:
     """Run one step with its fields as options: --field value.
@@ -100,7 +102,7 @@ def step(
     from synthstudio.jobs.requests import step_from_text
     from synthstudio.resources import Resources
 
-    with Studio(home, project) as studio:
+    with Studio(home, project, log=log) as studio:
         wanted = step_from_text(kind, _options(context.args), studio.workspace, studio.catalog.names)
         run_id, reused = studio.submit(wanted, Resources(device=device, threads=threads, batch=batch))
         with Display() as display, _Interrupt() as interrupt:

@@ -80,6 +80,9 @@ class Studio:
     def admit_again(self, kinds: Iterable[str]) -> None:
         """Refuse to carry runs of these kinds out again, though a Step needs what they made. At home there is room."""
 
+    def admit_models(self, steps: Iterable[Step]) -> None:
+        """Refuse Steps that fetch models, where that is not everybody's to ask. At home it is."""
+
     def submit(self, step: Step, resources: Resources | None = None) -> tuple[str, bool]:
         """The run of a Step and whether it was reused. Equal Steps are done once: a finished run is reused, a waiting
         or running one is joined, a stopped, lost or failed one is resumed, and so is a finished one whose outputs are

@@ -43,6 +43,7 @@ class Validated(NamedTuple):
     n: int
     low: float  # the lowest accuracy of a repetition, and the highest
     high: float
+    hits: NDArray[np.float64]  # (n,) of each image left out, in order: in what share of the repetitions it was right
 
 
 def folds_of(labels: NDArray[np.int64], seed: int = 0) -> NDArray[np.int64]:
@@ -91,24 +92,22 @@ def validated(
     if len(vectors) < vectors.shape[1]:  # a smaller problem with the same answer, see `fit`
         basis = torch.linalg.qr(vectors.T)[0]
         vectors, start = vectors @ basis, start @ basis
-    every: dict[float, list[tuple[float, float]]] = {one: [] for one in among}
-    n = 0
+    every: dict[float, list[tuple[NDArray[np.bool_], float]]] = {one: [] for one in among}
     for repeat in range(repeats):
         folds = torch.from_numpy(folds_of(part.labels, repeat))
         own = part.labels[folds >= 0]
-        n = len(own)
         for penalty, chances in _left_out(vectors, part.labels, folds, scale * start, among).items():
-            right = chances[np.arange(n), own]
-            every[penalty].append(
-                (float((chances.argmax(1) == own).mean()), float(-np.log(np.maximum(right, 1e-12)).mean()))
-            )
-    return {
-        one: Validated(
-            float(np.mean([hit for hit, _ in rows])), float(np.mean([loss for _, loss in rows])), n,
-            min(hit for hit, _ in rows), max(hit for hit, _ in rows),
-        )
-        for one, rows in every.items()
-    }  # fmt: skip
+            right = chances[np.arange(len(own)), own]
+            every[penalty].append((chances.argmax(1) == own, float(-np.log(np.maximum(right, 1e-12)).mean())))
+    return {one: _together([hits for hits, _ in rows], [loss for _, loss in rows]) for one, rows in every.items()}
+
+
+def _together(hits: Sequence[NDArray[np.bool_]], losses: Sequence[float]) -> Validated:
+    """The repetitions of one way to fit; the same images are left out in each, in the same order."""
+    each = [float(one.mean()) for one in hits]
+    return Validated(
+        float(np.mean(each)), float(np.mean(losses)), len(hits[0]), min(each), max(each), np.mean(hits, axis=0)
+    )
 
 
 def _left_out(

@@ -78,6 +78,25 @@ def test_one_shot_is_decided_by_the_size_of_the_pictures(work, clip, blind, side
     assert f"these have about {side} px, and one shot of a class leaves nothing to compare" in choice["sentence"]
 
 
+@pytest.mark.parametrize(("side", "name"), [(48, "photographer"), (31, "vit")])
+def test_eyes_that_recognise_as_much_are_told_apart_by_the_size_of_the_pictures(work, clip, tmp_path, side, name):
+    able = make_timm(tmp_path / "photographer", "test_efficientnet")
+    made, choice, _ = chosen(work, [clip, able], [stored(work, "set", LABELS, range(3), size=side)])
+    best, other = choice["eyes"]
+    assert best["accuracy"] - other["accuracy"] <= other["standard_error"]
+    assert choice["rule"] == "cross-validation and size" and made["eye"].startswith(f"{name}@")
+    assert made["judge"] != made["eye"]
+    assert f"these have about {side} px, and of the shots that were left out" in choice["sentence"]
+    assert choice["sentence"].endswith("no larger than its standard error (cross-validation of a probe, n = 9).")
+
+
+def test_shots_that_two_folds_share_are_counted_once(work, clip, blind):
+    shots = stored(work, "set", LABELS, range(3))
+    more = stored(work, "set", LABELS, range(4))
+    _, choice, _ = chosen(work, [blind, clip], [shots, more])
+    assert {row["n"] for row in choice["eyes"]} == {12}
+
+
 def test_test_images_cannot_be_named(work, clip):
     with pytest.raises(BadInput, match="images"):
         chosen(work, [clip], [stored(work, "test", LABELS, range(2))])

@@ -1,6 +1,8 @@
 """select.eye: which encoder sees most in these pictures? Asked of the shots alone."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from statistics import stdev
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -25,9 +27,11 @@ _REPEATS = 3  # of cross-validation where there is one fold
 class ChooseEye(Step):
     """Choose among encoders by cross-validation of a linear probe on the shots; no other image is looked at.
 
-    The encoder that recognises most of the shots its probe was not shown is chosen (of equals, the one that is surer of
-    the right class). With a single image of each class nothing can be left out; then pictures of less than 32 px on the
-    shorter side go to the encoder that wants the smallest pictures, all others to the one that wants the largest.
+    The encoder that recognises most of the shots its probe was not shown is chosen, if it does so by more than one
+    standard error (as in Breiman et al. 1984, section 3.4.3). Among those that stand closer than that to the best,
+    and where there is a single image of each class, so that nothing can be left out, the size decides: pictures of less
+    than 32 px on the shorter side go to the encoder that wants the smallest pictures, all others to the one that wants
+    the largest; of equal sizes, to the best.
 
     What is trained and what filters should not be the same eye, or a filter keeps what the classifier finds easy. So
     the best other encoder judges, unless it recognises less than half as much. The outputs are names of models, so
@@ -35,6 +39,7 @@ class ChooseEye(Step):
     """
 
     kind: ClassVar[str] = "select.eye"
+    version: ClassVar[int] = 2  # 1 took the best at whatever distance
 
     eyes: Annotated[tuple[ModelRef, ...], Field(min_length=1, max_length=8, description="The encoders to choose from.")]
     images: Annotated[
@@ -55,7 +60,8 @@ class ChooseEye(Step):
         elif usable := [fold for fold in folds if _can_be_left_out(fold)]:
             body |= yield from self._validated(work, usable)
         else:
-            body |= self._by_size(work, folds)
+            body |= self._by_size(work, folds, self.eyes)
+            body["sentence"] += ", and one shot of a class leaves nothing to compare eyes with."
         body |= _judged(body, self.judge)
         yield Note(text=f"Eye: {body['sentence']} {body['judge_sentence']}".strip())
         yield Output(name="eye", value=body["eye"])
@@ -64,22 +70,29 @@ class ChooseEye(Step):
 
     def _validated(self, work: Work, folds: Sequence[ImageSet]) -> Generator[Event, None, dict[str, Any]]:
         rows: list[dict[str, Any]] = []
+        hits: dict[str, dict[str, float]] = {}
         for ref in self.eyes:
-            each = []
+            each: list[Validated] = []
+            left_out: list[tuple[str, float]] = []
             for fold in folds:
                 each.append((yield from self._one(work, ref, fold, _REPEATS if len(folds) == 1 else 1)))
+                left_out += zip(_left_out(fold), each[-1].hits, strict=True)
+            hits[ref] = _by_image(left_out)
             accuracy = sum(one.accuracy for one in each) / len(each)
             loss = sum(one.log_loss for one in each) / len(each)
-            rows.append({"eye": ref, "accuracy": accuracy, "log_loss": loss, "n": sum(one.n for one in each)})
+            rows.append({"eye": ref, "accuracy": accuracy, "log_loss": loss, "n": len(hits[ref])})
             yield _measured(rows[-1])
             yield Progress(done=len(rows), total=len(self.eyes), unit="eyes")
-        best = max(rows, key=lambda row: (round(row["accuracy"], 9), -row["log_loss"]))
-        others = ", ".join(f"{_name(row['eye'])} {_percent(row)}" for row in rows if row is not best)
-        sentence = (
-            f"{_name(best['eye'])}, chosen because it recognises {_percent(best)} of the shots that were left out, "
-            f"{others} (cross-validation of a probe, n = {best['n']})."
-        )
-        return {"eyes": rows, "eye": best["eye"], "rule": "cross-validation", "sentence": sentence}
+        rows.sort(key=lambda row: (-round(row["accuracy"], 9), row["log_loss"]))
+        best = hits[rows[0]["eye"]]
+        for row in rows:
+            row["standard_error"] = _standard_error([best[one] - hit for one, hit in hits[row["eye"]].items()])
+        near = [row["eye"] for row in rows if rows[0]["accuracy"] - row["accuracy"] <= row["standard_error"]]
+        if len(near) == 1:
+            return {"eyes": rows, "eye": near[0], "rule": "cross-validation", "sentence": _recognised(rows)}
+        sized = self._by_size(work, folds, near)
+        return sized | {"eyes": rows, "rule": "cross-validation and size",
+                        "sentence": f"{sized['sentence']}, and {_too_close(rows, len(near))}."}  # fmt: skip
 
     def _one(self, work: Work, ref: str, fold: ImageSet, repeats: int) -> Generator[Event, None, "Validated"]:
         """How much of one fold's shots an encoder recognises, by the probe that would be trained."""
@@ -94,20 +107,21 @@ class ChooseEye(Step):
         )  # fmt: skip
         return min(found.values(), key=lambda one: one.log_loss)
 
-    def _by_size(self, work: Work, folds: Sequence[ImageSet]) -> dict[str, Any]:
+    def _by_size(self, work: Work, folds: Sequence[ImageSet], eyes: Sequence[str]) -> dict[str, Any]:
+        """Of these the one whose size suits the pictures; of equals, the first."""
         images = [member.image for fold in folds for member in fold]
         if not images:
             raise BadInput("There are no shots to choose an eye by. Add images, or name one encoder.")
         side = encoding.median_side(work, images)
-        sizes = {ref: encoding.encoder(work, ref).size for ref in self.eyes}
+        sizes = {ref: encoding.encoder(work, ref).size for ref in eyes}
         wanted = min if side < SMALL else max
-        chosen = wanted(self.eyes, key=lambda ref: sizes[ref])
+        chosen = wanted(eyes, key=lambda ref: sizes[ref])
         how = "smallest" if side < SMALL else "largest"
         sentence = (
             f"{_name(chosen)}, chosen because it wants the {how} pictures ({sizes[chosen]} px): these have about "
-            f"{side} px, and one shot of a class leaves nothing to compare eyes with."
+            f"{side} px"
         )
-        rows = [{"eye": ref, "size": sizes[ref]} for ref in self.eyes]
+        rows = [{"eye": ref, "size": sizes[ref]} for ref in eyes]
         return {"eyes": rows, "eye": chosen, "rule": "size", "sentence": sentence, "side": side}
 
 
@@ -126,6 +140,43 @@ def _judged(body: dict[str, Any], asked: str | None) -> dict[str, Any]:
             "judge_sentence": f"It also filters: {_name(best['eye'])} recognises too little for that.",
         }
     return {"judge": best["eye"], "judge_sentence": f"{_name(best['eye'])} filters, so that another eye judges."}
+
+
+def _recognised(rows: Sequence[dict[str, Any]]) -> str:
+    best, *others = rows
+    return (
+        f"{_name(best['eye'])}, chosen because it recognises {_percent(best)} of the shots that were left out, "
+        f"{_each(others)} (cross-validation of a probe, n = {best['n']})."
+    )
+
+
+def _too_close(rows: Sequence[dict[str, Any]], near: int) -> str:
+    """Of the first `near` rows none is surely better than another; what is said of all."""
+    words = "one is no surer than another" if near > 2 else "the difference is no larger than its standard error"
+    return f"of the shots that were left out {_each(rows)}: {words} (cross-validation of a probe, n = {rows[0]['n']})"
+
+
+def _each(rows: Sequence[dict[str, Any]]) -> str:
+    return ", ".join(f"{_name(row['eye'])} {_percent(row)}" for row in rows)
+
+
+def _standard_error(differences: Sequence[float]) -> float:
+    """Of a mean of paired differences; 0 where they are all alike."""
+    return stdev(differences) / len(differences) ** 0.5
+
+
+def _by_image(hits: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """In what share of the times it was left out each image was recognised: folds may share their shots."""
+    every: dict[str, list[float]] = {}
+    for image, hit in hits:
+        every.setdefault(image, []).append(float(hit))
+    return {image: sum(some) / len(some) for image, some in every.items()}
+
+
+def _left_out(images: ImageSet) -> list[str]:
+    """The images that cross-validation leaves out, in order: those of classes with several."""
+    counts = Counter(member.label for member in images)
+    return [member.image for member in images if counts[member.label] > 1]
 
 
 def _measured(row: dict[str, Any]) -> Measured:

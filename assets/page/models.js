@@ -43,12 +43,12 @@
       row(one, may) {
         const memory = one.memory_cpu ? `${room(one.memory_cpu)} / ${room(one.memory_gpu)}` : "–";
         return el("tr", { "data-model": one.name },
-          el("td", { class: "ss-model" }, el("strong", {}, one.name), el("div", { class: "ss-muted" }, one.about, one.about && web(one.source) ? " " : "", web(one.source)), el("div", { class: "ss-muted ss-narrow" }, `${one.licence || "its card names no licence"}; memory ${memory}`), one.damaged ? el("div", { class: "ss-fielderror" }, one.damaged) : null),
+          el("td", { class: "ss-model" }, el("strong", {}, one.name), el("div", { class: "ss-muted" }, one.about ? `${one.about} ` : null, web(one.source)), el("div", { class: "ss-muted ss-narrow" }, `${one.licence || "its card names no licence"}; memory ${memory}`), one.damaged ? el("div", { class: "ss-fielderror" }, one.damaged) : null),
           el("td", { title: one.place || null }, WHERE[one.where], one.purpose ? el("div", { class: "ss-muted" }, one.purpose) : null),
           el("td", { class: "n" }, one.where === "not here" && one.bytes ? `≈ ${room(one.bytes)}` : room(one.bytes), one.precision ? el("div", { class: "ss-muted" }, one.precision) : null),
           el("td", { class: "n ss-wide" }, memory),
           el("td", { class: "ss-wide" }, one.licence || "its card names none"),
-          el("td", {}, this.action(one, may)));
+          el("td", {}, ...[this.action(one, may)].filter(Boolean)));
       }
       action(one, may) {
         const run = one.download;
@@ -67,7 +67,7 @@
       }
       async fetch(model, button) {
         text(this.why, "");
-        if (!model) { text(this.why, "Name a repository of the Hub: owner/name."); this.other.focus(); return; }
+        if (button === this.press && !/^[\w.-]+\/[\w.-]+$/.test(model)) { text(this.why, "Name a repository of the Hub: owner/name."); this.other.focus(); return; }
         button.disabled = true;
         const { ok, found } = await send("/models/fetch", { model, precision: this.precision.value }).catch(() => ({ ok: false, found: { detail: "The server cannot be reached. It was not done." } }));
         button.disabled = false;

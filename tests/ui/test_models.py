@@ -4,8 +4,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from synthstudio.errors import NotFetched
+from synthstudio.jobs.requests import Asked
 from synthstudio.models import MODELS
-from synthstudio.ui import models_routes, models_views, routes, visitors
+from synthstudio.ui import asking, models_routes, models_views, routes, visitors
 from synthstudio.ui.live import Live
 from synthstudio.ui.place import Place
 from synthstudio.ui.quotas import Quota
@@ -86,6 +88,13 @@ def test_a_download_of_any_repository_is_listed_from_its_beginning_and_when_it_f
 def test_what_cannot_be_downloaded_is_refused_in_words(client, body, said):
     answer = client.post("/studio/models/fetch", json=body)
     assert answer.status_code in (404, 422) and said in answer.json()["detail"]
+
+
+def test_a_form_that_names_a_model_that_is_not_here_says_how_to_get_it_and_fetches_nothing(session, served):
+    with pytest.raises(NotFetched, match="Download it under Library, Models") as refused:
+        asking.start(session, "datadream", Asked(data="digits", backbone="sd15"))
+    assert "backbone" in refused.value.fields
+    assert session.studio.catalog.runs.all() == [] and served.asked == []
 
 
 def as_visitor(name, do):

@@ -6,6 +6,7 @@ pieces of an unfinished file lie with the run that fetches it, since the Hub's o
 every process.
 """
 
+import errno
 import hashlib
 import importlib
 import os
@@ -21,11 +22,12 @@ from synthstudio import modelfiles
 from synthstudio.errors import BadInput, Damaged, Missing, RunFailed, StorageFull, StudioError, UnknownName
 from synthstudio.modelfiles import CARD, Precision
 from synthstudio.modelfolder import INDEX, read_config
-from synthstudio.workspace import file_digest, make_folder, storage_errors, sync_folder, write_atomically
+from synthstudio.workspace import copy_durably, file_digest, make_folder, storage_errors, sync_folder, write_atomically
 
 REPOSITORY = r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}"
 _NAME = re.compile(r"[\w][\w.+-]*(/[\w][\w.+-]*)*")  # of a file: no part of it leads anywhere
 _DIGEST = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+_REVISION = "main"
 _SHA256 = 64  # characters
 _TRIES = 4  # in a row, without a byte more
 _TIMEOUT = 30.0
@@ -78,7 +80,7 @@ def snapshot(repository: str) -> Path | None:
     """The folder of a repository's model in the cache, named by its commit; None if it is not there, or not whole."""
     place = _place(repository)
     with suppress(OSError, StudioError, UnicodeDecodeError):
-        commit = (place / "refs" / "main").read_text(encoding="utf-8").strip()
+        commit = (place / "refs" / _REVISION).read_text(encoding="utf-8").strip()
         found = place / "snapshots" / commit
         if _DIGEST.fullmatch(commit) and found.is_dir() and modelfiles.local(found):
             return found
@@ -96,15 +98,14 @@ def cached() -> list[Cached]:
     return found
 
 
-def listing(repository: str, revision: str = "main") -> Listing:
-    """What a repository holds. UnknownName if there is none, Missing if the Hub cannot be reached or refuses."""
+def listing(repository: str) -> Listing:
+    """What a repository holds now. UnknownName if there is none, Missing if the Hub cannot be reached or refuses."""
     from huggingface_hub import HfApi
 
     try:
         with _sentences(repository):
-            found = HfApi(endpoint=endpoint()).model_info(
-                repository, revision=revision, files_metadata=True, timeout=_TIMEOUT
-            )
+            api = HfApi(endpoint=endpoint())
+            found = api.model_info(repository, revision=_REVISION, files_metadata=True, timeout=_TIMEOUT)
     except _transport_error() as error:
         raise Missing(
             f"The Hub at {endpoint()} cannot be reached, so {repository} cannot be fetched. Resume when there is a"
@@ -149,16 +150,15 @@ def fetch(found: Listing, files: Sequence[File], aside: Path) -> Iterator[int]:
     with storage_errors(place):
         for folder in (place / "blobs", aside):
             make_folder(folder)
-    _refuse_full(place, sum(file.size for file in files if not (place / "blobs" / file.digest).exists()), aside)
+    _refuse_full(place, sum(file.size for file in files if _size(place / "blobs" / file.digest) != file.size), aside)
     before = 0
     for file in files:
         blob = place / "blobs" / file.digest
-        if not blob.exists():
-            for here in _pieces(found, file, aside / f"{file.digest}.part"):
+        if not blob.exists() or _size(blob) != file.size:
+            part = aside / f"{file.digest}.part"
+            for here in _pieces(found, file, part):
                 yield before + here
-            with storage_errors(blob):
-                shutil.move(aside / f"{file.digest}.part", blob)
-                sync_folder(blob.parent)
+            _move(part, blob)
         _link(place / "snapshots" / found.commit / file.name, blob)
         before += file.size
         yield before
@@ -167,7 +167,7 @@ def fetch(found: Listing, files: Sequence[File], aside: Path) -> Iterator[int]:
 def keep(found: Listing) -> Path:
     """Say that everything of a repository that is needed is there; returns its folder."""
     place = _place(found.repository)
-    write_atomically(place / "refs" / "main", found.commit.encode())
+    write_atomically(place / "refs" / _REVISION, found.commit.encode())
     folder = snapshot(found.repository)
     if folder is None:
         raise Missing(f"{found.repository} was fetched and is not whole. Ask for it again.")
@@ -186,6 +186,19 @@ def _link(link: Path, blob: Path) -> None:
         if not link.exists():
             link.unlink(missing_ok=True)  # it leads nowhere
             link.symlink_to(os.path.relpath(blob, link.parent))
+
+
+def _move(part: Path, blob: Path) -> None:
+    """Give a file its name, where it is complete from the first moment: the cache may lie on another disk."""
+    with storage_errors(blob):
+        try:
+            os.replace(part, blob)
+            sync_folder(blob.parent)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            copy_durably(part, blob)
+            part.unlink()
 
 
 def _refuse_full(place: Path, coming: int, aside: Path) -> None:

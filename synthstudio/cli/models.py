@@ -44,7 +44,6 @@ def models(
 def fetch(
     model: Annotated[str, typer.Argument(help="A model by name (see `models`), or a Hub repository: owner/name.")],
     precision: Annotated[str, typer.Option(help="fp16: half the size, where there is one; fp32: full.")] = "fp16",
-    revision: Annotated[str, typer.Option(help="A branch, tag or commit.")] = "main",
     project: Project = "default",
     home: Home = HERE,
 ) -> None:
@@ -53,7 +52,7 @@ def fetch(
     from synthstudio.jobs import Studio, downloads
 
     with Studio(home, project) as studio:
-        run_id = downloads.ask(studio, model, precision, revision)  # type: ignore[arg-type]  # the Step looks at it
+        run_id = downloads.ask(studio, model, precision)  # type: ignore[arg-type]  # the Step looks at it
         ended = follow_run(studio, f"fetch {model}", run_id)
         said = [note["text"] for note in studio.catalog.runs.notes(run_id)]
         made = studio.catalog.runs.outputs(run_id)

@@ -56,7 +56,7 @@ def shelf(workspace: Workspace) -> list[Shelved]:
     return [*known, *(_of_cache(one) for one in cached.values() if _usable(one.folder)), *_of_project(workspace)]
 
 
-def ask(studio: Studio, name: str, precision: Precision = "fp16", revision: str = "main") -> str:
+def ask(studio: Studio, name: str, precision: Precision = "fp16") -> str:
     """The run that fetches a model, by its name or repository: a new one, or the one that was stopped.
 
     BadInput if it is here already, is not of the Hub, or may not be fetched.
@@ -69,7 +69,7 @@ def ask(studio: Studio, name: str, precision: Precision = "fp16", revision: str 
         raise UnknownName.among("model", name, [model.name for model in MODELS.values() if model.hub])
     if hub.snapshot(repository) is not None:
         raise BadInput(f"{name} is on this machine already.")
-    step = build(Fetch.kind, {"repository": repository, "precision": precision, "revision": revision})
+    step = build(Fetch.kind, {"repository": repository, "precision": precision})
     studio.admit_models([step])
     for run in studio.catalog.runs.of_step(step.id)[:1]:
         if run.state == "done":  # it was here once

@@ -373,3 +373,29 @@ def test_an_entry_of_before_that_counted_every_file_of_a_snapshot_still_opens(st
     changed((folder / "model_index.json").resolve(), lambda body: body.update(more=1))
     with pytest.raises((Damaged, Missing)):
         models.folder_of(ref, "backbone", studio.workspace)
+
+
+def test_pieces_on_another_disk_than_the_cache_appear_there_whole(studio, served, repository, monkeypatch):
+    import errno
+    import os
+
+    plain = os.replace
+
+    def other_disk(source, target):
+        if str(source).endswith(".part") and "scratch" in str(source):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        plain(source, target)
+
+    monkeypatch.setattr(os, "replace", other_disk)
+    assert fetched(studio).state == "done"
+    assert (hub.snapshot("somebody/sd") / UNET).resolve().read_bytes() == repository.files[UNET]
+    assert not list(studio.workspace.runs.rglob("*.part"))
+
+
+def test_half_a_file_under_the_name_of_a_whole_one_is_fetched_again(studio, served, repository):
+    listed = next(file for file in hub.listing("somebody/sd").files if file.name == UNET)
+    blob = hub.cache() / "models--somebody--sd" / "blobs" / listed.digest
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(repository.files[UNET][:1000])
+    assert fetched(studio).state == "done"
+    assert blob.read_bytes() == repository.files[UNET]

@@ -18,7 +18,8 @@ _MB = 1_000_000
 class Fetch(Step):
     """Fetch a model from the Hub.
 
-    Its output is the name of the model, as other steps take it. A stopped download goes on where it was.
+    Its output is the name of the model, as other steps take it. What is fetched is what stands there now; the commit is
+    in that name, or beside the digest of half precision in the notes. A stopped download goes on where it was.
     """
 
     kind: ClassVar[str] = "collect.model"
@@ -32,15 +33,12 @@ class Fetch(Step):
         Precision,
         Field(description="fp16: weights of half the size, where the repository has them; fp32: the full ones."),
     ] = "fp16"
-    revision: Annotated[
-        str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$", max_length=100, description="A branch, tag or commit.")
-    ] = "main"
 
     def run(self, work: Work) -> Iterator[Event]:
         """Fetch what is not there, then examine it as any model is examined that is named."""
         place = hub.snapshot(self.repository)
         if place is None:
-            found = hub.listing(self.repository, self.revision)
+            found = hub.listing(self.repository)
             files = hub.wanted(found, self.precision, work.scratch)
             yield Note(text=_said(found, files))
             total = sum(file.size for file in files) // _MB

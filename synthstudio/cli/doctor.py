@@ -75,7 +75,7 @@ def _model(one: downloads.Shelved) -> Check:
         return Check(name, "warn", f"not on this machine; {terms}", f"python -m synthstudio fetch {one.name}")
     if one.damaged:
         return Check(name, "bad", one.damaged, "Check out the repository, or fetch the model, again.")
-    return Check(name, "ok", f"{one.where}, {one.bytes / 1e6:,.0f} MB {one.precision}; {terms}")
+    return Check(name, "ok", f"{one.where}, {one.bytes / 1e6:,.0f} MB{one.precision and ' ' + one.precision}; {terms}")
 
 
 def _hub() -> Check:

@@ -11,6 +11,7 @@ from synthstudio.errors import RunFailed, StudioError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from synthstudio.catalog.runs import Run
     from synthstudio.jobs import Studio
     from synthstudio.jobs.downloads import Shelved
 
@@ -59,7 +60,7 @@ def fetch(
     for text in said:
         typer.echo(text)
     if ended.state != "done":
-        raise RunFailed(f"The download is {ended.state}. {ended.error or ''} Go on with: the same command")
+        raise RunFailed(f"The download is {ended.state}. {ended.error or ''} The same command goes on.")
     typer.echo(f"{made['model']} can be used.")
 
 
@@ -68,7 +69,10 @@ def provided(studio: "Studio", make: "Callable[[], _Found]") -> _Found:
     from synthstudio.cli.studio import follow_run
     from synthstudio.jobs import downloads
 
-    return downloads.provided(studio, make, lambda run_id: follow_run(studio, "fetch", run_id))
+    def wait(run_id: str) -> "Run":
+        return follow_run(studio, f"fetch {studio.catalog.runs.fields(run_id)['repository']}", run_id)
+
+    return downloads.provided(studio, make, wait)
 
 
 def provide_if_possible(studio: "Studio", name: str, purpose: "Any") -> None:

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from synthstudio.cli import curate, data, models, names, runs, studio
+from synthstudio.cli import curate, data, measures, models, names, runs, studio
 from synthstudio.errors import StudioError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ data.register(app)
 curate.register(app)
 names.register(app)
 models.register(app)
+measures.register(app)
 
 
 def main() -> None:

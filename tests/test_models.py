@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from synthstudio import models
+from synthstudio import modelfiles, models
 from synthstudio.artifacts import canonical
 from synthstudio.errors import BadInput, Damaged, Missing, UnsafeInput
 from synthstudio.intake import sources
@@ -55,14 +55,15 @@ def snapshot_of(folder, cache, commit="c" * 40):
         name = hashlib.sha256(data).hexdigest() if file.suffix == ".safetensors" else git
         (blobs / name).write_bytes(data)
         (snapshot / file.name).symlink_to(f"../../blobs/{name}")
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text(commit)
     return snapshot
 
 
 @pytest.fixture
 def from_hub(clip, tmp_path, monkeypatch):
-    snapshot = snapshot_of(clip, tmp_path / "models--somebody--clip")
-    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(snapshot))
-    return snapshot
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    return snapshot_of(clip, tmp_path / "models--somebody--clip")
 
 
 def test_the_bundled_models_are_what_they_are_called(workspace):
@@ -71,20 +72,18 @@ def test_the_bundled_models_are_what_they_are_called(workspace):
         assert folder == models.MODELS[name].folder
 
 
-def test_a_repository_that_holds_its_weights_several_times_is_fetched_once(workspace, monkeypatch, tiny_sdxl):
-    from huggingface_hub.utils import filter_repo_objects
-
-    asked = {}
-    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **how: asked.update(how) or str(tiny_sdxl))
-    assert reference("sdxl", "backbone", workspace).startswith("sdxl@")
-    there = [
-        "model_index.json", "sd_xl_base_1.0.safetensors", "sd_xl_offset_example-lora_1.0.safetensors",
-        "unet/diffusion_pytorch_model.fp16.safetensors", "unet/diffusion_pytorch_model.safetensors",
-        "unet/openvino_model.bin", "tokenizer_2/merges.txt", "vae_1_0/diffusion_pytorch_model.safetensors",
-    ]  # fmt: skip
-    assert list(filter_repo_objects(there, **asked)) == [
-        "model_index.json", "unet/diffusion_pytorch_model.safetensors", "tokenizer_2/merges.txt",
-    ]  # fmt: skip
+@pytest.mark.parametrize("family", ["tiny_sdxl", "tiny_klein"])
+def test_of_a_larger_family_every_part_that_is_read_is_named_and_weights_once(request, workspace, family):
+    folder = request.getfixturevalue(family)
+    there = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    twice = ["sd_xl_base_1.0.safetensors", "unet/model.onnx", "vae_1_0/diffusion_pytorch_model.safetensors"]
+    twice += [name.replace(".safetensors", ".fp16.safetensors") for name in there if name.endswith(".safetensors")]
+    index = json.loads((folder / "model_index.json").read_text())
+    needed = set(modelfiles.needed([*there, *twice], index, "fp32"))
+    assert needed == {name for name in there if not name.endswith(".jinja")}
+    halves = modelfiles.needed([*there, *twice], index, "fp16")
+    assert all(name.endswith(".fp16.safetensors") for name in halves if name.endswith(".safetensors"))
+    assert folder_of(reference(str(folder), "backbone", workspace), "backbone", workspace) == folder
 
 
 def test_flipped_bytes_in_the_weights_of_a_model_are_noticed_when_it_is_read(workspace, clip):

@@ -8,9 +8,9 @@ Needs no hub. Weights are random, so the pictures are noise, but every layer doe
 of the engine as the Steps use it: LoRA of rank 16 on UNet and text encoders; dpm++ with guidance. The share is what the
 floating-point operations of an update or a picture (counted by torch) come to per second, of what a large matrix
 product reaches on the same device in the same precision; on a CPU, which other programs use too, per second of
-processor time. Memory is the most that was held: of the process on a CPU, of
-torch on CUDA. The weights of a full SDXL take 14 GB in float32 (7 GB in bfloat16 and on the disk), those of FLUX.2 klein
-32 GB (16 GB); activations come on top: lower `--resolution` and `--batch`, or give `--at-once`.
+processor time. Memory is the most that was held: of the process on a CPU, of torch on CUDA. The weights of a full SDXL
+take 14 GB in float32 (7 GB in bfloat16 and on the disk), those of FLUX.2 klein 32 GB (16 GB); activations come on top:
+lower `--resolution` and `--batch`, or give `--at-once`.
 """
 
 import argparse

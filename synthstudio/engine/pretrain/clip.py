@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from synthstudio.engine.pretrain.captions import Caption, caption, looks_of
 from synthstudio.engine.pretrain.data import Mixture, to_float
-from synthstudio.engine.pretrain.loop import Draw
+from synthstudio.engine.pretrain.loop import Draw, share
 
 VOCABULARY = 49408
 CONTEXT = 32
@@ -125,7 +125,7 @@ class ClipStage:
         others = [self.names[i] for i in rng.permutation(len(self.names))[: self.extra]]
         return own + [caption(n, s, rng) for n, s in others]
 
-    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
         drawn = self.data.draw(draw.rng, self.batch)
         captions = self.captions(drawn.labels, drawn.looks, draw.rng)
         photo = torch.tensor([s is None for s in drawn.looks], device=draw.device)
@@ -140,8 +140,7 @@ class ClipStage:
         logits = self.clip.logit_scale.clamp(max=4.6).exp() * pictures @ texts.T
         loss = named + multi_positive(logits, right) + 0.5 * multi_positive(logits.T, right.T)
         hit = right.gather(1, logits.argmax(1, keepdim=True)).squeeze(1).float()
-        parts = {"photo": hit[photo].mean().nan_to_num(), "glyph": hit[~photo].mean().nan_to_num()}
-        return loss, {k: v.item() for k, v in parts.items()} | {"named": named.item()}
+        return loss, {"photo": share(hit, photo), "glyph": share(hit, ~photo), "named": named.detach()}
 
 
 def folder_config(shape: ClipShape) -> dict[str, object]:

@@ -95,7 +95,7 @@ class WordsStage:
         wanted = self.vectors.to(draw.device)[torch.from_numpy(chosen)]
         return (1 - (self.said(texts, draw.device) * wanted).sum(1)).mean()
 
-    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
         drawn = self.data.draw(draw.rng, self.batch)
         captions = self.captions(drawn, draw.rng)
         pictures = F.normalize(torch.from_numpy(drawn.pixels).to(draw.device).float(), dim=-1)
@@ -106,7 +106,7 @@ class WordsStage:
         named = self.named(draw)
         loss = multi_positive(logits, right) + 0.5 * multi_positive(logits.T, right.T) + named
         hit = right.gather(1, logits.argmax(1, keepdim=True)).float().mean()
-        return loss, {"hit": hit.item(), "named": named.item()}
+        return loss, {"hit": hit, "named": named.detach()}
 
 
 def save_words(clip: CLIP, shape: WordsShape, folder: Path) -> None:

@@ -122,7 +122,7 @@ class Training:
         }
         self._told.add(self.step, self.updates.backward(lambda rows: self._loss(places, rows))[0])
         if self._told.due or self.step + 1 == settings.training_steps:
-            self._look()
+            self.look()
         if self._lost is not None:
             raise BadInput(self.updates.not_a_number(self._lost, settings.training_steps))
         self.updates.optimizer.param_groups[0]["lr"] = learning_rate_at(self.step, settings)
@@ -143,13 +143,14 @@ class Training:
         right = (logits.argmax(1) == torch.cat(list(labels.values()))).float().mean()
         return torch.stack([loss.detach(), right]), loss
 
-    def _look(self) -> None:
-        """Read what the steps told, and find the first whose loss was no number."""
+    def look(self) -> dict[str, float]:
+        """Read what the steps told, finding the first whose loss was no number; returns the values of the last."""
         for step, (loss, accuracy) in self._told.read():
             if not math.isfinite(loss) and self._lost is None:
                 self._lost = step
             rate = learning_rate_at(step, self.settings)
             self._values = {"loss": loss, "accuracy": accuracy, "learning_rate": rate}
+        return dict(self._values)
 
     def _inputs(self, name: str, places: Tensor, own: list[int]) -> Tensor:
         """What the trained part of the tower is given for the images at `places[own]`."""
@@ -174,7 +175,7 @@ class Training:
 
         Weights that came after a loss that is no number are not written; `advance` says so.
         """
-        self._look()
+        self.look()
         if not self.updates.leads or (self._lost is not None and self._lost < self.step):
             return
         tensors = {"flat": self.update.flat.detach().cpu()}

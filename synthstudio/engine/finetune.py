@@ -121,7 +121,7 @@ class Training:
         self._told.add(self.step, self.updates.backward(lambda rows: self._loss(shown, rows))[0])
         keeps = self.step % _KEEP_EVERY == 0
         if keeps or self._told.due or self.step + 1 == settings.training_steps:
-            self._look()
+            self.look()
         if self.diverged_at is not None:
             return dict(self._values)
         if keeps:  # weights under which the loss is a sane number
@@ -144,8 +144,8 @@ class Training:
         loss = weighted_loss(split, targets, self.settings.real_weight, self.sizes)
         return loss.detach().view(1), loss
 
-    def _look(self) -> None:
-        """Read the losses, and go back if one of them is not what a training should have."""
+    def look(self) -> dict[str, float]:
+        """Read the losses, and go back if one is not what a training should have; returns the values of the last."""
         for step, (value,) in self._told.read():
             if step == 0 and math.isfinite(value):
                 self._limit = max(self._limit, 3 * value)
@@ -154,7 +154,8 @@ class Training:
             self._values = {"loss": loss, "learning_rate": 0.0 if bad else self._rate(step)}
             if bad:
                 self._go_back(step)
-                return
+                break
+        return dict(self._values)
 
     def _rate(self, step: int) -> float:
         settings = self.settings
@@ -211,7 +212,7 @@ class Training:
 
     def save(self, checkpoint: Path) -> None:
         """Write the state aside and rename: safetensors with the step in its header, never a pickle."""
-        self._look()
+        self.look()
         if not self.updates.leads:
             return
         tensors = {f"weight.{name}": value.detach() for name, value in self.weights.items()}

@@ -33,12 +33,12 @@ def of_clip(folder, at_once=0, device=CPU, **changes):
     return classifier.Training(encoder, parts(encoder), LABELS, replace(CLIP, **changes), at_once)
 
 
-def of_timm(folder, at_once=0, device=CPU, **changes):
+def of_timm(folder, at_once=0, device=CPU, dtype=None, **changes):
     """A training of a timm network, ready to begin."""
     encoder = encoders.load(folder / "timm", device)
     width = encoder.embed_images(parts(encoder, 1)["real"].pixels).shape[1]
     head = {"weight": torch.zeros(2, width), "bias": torch.zeros(2)}
-    return finetune.Training(encoder, parts(encoder), head, replace(TIMM, **changes), at_once)
+    return finetune.Training(encoder, parts(encoder), head, replace(TIMM, **changes), at_once, dtype)
 
 
 def tensors(training):

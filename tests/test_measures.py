@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from synthstudio import measures
+from synthstudio.measure_terms import MEASURES
 
 
 def drawn(count, seed, dimensions=16, shift=0.0):
@@ -97,3 +98,16 @@ def test_blocks_give_what_all_at_once_gives(monkeypatch):
 def test_a_single_image_is_refused_in_words(measure):
     with pytest.raises(ValueError, match="too few"):
         measure(REAL, HELD[:1])
+
+
+def test_a_measure_is_written_as_a_reader_expects_it():
+    named = {one.name: one for one in MEASURES}
+    found = {"coverage": (0.846, 0.8, 0.9), "vendi": (23.456, None, None), "vendi_real": (31.0, None, None)}
+    assert named["coverage"].said(found) == {"value": "85 %", "interval": "80 % to 90 %", "beside": ""}
+    assert named["vendi"].said(found) == {"value": "23.5", "interval": "", "beside": "real photos 31"}
+    assert [named["kernel_distance"].written(value) for value in (0.0000123, -0.5, 1234.5)] == [
+        "0.0000123",
+        "-0.5",
+        "1230",
+    ]
+    assert named["coverage"].help.endswith("Higher is better.") and named["told_apart"].heading == "Told apart ↓"

@@ -143,7 +143,7 @@
         };
         label.addEventListener("keydown", (event) => { if (event.key === "Enter") name(); });
         this.look.replaceChildren(el("div", { class: "ss-card", id: "ss-dryrun" }, ...[
-          el("h2", {}, "What an import would bring"), el("p", { class: "ss-muted" }, "Nothing is kept yet. Drop more photos above to add them."),
+          el("h2", {}, "What an import would bring"), el("p", { class: "ss-muted" }, "Nothing is kept yet. Drop more photos above to add them."), found.copies ? el("p", { class: "ss-muted" }, found.copies) : null,
           found.homeless ? el("div", { class: "ss-loosebox" }, el("p", {}, `${found.homeless === 1 ? "1 file has" : `${found.homeless} files have`} no class yet. What do they show?`),
             el("div", { class: "ss-buttons" }, el("div", {}, label, el("datalist", { id: "ss-classes" }, ...found.classes.map((one) => el("option", { value: one.label })))), el("button", { type: "button", class: "ss-button strong", onclick: name }, "Put them in this class"))) : null,
           el("div", { class: "ss-badges" }, ...[...found.badges, ...this.unsent()].map((one) => badge({ ...one, action: "" }))),
@@ -206,6 +206,7 @@
         return el("div", { class: "ss-card ss-scroll" }, el("h3", {}, `The split (fold ${found.fold + 1})`),
           el("p", { class: "ss-muted" }, "Shots: the method may learn from them. Validation: choices may look at them. Test: locked; only Evaluate reads them, because an accuracy on photos that anything has learned from would be too high. Near-duplicates are kept on one side."),
           el("p", { class: "ss-muted" }, `The test photos were looked at by ${found.looks} comparison${found.looks === 1 ? "" : "s"} so far.`),
+          ...found.notes.map((note) => el("p", { class: note.level === "warning" ? "ss-warnline" : "ss-muted" }, note.text)),
           el("table", { class: "ss-table" }, el("thead", {}, el("tr", {}, el("th", {}, "Class"), el("th", { class: "n" }, "Shots"), el("th", { class: "n" }, "Validation"), el("th", { class: "n" }, "Test"), el("th", { class: "ss-wide" }, "Shares"))),
             el("tbody", {}, ...found.rows.map((row) => el("tr", {}, el("td", {}, row.label), el("td", { class: "n" }, String(row.shots)), el("td", { class: "n" }, String(row.validation)), el("td", { class: "n" }, String(row.test)),
               el("td", { class: "ss-wide", style: "width:40%" }, el("div", { class: "ss-bar2", role: "img", "aria-label": `${row.shots} shots, ${row.validation} validation, ${row.test} test` }, part(row, "shots"), part(row, "validation"), part(row, "test"))))))));

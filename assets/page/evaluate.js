@@ -51,7 +51,7 @@
         this.box.replaceChildren(...[
           el("div", { class: "ss-card" }, el("p", { class: "ss-sentence" }, report.sentence), numbers(report.arms, report.n),
             el("p", { class: "ss-muted" }, `Split: test, n = ${report.n} different real photos, ${report.folds.length} fold${report.folds.length === 1 ? "" : "s"}. Intervals: 95 %, over ${report.interval_over}. These test photos were looked at by ${report.looks} comparison${report.looks === 1 ? "" : "s"} so far.`),
-            this.reviewed(report), gain && (gain.draws || 1) < 3 ? el("p", { class: "ss-muted" }, (gain.draws || 1) < 2 ? "There is one draw of shots: the interval does not know how other shots would have done. Run three or more folds for that." : "Two draws of shots say little of other draws, so the interval is wide. Run three or more folds.") : null),
+            this.reviewed(report), this.taught(report), gain && (gain.draws || 1) < 3 ? el("p", { class: "ss-muted" }, (gain.draws || 1) < 2 ? "There is one draw of shots: the interval does not know how other shots would have done. Run three or more folds for that." : "Two draws of shots say little of other draws, so the interval is wide. Run three or more folds.") : null),
           el("div", { class: "ss-card ss-scroll" }, el("h3", {}, "The numbers"), el("table", { class: "ss-table" },
             el("thead", {}, el("tr", {}, el("th", {}, "Classifier"), el("th", { class: "n" }, "Accuracy"), el("th", { class: "n" }, "95 % interval"), ...report.folds.map((fold) => el("th", { class: "n" }, `fold ${fold.fold + 1} (n = ${fold.test_images})`)),
               against ? el("th", { class: "n", title: "The accuracy of the first classifier minus that of this one, in points, on the same test photos" }, "First minus this (95 %)") : null)),
@@ -64,6 +64,11 @@
         if (!report.pipeline) return null;
         const open = (words, fold = null) => el("button", { type: "button", class: "ss-button", onclick: () => window.studio.review({ what: report.pipeline, fold }) }, words);
         return el("div", { class: "ss-buttons" }, open("Review the images behind these numbers"), ...(report.folds.length > 1 ? report.folds.map((one) => open(`Fold ${one.fold + 1}`, one.fold)) : []));
+      }
+      // The images behind the numbers, measured as sets.
+      taught(report) {
+        if (!report.taught.length) return null;
+        return el("dl", { class: "ss-taught", "aria-label": "measures of the images that taught these classifiers" }, ...report.taught.flatMap((one) => [el("dt", {}, one.name), el("dd", {}, el("studio-measured", { set: one.id, name: one.name }))]));
       }
       classes(report) {
         const arms = report.arms, label = (name) => el("tr", {}, el("td", {}, name), el("td", { class: "n" }, String(arms.map((arm) => report.per_class[arm.arm][name]?.n).find(Boolean) || 0)),

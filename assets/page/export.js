@@ -24,6 +24,9 @@
         this.recipe.addEventListener("change", () => this.folds());
         this.classifier = el("select", { class: "ss-select", id: "ss-export-classifier" }, ...Object.entries(TAUGHT).map(([arm, words]) => el("option", { value: arm }, words)));
         this.selection = el("select", { class: "ss-select", id: "ss-export-selection" });
+        this.measures = el("studio-measured", { set: "", full: true });
+        this.unfrozen = el("p", { class: "ss-muted" }, "What is accepted now is measured once it is a set: freeze it in Review.");
+        this.selection.addEventListener("change", () => this.chosen());
         this.name = el("input", { class: "ss-input", id: "ss-export-name", value: "dataset", maxlength: 120 });
         this.go = el("button", { type: "button", class: "ss-button strong", id: "ss-export-go" }, "Export");
         this.answers = new Answers("export", { pipeline: this.recipe, fold: this.fold, classifier: this.classifier, selection: this.selection, name: this.name });
@@ -35,7 +38,7 @@
         this.form = el("div", { class: "ss-card", hidden: true }, el("h2", {}, "Write a dataset for other tools"),
           el("p", { class: "ss-muted" }, "train: the shots and the synthetic images that are accepted (or a frozen selection), marked as synthetic; rejected ones are left out. validation and test: real photos only. With a metadata table and a card with the numbers. The adapter and the classifier, if the recipe made them, get folders of their own."),
           el("div", { class: "ss-fields" }, field("Recipe run", this.recipe), field("Fold", this.fold), field("Images", this.selection), field("Classifier taught by", this.classifier), field("Name", this.name)),
-          this.answers.root, this.go);
+          el("div", { class: "ss-chosen" }, this.measures, this.unfrozen), this.answers.root, this.go);
         this.list = el("div");
         this.append(this.nothing, this.form, this.list);
       }
@@ -58,7 +61,12 @@
         const picked = this.selection.value || query().get("selection"), offered = [NOW, ...found.selections.map((one) => [one.id, `${one.name} (${many(one.size, "image")})`])];
         this.selection.replaceChildren(...offered.map(([value, words]) => el("option", { value }, words)));
         if (found.selections.some((one) => one.id === picked)) this.selection.value = picked;
+        this.chosen();
         this.list.replaceChildren(...found.exports.map((one) => this.card(one)));
+      }
+      chosen() {
+        this.unfrozen.hidden = Boolean(this.selection.value);
+        this.measures.show(this.selection.value);
       }
       folds() {
         const one = this.recipes.find((recipe) => recipe.id === this.recipe.value);
@@ -72,6 +80,7 @@
           one.error ? el("div", { class: "ss-badline" }, one.error) : null,
           one.state === "running" ? el("p", { class: "ss-number" }, progressWords(one)) : null,
           one.counted ? el("p", { class: "ss-number" }, `Kept by the filter: ${many(one.counted.before, "image")}; exported: ${one.counted.after}`) : null,
+          one.images ? el("studio-measured", { set: one.images }) : null,
           one.folder ? el("p", { class: "ss-muted" }, `${one.files} files in ${one.folder}`) : null,
           one.folder ? el("div", { class: "ss-log" }, SNIPPETS[one.kind](one.folder)) : null].filter(Boolean));
       }

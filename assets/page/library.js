@@ -12,7 +12,7 @@
     // A place in the page with its form filled; whatever else the address says stays, such as the project.
     const place = (go) => {
       const wanted = query();
-      for (const name of ["thing", "from", "show", "run", "report", "only", "selection", "adapter", "images", "real", "synthetic", "recipe"]) wanted.delete(name);
+      for (const name of ["thing", "from", "show", "run", "report", "only", "selection", "adapter", "images", "real", "synthetic", "recipe", "measure", "measured"]) wanted.delete(name);
       for (const [name, value] of Object.entries(go)) wanted.set(name, value);
       return `/?${wanted}`;
     };
@@ -79,7 +79,7 @@
         pick.checked = this.chosen.has(one.id);
         const open = el("button", { type: "button", class: "ss-link", title: one.name }, one.name);
         const tr = el("tr", { "data-thing": one.id, "aria-selected": String(one.id === opened) },
-          el("td", {}, pick), el("td", { class: "ss-library-name" }, open, STATES[one.state] ? el("span", { class: "ss-state", "data-state": one.state === "working" ? "running" : "" }, STATES[one.state]) : null),
+          el("td", {}, pick), el("td", { class: "ss-library-name" }, open, STATES[one.state] ? el("span", { class: "ss-state", "data-state": one.state === "working" ? "running" : "" }, STATES[one.state]) : null, one.role === "set" ? el("studio-measured", { set: one.id, name: one.name }) : null),
           el("td", {}, one.kind), el("td", { class: "n ss-wide" }, one.images === null ? "" : String(one.images)), el("td", { class: "n" }, room(one.bytes)), el("td", { class: "ss-wide ss-asked" }, when(one.created)));
         tr.addEventListener("click", (event) => { if (event.target !== pick) this.show(one.id); });
         return tr;
@@ -110,6 +110,7 @@
           el("div", { class: "ss-live-head" }, el("div", {}, el("h2", { class: "ss-path" }, one.name), this.naming(one)), STATES[one.state] ? el("span", { class: "ss-state" }, STATES[one.state]) : null),
           gone ? el("div", { class: "ss-warnline" }, "Its images or weights were thrown away to free space. Its log, its numbers and what you decided are kept. Make it again here, or ask for anything that needs it.") : null,
           facts,
+          ...(one.role === "set" ? [el("h3", {}, "Measures"), el("studio-measured", { set: one.id, full: true })] : []),
           el("h3", {}, "What can I do with this?"),
           el("span", { class: "ss-buttons" }, gone ? this.again(one) : null, one.role === "run" && one.state === "here" ? this.again(one, "Resume") : null,
             ...one.actions.map((act) => el("a", { class: "ss-button", href: place(act.go) }, act.words)),

@@ -9,7 +9,7 @@ import gradio as gr
 from synthstudio.catalog.pipelines import Node
 from synthstudio.jobs.wholeness import strings
 from synthstudio.step import Step
-from synthstudio.ui import words
+from synthstudio.ui import measure_views, words
 from synthstudio.ui.estimates import estimate
 from synthstudio.ui.filter_form import FilterForm
 from synthstudio.ui.session import StudioSession
@@ -32,6 +32,8 @@ class Place:
     nothing: str  # said until there is a run
     look: Look = field(default_factory=Look)
     after: Mapping[str, str] = field(default_factory=dict)  # attributes of the panel: the next step and what it gets
+    # What the form begins with, by its fields, where nothing is chosen yet; the mapping is the query of the address.
+    begun: Callable[[StudioSession, Mapping[str, str]], dict[str, str]] | None = None
 
 
 SPLIT = Place(
@@ -57,6 +59,7 @@ MEASURE = Place(
     "Choose a set and real photos that nothing was made from; its numbers stand above beside those of other sets.",
     Look(first=("images", "references", "encoder"), labels={"images": "Images", "references": "Real photos"}),
     {"next": "", "words": ""},
+    measure_views.begun,
 )  # fmt: skip
 EXPORT = Place(
     "export-any", "Export anything by hand", lambda: kinds_of("export."), "Export",
@@ -91,7 +94,7 @@ def _fold(session: StudioSession, place: Place) -> None:
             form = Form(place.name, asked.controls)
             go = gr.Button(place.press, variant="primary", elem_id=f"ss-{place.name}-go")
             _panel(place)
-    _wire(session, fold, asked, form, plan, go)
+    _wire(session, place, fold, asked, form, plan, go)
 
 
 def _panel(place: Place) -> None:
@@ -103,12 +106,19 @@ def _panel(place: Place) -> None:
     gr.HTML(latest, elem_classes="ss-plainblock", apply_default_css=False)
 
 
-def _wire(
-    session: StudioSession, fold: gr.Accordion, asked: StepForm | FilterForm, form: Form, plan: gr.HTML, go: gr.Button
-) -> None:
+def _wire(  # noqa: PLR0913 - the parts of one form
+    session: StudioSession, place: Place, fold: gr.Accordion, asked: StepForm | FilterForm, form: Form, plan: gr.HTML,
+    go: gr.Button,
+) -> None:  # fmt: skip
+    listed = asked.listed
+    keys = [next(key for key, one in form.controls.items() if one is control) for control in listed]
+    eyes = [form.controls["encoder"]] if place.begun else []
+
     @for_strangers
-    def renewed(*chosen: Any) -> Any:
-        found = asked.choices(chosen)
+    def renewed(request: gr.Request, *chosen: Any) -> Any:
+        first = place.begun(session, request.query_params) if place.begun and not any(chosen) else {}
+        found = asked.choices([first.get(key, value) for key, value in zip(keys, chosen, strict=True)])
+        found += [gr.update(value=first["encoder"]) if "encoder" in first else gr.skip() for _ in eyes]
         return found if len(found) > 1 else found[0]
 
     def begin(*given: Any) -> None:
@@ -117,7 +127,7 @@ def _wire(
     def said(values: dict[str, Any]) -> str:
         return preview(session, asked.steps(values, preview=True))
 
-    opened = fold.expand(renewed, asked.listed, asked.listed, **QUIET)
+    opened = fold.expand(renewed, listed, [*listed, *eyes], **QUIET)
     form.planned(opened, None, plan, asked.preview or said)
     asked.follow_kind(QUIET)
     form.press(go, begin, "() => studio.poke()")

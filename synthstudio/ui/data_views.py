@@ -7,6 +7,7 @@ from synthstudio.artifacts import ImageSet
 from synthstudio.catalog.runs import Run
 from synthstudio.step import from_json
 from synthstudio.steps.collect import readiness
+from synthstudio.steps.collect.split import COUNTED
 from synthstudio.ui.session import StudioSession
 from synthstudio.ui.shots import IMPORT, source_place
 from synthstudio.ui.stock import stock, title_of
@@ -56,7 +57,7 @@ def _title(session: StudioSession, run: Run) -> str:
 
 
 def _split(session: StudioSession, run: Run) -> dict[str, Any]:
-    """Per class: shots, validation, test; and how often the test photos were looked at."""
+    """Per class: shots, validation, test; what the split said; and how often the test photos were looked at."""
     outputs = session.studio.catalog.runs.outputs(run.id)
     parts: dict[str, Counter[str]] = {}
     for name in ("shots", "validation", "test"):
@@ -67,6 +68,7 @@ def _split(session: StudioSession, run: Run) -> dict[str, Any]:
         "run": run.id,
         "fold": step.fields.get("fold", 0),
         "rows": [{"label": label, **{name: parts[name][label] for name in parts}} for label in labels],
+        "notes": [note for note in session.studio.catalog.runs.notes(run.id) if not note["text"].startswith(COUNTED)],
         "looks": session.studio.catalog.images.looks_at(str(outputs["test"])),
     }
 

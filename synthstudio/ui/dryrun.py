@@ -114,7 +114,6 @@ class _Seen:
         twins = len(near_duplicates(prints))
         homeless = sum(one.reason.startswith(HOMELESS) for one in self._refused)
         unnamed = Remark("block", "Nothing can be imported until these files have a class.")
-        unnamed = Remark("block", "Nothing can be imported until these files have a class.")
         said = [unnamed] if homeless and not counts else readiness.remarks(counts, declared)
         more = (self._same(), _near(twins), readiness.refused(len(self._refused)), _split(given))
         badges = [*said, *chain.from_iterable(more)]
@@ -136,6 +135,7 @@ class _Seen:
             "conflicts": len(self._intake.conflicts),
             "near_duplicates": twins,
             "compared": len(prints),
+            "copies": _looked_for_copies(len(prints), len(members)),
         }  # fmt: skip
 
     def _shown(self, label: str, kept: Collection[str]) -> list[str]:
@@ -165,6 +165,13 @@ def _near(pairs: int) -> Iterator[Remark]:
     if pairs:
         lead = "1 pair is" if pairs == 1 else f"{pairs} pairs are"
         yield Remark("warn", f"{lead} nearly the same photo; the split keeps them on one side.")
+
+
+def _looked_for_copies(compared: int, images: int) -> str:
+    """Who looked for copies, and who will look for the others: an eye is too slow for a look before an import."""
+    of_all = f" among the first {compared:,} photos" if compared < images else ""
+    again = "the split looks again with an eye, which also finds cropped ones."
+    return f"Copies were looked for by fingerprint alone{of_all}; {again}" if compared > 1 else ""
 
 
 def _split(given: Mapping[str, int]) -> Iterator[Remark]:

@@ -127,7 +127,7 @@ def _listed(session: StudioSession, run: Run) -> dict[str, Any]:
     found = {
         "run": run.id, "kind": run.kind, "name": fields.get("name", ""), "state": run.state, "error": run.error,
         "done": run.done, "total": run.total, "unit": run.unit, "created": run.created, "folder": None,
-        "counted": None,
+        "counted": None, "images": fields.get("synthetic"),
     }  # fmt: skip
     if run.state == "done":
         try:

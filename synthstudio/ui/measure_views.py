@@ -1,36 +1,39 @@
-"""What the page says of measured sets: one row per measurement, so that sets can be compared with each other."""
+"""Measured sets in the page: the document that every place reads, and what the form of a measurement begins with."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from synthstudio.catalog.runs import Run
+from synthstudio.catalog.runs import ACTIVE
+from synthstudio.jobs import measured
+from synthstudio.steps.collect.freeze import Freeze
 from synthstudio.ui.session import StudioSession
+from synthstudio.ui.step_form import everything
 
-KIND = "measure.images"
-_LISTED = 200
-
-
-def every(session: StudioSession) -> list[dict[str, Any]]:
-    """Finished measurements, the newest first: which set, against which photos, through which eye, and its numbers."""
-    catalog = session.studio.catalog
-    done = [run for run in catalog.runs.of_kind(KIND, limit=_LISTED) if "measures" in catalog.runs.outputs(run.id)]
-    return [_row(session, run) for run in done]
+ADDRESS = "measure"  # an address says so which set to measure
+_PATIENCE_SECONDS, _LOOK_SECONDS = 10.0, 0.1
 
 
-def _row(session: StudioSession, run: Run) -> dict[str, Any]:
-    studio = session.studio
-    body = studio.workspace.document(studio.catalog.runs.outputs(run.id)["measures"])
-    images, references = str(body["images"]), str(body["references"])
-    return {
-        "run": run.id, "created": run.created, "eye": str(body["encoder"]).partition("@")[0],
-        "images": images, "images_name": studio.catalog.names.of(images),
-        "references": references, "references_name": studio.catalog.names.of(references),
-        "n": body["n"], "all": _numbers(body["all"]),
-        "classes": {label: _numbers(found) for label, found in body["classes"].items() if found},
-    }  # fmt: skip
+def every(session: StudioSession) -> dict[str, Any]:
+    """Measured sets by what they may be compared with, the newest first, with their numbers and in words."""
+    return measured.document(session.studio)
 
 
-def _numbers(found: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
-    """Every measure as value, low and high; where there is no interval both ends are missing."""
-    triples = {name: said if isinstance(said, list) else [said, None, None] for name, said in found.items()}
-    return {name: dict(zip(("value", "low", "high"), said, strict=True)) for name, said in triples.items()}
+def begun(session: StudioSession, query: Mapping[str, str]) -> dict[str, str]:
+    """The fields that the form begins with: the set that the address names, else the newest; photos and eye to suit."""
+    named = str(query.get(ADDRESS, ""))
+    offered = _offered(session, named)
+    images = named if named in offered else next(iter(offered), "")
+    return {"images": images, **measured.suggested(session.studio, images)} if images else {}
+
+
+def _offered(session: StudioSession, named: str) -> list[str]:
+    """The sets there are; while selections are being frozen, one that is named is waited for."""
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        active = session.studio.catalog.runs.in_state("queued", *ACTIVE)
+        offered = [set_id for _, set_id in everything(session, ("set",))]
+        freezing = any(run.kind == Freeze.kind for run in active)
+        if not named or named in offered or not freezing or time.monotonic() > until:
+            return offered
+        time.sleep(_LOOK_SECONDS)

@@ -50,6 +50,7 @@ def detail(session: StudioSession, run_id: str) -> dict[str, Any]:
         "sentence": report["sentence"],
         "asked": _asked(session, pipeline),
         "pipeline": pipeline.id if pipeline else None,
+        "taught": _taught(studio, pipeline) if pipeline else [],
         "reviewable": bool(pipeline and made_for(studio, pipeline)),
         "n": summary.test_images(report),
         "folds": report["folds"],
@@ -62,6 +63,13 @@ def detail(session: StudioSession, run_id: str) -> dict[str, Any]:
         "confusion": {arm: report["confusion"][arm] for arm in shown},
         "looks": max((studio.catalog.images.looks_at(test) for test in report["tests"]), default=0),
     }  # fmt: skip
+
+
+def _taught(studio: Studio, pipeline: Pipeline) -> list[dict[str, str]]:
+    """The sets of images that taught the classifiers of a pipeline, in the order of its steps."""
+    trained = [node.run_id for node in studio.catalog.pipelines.nodes(pipeline.id) if node.kind.startswith("train.")]
+    sets = dict.fromkeys(studio.catalog.runs.fields(run_id).get("synthetic") for run_id in trained if run_id)
+    return [{"id": str(one), "name": studio.catalog.names.of(str(one))} for one in sets if one]
 
 
 def arms(studio: Studio, report: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -68,6 +68,7 @@ def _for_set(_: Studio, one: Thing) -> list[dict[str, Any]]:
     found = [_review(one), {"words": "Train a classifier with it", "go": {"tab": "train", arm: one.id}}]
     if arm == "real":
         found.append({"words": "Adapt a model to it", "go": {"tab": "adapt", "images": one.id}})
+    found.append({"words": "Measure it against photos", "go": {"tab": "evaluate", "measure": one.id}})
     if one.given or one.kind == Freeze.kind:
         found.append({"words": "Export it", "go": {"tab": "export", "selection": one.id}})
     return found

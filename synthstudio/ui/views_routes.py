@@ -65,7 +65,7 @@ def _evaluations(session: StudioSession) -> APIRouter:
         return report_views.cell(session, name, arm, truth, said)
 
     @routes.get("/measures")
-    def measures() -> list[dict[str, Any]]:
+    def measures() -> dict[str, Any]:
         return measure_views.every(session)
 
     return routes

@@ -127,6 +127,15 @@ def test_every_step_of_the_loop_takes_names_and_leads_to_the_next(synthstudio, c
     compared = step("evaluate.compare", encoder=colours_clip, tests="test", real_only='["probe"]')
     assert compared == {"report": "report", "answers": "answers"}
     assert "Test images stay untouched" in synthstudio("step", "score.sharpness", "--images", "test", code=2)
+    assert "No set was measured yet. Measure a set with" in synthstudio("measures")
+    step("measure.images", images="the sharp ones", references="validation", encoder=colours_clip)
+    (group,) = json.loads(synthstudio("measures", "the sharp ones", "--json"))["groups"]
+    (row,) = group["rows"]
+    said = synthstudio("measures")
+    assert "Against validation" in said and "the sharp ones" in said
+    for one in row["said"].values():
+        assert one["value"] in said and one["interval"] in said and one["beside"] in said
+    assert "Not measured: shots." in synthstudio("measures", "shots")
     step("export.image_folder", real="the sharp ones", test="test", report="report", name="mine")
     (folder,) = (tmp_path / "home" / "projects" / "default" / "exports").iterdir()
     assert len(list((folder / "train").rglob("*.png"))) == 6

@@ -4,6 +4,7 @@ import pytest
 
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import BadInput
+from synthstudio.measure_terms import MEASURES
 from synthstudio.step import build
 from tests.engine.tiny_clip import make_clip
 from tests.steps.kit import LABELS, coloured, encoder_ref, outputs, stored, work_in
@@ -36,6 +37,9 @@ def test_new_photos_of_the_same_kind_teach_and_cover(work, clip):
     assert body["all"]["teaches"][0] > 0.9 and body["all"]["coverage"][0] > 0.5
     assert set(body["classes"]) == set(LABELS) and body["n"] == [36, 36]
     assert "Fréchet distance looks larger" in notes(events)
+    assert {one for each in MEASURES for one in (each.name, each.beside) if one} == set(body["all"]) - {
+        "frechet_distance"
+    }
     said = {event.name: event for event in events if event.event == "measured"}
     assert said["coverage"].value == body["all"]["coverage"][0] and said["coverage"].split == "validation"
 

@@ -7,8 +7,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from synthstudio.errors import Leak, StudioError
+from synthstudio.jobs import measured as jobs_measured
 from synthstudio.step import STEPS
-from synthstudio.ui import by_hand, routes, views_routes
+from synthstudio.ui import by_hand, measure_views, routes, views_routes
 from synthstudio.ui.filter_form import FilterForm, falling_out, scores_of
 from synthstudio.ui.live import Live
 from synthstudio.ui.session import StudioSession
@@ -191,25 +192,78 @@ def test_a_bound_that_cannot_be_is_refused_beside_its_box(session, filtering, gi
     assert list(found.value.fields) == [field]
 
 
-def test_measured_sets_stand_beside_each_other_with_intervals(session, colours_clip):
+@pytest.fixture(scope="module")
+def measured(session, colours_clip):
+    """What /measures says of the made images and the shots: both against the shots, the shots also otherwise."""
     client = TestClient(routes.api(session, Live(session), [views_routes.router(session)]))
-    assert client.get("/measures").json() == []
+    assert client.get("/measures").json()["groups"] == []
     form = form_of(session, by_hand.MEASURE)
-    shots = named(session, "set", 9)
-    for images in (shots, made(session)):
-        (run,) = by_hand.submit(
-            session, form.steps(values_of(form, images=images, references=shots, encoder=str(colours_clip)))
-        )
+    shots, validation = of_split(session, "shots"), of_split(session, "validation")
+    for images, references, neighbours in (
+        (shots, shots, 5),
+        (made(session), shots, 5),
+        (shots, validation, 5),
+        (shots, shots, 3),
+    ):
+        given = values_of(form, images=images, references=references, encoder=str(colours_clip), neighbours=neighbours)
+        (run,) = by_hand.submit(session, form.steps(given))
         assert ended(session, run) == "done"
-    synthetic, itself = client.get("/measures").json()
-    assert (itself["n"], synthetic["n"]) == ([9, 9], [15, 9])
+    return client.get("/measures").json()
+
+
+def of_split(session, output):
+    *_, split = session.studio.catalog.runs.of_kind("collect.split")  # that of the recipe; a later one is by hand
+    return outputs(session, split.id)[output]
+
+
+def test_measured_sets_stand_beside_each_other_with_intervals(session, measured):
+    shots = of_split(session, "shots")
+    *_, group = measured["groups"]
+    synthetic, itself = group["rows"]
+    assert (itself["n"], synthetic["n"], group["photos"]) == ([9, 9], [15, 9], 9)
     assert synthetic["images_name"] == session.studio.catalog.names.of(made(session))
-    assert (synthetic["references"], synthetic["eye"]) == (shots, "clip")
+    assert (group["references"], group["eye"]) == (shots, "clip")
     for row in (itself, synthetic):
-        found = row["all"]["coverage"]
+        found, said = row["all"]["coverage"], row["said"]["coverage"]
         assert 0 <= found["low"] <= found["value"] <= found["high"] <= 1
+        assert said["value"] == f"{100 * found['value']:.0f} %" and " to " in said["interval"]
         assert row["all"]["frechet_distance"]["low"] is None
+        assert set(row["said"]) == {one["name"] for one in measured["measures"]}
     assert synthetic["all"]["kernel_distance"]["value"] > itself["all"]["kernel_distance"]["value"]
+
+
+def test_sets_measured_against_other_photos_or_otherwise_are_not_called_comparable(session, measured):
+    otherwise, others, first = measured["groups"]
+    assert [len(group["rows"]) for group in measured["groups"]] == [1, 1, 2]
+    assert otherwise["apart"] == "" and otherwise["heading"].endswith("with 3 neighbours")
+    assert others["references"] == of_split(session, "validation") and "other real photos" in others["apart"]
+    assert "another eye" not in first["apart"] and "another number of neighbours" in first["apart"]
+
+
+class Reader:
+    """A project that nobody has read yet."""
+
+    def __init__(self, studio):
+        self.catalog, self.workspace = studio.catalog, studio.workspace
+
+
+def test_a_measurement_whose_numbers_are_lost_hides_no_other_and_is_named(session, measured):
+    run = measured["groups"][0]["rows"][0]["run"]
+    report = outputs(session, run)["measures"]
+    place = session.studio.workspace.path(report.partition(":")[2])
+    kept = place.read_bytes()
+    place.unlink()
+    found = jobs_measured.document(Reader(session.studio))
+    place.write_bytes(kept)
+    assert len(found["groups"]) == 2
+    (said,) = found["problems"]
+    assert session.studio.catalog.names.of(run) in said and "cannot be read" in said
+
+
+def test_the_form_of_a_measurement_begins_with_the_set_of_the_address_and_photos_that_taught_nothing(session, measured):
+    begun = measure_views.begun(session, {"measure": made(session)})
+    assert (begun["images"], begun["references"]) == (made(session), of_split(session, "validation"))
+    assert measure_views.begun(session, {"measure": "set:../../x"})["images"] != "set:../../x"
 
 
 def test_images_are_never_measured_against_test_photos(session, colours_clip):

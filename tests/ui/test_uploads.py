@@ -228,6 +228,7 @@ def test_the_look_promises_what_the_import_keeps_and_names_what_it_does_not(sess
     assert "cat/0.png = dog/wrong.png" in said
     notes = [event.text for event in events if event.event == "note" and event.level == "warning"]
     assert set(notes) <= {one["text"] for one in report["badges"]}
+    assert report["copies"].startswith("Copies were looked for by fingerprint alone; the split looks again with an eye")
 
 
 def test_a_file_or_a_class_can_be_taken_out_and_nothing_else_goes(session, uploads):

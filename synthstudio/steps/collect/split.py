@@ -18,6 +18,7 @@ from synthstudio.steps.copies import MISSING, alike
 from synthstudio.terms import Fold, Fraction, ModelRef, PoolId, Seed, Shots
 from synthstudio.workspace import write_atomically
 
+COUNTED = "shots / validation / test: "  # how the note begins that counts what the sets show
 _SHOWN = 12
 
 
@@ -137,7 +138,7 @@ def _write(members: Sequence[Member], found: Partition, work: Work) -> Iterator[
     rows = [f"{label}: {shots[label]} / {validation.get(label, 0)} / {test.get(label, 0)}" for label in shots]
     rest = f"; and {len(rows) - _SHOWN} more classes" if len(rows) > _SHOWN else ""
     total = f"{len(found.shots)} / {len(found.validation)} / {len(found.test)}"
-    yield Note(text=f"shots / validation / test: {total} images. {'; '.join(rows[:_SHOWN])}{rest}.")
+    yield Note(text=f"{COUNTED}{total} images. {'; '.join(rows[:_SHOWN])}{rest}.")
 
     def stored(role: str, part: Sequence[int]) -> str | None:
         chosen = [members[i] for i in part]

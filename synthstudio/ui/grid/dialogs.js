@@ -57,13 +57,15 @@ export function judging(parent, selections, judge) {
   const answer = h('div', { 'aria-live': 'polite' });
   const chosen = h('select', { id: 'ss-helped-name' }, h('option', { value: '' }, 'What is accepted now'),
     selections.map(one => h('option', { value: one.id }, `${one.name} (${number(one.size)} images)`)));
+  const measures = h('studio-measured', { set: '', full: true });
+  chosen.addEventListener('change', () => measures.show(chosen.value));
   const go = h('button', { type: 'button', class: 'ss-choice', onclick: async () => {
     go.disabled = true;
     await begun(element, answer, () => judge(chosen.value));
     go.disabled = false;
   } }, 'Find out');
   const element = dialog('Did my review help?', h('p', {}, 'Classifiers are trained on real photos alone, with everything the filter kept, with your selection, and with as many images drawn at random. All answer on the same test photos; the first two are there already.'),
-    h('label', { class: 'ss-name', for: chosen.id }, 'Selection', chosen), h('div', { class: 'ss-choices' }, go), answer);
+    h('label', { class: 'ss-name', for: chosen.id }, 'Selection', chosen), measures, h('div', { class: 'ss-choices' }, go), answer);
   parent.append(element);
   element.showModal();
 }
@@ -81,7 +83,8 @@ function frozen(made, judge) {
     h('p', {}, h('code', {}, made.image_set.slice(0, 24), '…'), ' ',
       h('button', { type: 'button', onclick: event => { copy(made.image_set); event.target.textContent = 'Copied'; } }, 'Copy the id'), ' ',
       h('button', { type: 'button', onclick: () => judge(line) }, 'Did my review help?'), ' ',
-      h('button', { type: 'button', onclick: () => train(made.image_set) }, 'Train with it')), line];
+      h('button', { type: 'button', onclick: () => train(made.image_set) }, 'Train with it')),
+  h('studio-measured', { set: made.image_set, full: true }), line];
 }
 
 /** The Train tab with this selection chosen. */

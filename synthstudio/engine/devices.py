@@ -69,3 +69,8 @@ def repeatable() -> None:
     """Ask torch for the same bytes on the same machine every time."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def whole_float32() -> None:
+    """Ask CUDA for convolutions of float32 in float32; by default they keep ten bits of each mantissa (TF32)."""
+    torch.backends.cudnn.allow_tf32 = False

@@ -78,6 +78,7 @@ class Exam:
         self.device = devices.pick(work.resources.device)
         if self.device.type == "cuda":
             devices.repeatable()
+            devices.whole_float32()
         self.work, self.rules, self.real, self.questions = work, rules, real, questions
         self.labels = real.labels
         self._pixels: dict[str, Tensor] = {}

@@ -17,10 +17,17 @@ parser.add_argument(
     help="address to listen on; others than this machine need a password",
 )
 parser.add_argument("--port", type=int, default=None, help="port; default: the first free one from 7860 on")
+parser.add_argument(
+    "--log",
+    default=None,
+    help="where the numbers of runs go too: csv, tensorboard, trackio, with commas; default: what SYNTHSTUDIO_LOG says",
+)
 
 if __name__ == "__main__":
     arguments = parser.parse_args()
     environment.prepare(arguments.home)
+    if arguments.log is not None:
+        os.environ["SYNTHSTUDIO_LOG"] = arguments.log  # for every project that is opened here
     from synthstudio.ui.serve import serve  # gradio reads its environment when it is imported
 
     sys.exit(serve(arguments.home, arguments.project, arguments.host, arguments.port))

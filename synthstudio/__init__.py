@@ -4,14 +4,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from synthstudio.notebook import Project
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "open"]
 
 
-def open(home: str | Path = "synthstudio-home", project: str = "default", progress: bool = True) -> "Project":
-    """Open a project from Python, see `synthstudio.notebook.Project`. `progress`: show bars while something runs."""
+def open(
+    home: str | Path = "synthstudio-home",
+    project: str = "default",
+    progress: bool = True,
+    log: "str | Iterable[str] | None" = None,
+) -> "Project":
+    """Open a project from Python, see `synthstudio.notebook.Project`. `progress`: show bars while something runs.
+    `log`: where the numbers of runs go too ("csv", "tensorboard", "trackio").
+    """
     from synthstudio.notebook import Project
 
-    return Project(home, project, progress)
+    return Project(home, project, progress, log)

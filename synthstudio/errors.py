@@ -58,6 +58,14 @@ class Missing(StudioError):
     """Something named by digest is not in this workspace."""
 
 
+class NotFetched(Missing):
+    """A model of the Hub that is not on this machine; `model` is what to call it when it is fetched."""
+
+    def __init__(self, sentence: str, model: str) -> None:
+        super().__init__(sentence)
+        self.model = model
+
+
 class Damaged(StudioError):
     """A stored file does not match the digest it is named by."""
 

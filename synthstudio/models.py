@@ -14,9 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from synthstudio import packages
+from synthstudio import hub, modelfiles, packages
 from synthstudio.artifacts import canonical, digest_of
-from synthstudio.errors import BadInput, Damaged, Missing, UnknownName, UnsafeInput
+from synthstudio.errors import BadInput, Damaged, Missing, NotFetched, UnknownName, UnsafeInput
 from synthstudio.modelfolder import Purpose, examine, files_of
 from synthstudio.packages import LITE0, Package
 from synthstudio.workspace import Workspace, file_digest, folder_digest, make_folder, storage_errors, sync_folder
@@ -95,9 +95,9 @@ WITNESSES = ("lite0", "pico-clip")  # the first was trained on photographs and l
 
 
 def reference(name: str, purpose: Purpose, workspace: Workspace) -> str:
-    """The `name@digest` of a model given by name, folder or Hub repository; fetches a Hub model if it must.
+    """The `name@digest` of a model given by name, folder or Hub repository.
 
-    UnknownName offers near names; Missing says what to do when the Hub cannot be reached.
+    UnknownName offers near names; NotFetched says how to get a model of the Hub that is not on this machine.
     """
     known = MODELS.get(name)
     if known and known.purpose != purpose:
@@ -112,9 +112,19 @@ def reference(name: str, purpose: Purpose, workspace: Workspace) -> str:
         raise UnknownName.among(purpose, name, [m.name for m in MODELS.values() if m.purpose == purpose])
     if known and known.folder is not None:
         raise Missing(f"The bundled model {name} is not at {known.folder}. Check out the repository again.")
-    place = _from_hub(known.hub if known else name)
-    refuse_pickles(place)
+    place = hub.snapshot(known.hub if known else name)
+    if place is None:
+        raise NotFetched(
+            f"{name} is not on this machine. Download it under Library, Models, or with: python -m synthstudio fetch"
+            f" {name}. Or give a local folder{', or use pico' if purpose == 'backbone' else ''}.",
+            name,
+        )
     return f"{known.name if known else name.replace('/', '--')}@{_registered(place, purpose, workspace, place.name)}"
+
+
+def known_as(name: str) -> Model | None:
+    """The model of the Hub that is known by this name, or by the name of its repository."""
+    return next((model for model in MODELS.values() if model.hub and name in (model.name, model.hub)), None)
 
 
 def folder_of(ref: str, purpose: Purpose, workspace: Workspace) -> Path:
@@ -204,15 +214,20 @@ def _is_still(digest: str, about: Mapping[str, str], place: Path) -> bool:
     """Whether a folder holds what its digest says; for a commit, what was there when the model was chosen."""
     if len(digest) != _COMMIT:
         return _content(place) == digest
-    # Earlier versions kept no record of the content; then the files must at least be those the Hub sent.
-    same = about["content"] == _content(place) if "content" in about else place.name == digest
+    # Earlier versions counted every file of a snapshot, and before that kept no record of the content; then the files
+    # must at least be those the Hub sent.
+    known = about.get("content")
+    same = place.name == digest if known is None else known in (_content(place), folder_digest(place, _WHAT_A_MODEL_IS))
     return same and _is_whole(place)
 
 
 def _registered(place: Path, purpose: Purpose, workspace: Workspace, commit: str = "") -> str:
     """Examine a folder and remember it under its commit or the digest of its content, which is returned."""
     examine(place, purpose)
-    if not commit:
+    if not commit or any(".fp16" in path.name for path in _counted(place)):
+        # A commit stands for full precision; half precision is other numbers, and their digest says so.
+        if commit and not _is_whole(place):
+            raise Damaged(f"The model at {place} is not what the Hub sent. Delete that folder and fetch it again.")
         return _remember("", place, workspace)
     with suppress(Missing):
         if workspace.location("models", commit).get("seen") == _look(place):
@@ -231,7 +246,16 @@ def _remember(commit: str, place: Path, workspace: Workspace) -> str:
 
 
 def _content(place: Path) -> str:
-    return folder_digest(place, _WHAT_A_MODEL_IS)
+    return folder_digest(place, _WHAT_A_MODEL_IS, _counted(place) if _is_snapshot(place) else None)
+
+
+def _counted(place: Path) -> list[Path]:
+    """The files that a model is: of a snapshot of the Hub those it is read from, as more may be fetched beside them."""
+    return modelfiles.local(place) if _is_snapshot(place) else files_of(place)
+
+
+def _is_snapshot(place: Path) -> bool:
+    return place.parent.name == "snapshots"
 
 
 def _look(place: Path) -> str:
@@ -241,7 +265,7 @@ def _look(place: Path) -> str:
     Bytes that rot on the disk by themselves are not, until the folder is read again for another reason.
     """
     rows = []
-    for path in files_of(place):
+    for path in _counted(place):
         if path.suffix in _WHAT_A_MODEL_IS:
             about = path.stat()
             name = path.relative_to(place).as_posix()
@@ -255,9 +279,9 @@ def _is_whole(place: Path) -> bool:
     The cache keeps each file under its SHA-256, or under its Git hash if it is small. That these files are the ones of
     the commit that names the folder is the Hub's word at the time of the download: offline it cannot be checked.
     """
-    if place.parent.name != "snapshots":
+    if not _is_snapshot(place):
         return True
-    blobs = {path.resolve() for path in files_of(place) if path.is_symlink()}
+    blobs = {path.resolve() for path in _counted(place) if path.is_symlink()}
     return all(_hashed(blob) == blob.name for blob in blobs if re.fullmatch("[0-9a-f]{40}([0-9a-f]{24})?", blob.name))
 
 
@@ -286,20 +310,3 @@ def refuse_pickles(folder: Path) -> None:
         )
     if not weights:
         raise BadInput(f"{folder} holds no safetensors weights; give a diffusers, open_clip or timm folder.")
-
-
-def _from_hub(repository: str) -> Path:
-    """The snapshot of a repository, fetched if it is not here; its folder is named by its commit."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    patterns = ["*.json", "*.txt", "*.safetensors", "*.model", "tokenizer/*"]
-    try:
-        return Path(snapshot_download(repository, allow_patterns=patterns))
-    except RepositoryNotFoundError as error:
-        raise UnknownName(f"The Hub has no model {repository!r}. Check the name, or give a local folder.") from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise Missing(
-            f"{repository} is not on this machine and the Hub cannot be reached. "
-            "Connect once to fetch it, give a local folder with --backbone, or use pico."
-        ) from error

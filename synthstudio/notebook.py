@@ -18,7 +18,7 @@ from synthstudio.catalog import Catalog
 from synthstudio.catalog.runs import ACTIVE, Run
 from synthstudio.catalog.snapshot import copied
 from synthstudio.errors import BadInput, CatalogBusy, RunFailed
-from synthstudio.jobs import Studio, summary
+from synthstudio.jobs import Studio, downloads, summary
 from synthstudio.jobs.recipes import load_recipe
 from synthstudio.jobs.requests import Asked, prepare
 from synthstudio.step import Step
@@ -30,14 +30,18 @@ _POLL_SECONDS = 0.3
 class Project:
     """One open project. Use it as a context manager, or call `close()`; runs that work go on."""
 
-    def __init__(self, home: str | Path, project: str = "default", progress: bool = True) -> None:
-        """Open a project, made if it is new. `progress`: show bars while something runs."""
+    def __init__(
+        self, home: str | Path, project: str = "default", progress: bool = True, log: str | Iterable[str] | None = None
+    ) -> None:
+        """Open a project, made if it is new. `progress`: show bars while something runs. `log`: where the numbers of
+        runs go too: "csv", "tensorboard", "trackio", or several.
+        """
         self._leave = contextlib.ExitStack()
         self._progress = progress
         self._studio: Studio | None = None
         self._home = Path(home)
         try:
-            self._studio = self._leave.enter_context(Studio(Path(home), project))
+            self._studio = self._leave.enter_context(Studio(Path(home), project, log=log))
         except CatalogBusy:
             self.workspace = Workspace.open(Path(home), project)
             self.catalog = self._leave.enter_context(self._copy())
@@ -148,7 +152,8 @@ class Project:
         """
         studio = self._writable()
         loaded = load_recipe(recipe, self._home)
-        request = prepare(studio.workspace, Asked(**{"shots": loaded.shots, **asked}))
+        wanted = Asked(**{"shots": loaded.shots, **asked})
+        request = downloads.provided(studio, lambda: prepare(studio.workspace, wanted), self._fetched)
         pipeline_id = studio.start(loaded.name, request, loaded.nodes(request))
         started = time.monotonic()
 
@@ -164,6 +169,11 @@ class Project:
             why = next((run.error for run in unfinished() if run.error), ended.error)
             raise RunFailed(f"{recipe} is {ended.state}. {why or ''}".rstrip())
         return summary.of(studio, pipeline_id, time.monotonic() - started)
+
+    def _fetched(self, run_id: str) -> Run:
+        runs = self._writable().catalog.runs
+        self._follow(lambda: [runs.get(run_id)], lambda: self._writable().stop(run_id))
+        return runs.get(run_id)
 
     def _writable(self) -> Studio:
         if self._studio is None:

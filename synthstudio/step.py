@@ -27,6 +27,7 @@ class Step(BaseModel):
 
     kind: ClassVar[str]
     computes: ClassVar[bool] = True  # whether a run holds the device; False for steps that only move files
+    connects: ClassVar[bool] = False  # whether its worker may reach the Hub
     memory_bytes: ClassVar[int | None] = None  # the most that its worker may hold, an engine included; None: any
     version: ClassVar[int] = 1  # raise it when the same fields would give other pixels or weights
 

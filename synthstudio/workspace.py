@@ -1,6 +1,6 @@
 """A project's folder: content-addressed blobs and weights, run folders, exports.
 
-    <home>/projects/<slug>/   project.json  catalog.duckdb  blobs/  weights/  runs/  exports/
+    <home>/projects/<slug>/   project.json  catalog.duckdb  blobs/  weights/  runs/  exports/  logs/
                               locations/sources/  locations/models/
     <home>/models/            models that came in a package, converted: one folder per digest
     <home>/locks/             one lock per device
@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -129,14 +129,16 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def folder_digest(folder: Path, suffixes: frozenset[str] | None = None) -> str:
+def folder_digest(
+    folder: Path, suffixes: frozenset[str] | None = None, files: Iterable[Path] | None = None
+) -> str:  # fmt: skip
     """A digest over the relative names and contents of the files below a folder; hidden files do not count.
 
-    `suffixes` limits it to files with these endings.
+    `suffixes` limits it to files with these endings, `files` to these.
     """
     rows = [
         [path.relative_to(folder).as_posix(), file_digest(path)]
-        for path in sorted(folder.rglob("*"))
+        for path in sorted(folder.rglob("*") if files is None else files)
         if path.is_file()
         and (suffixes is None or path.suffix in suffixes)
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
@@ -153,6 +155,7 @@ class Workspace:
         self.weights = self.root / "weights"
         self.runs = self.root / "runs"
         self.exports = self.root / "exports"
+        self.logs = self.root / "logs"  # numbers of runs for other programs, where somebody asked for them
         self.locations = self.root / "locations"
         self.damaged = self.root / "damaged"
         self.catalog = self.root / "catalog.duckdb"

@@ -7,6 +7,7 @@ _FILTER = {"rule": "at_least", "scorer": "label_agreement", "value": 0.5}
 
 EXAMPLES: dict[str, dict[str, object]] = {
     "collect.import_images": {"source": "source:digits"},
+    "collect.model": {"repository": "somebody/model"},
     "collect.freeze": {"selection": f"selection:{_A}"},
     "collect.split": {"images": POOL, "shots": 4, "eye": f"lite0@{_C}"},
     "adapt.lora": {"backbone": BACKBONE, "images": SET, "seed": 1},

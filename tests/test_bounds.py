@@ -12,6 +12,7 @@ from synthstudio.step import STEPS
 from synthstudio.ui import (
     distil_routes,
     distil_shrink,
+    models_routes,
     review_routes,
     run_routes,
     things_routes,
@@ -20,8 +21,11 @@ from synthstudio.ui import (
     views_routes,
 )
 
+_ROUTES = (
+    distil_routes, models_routes, review_routes, run_routes, things_routes, upload_routes, views_routes,
+)  # fmt: skip
 REQUESTS = [Asked, Resources, Query, distil_shrink.Asked, train.Asked] + [
-    model for module in (distil_routes, review_routes, run_routes, things_routes, upload_routes, views_routes)
+    model for module in _ROUTES
     for model in vars(module).values() if isinstance(model, type) and hasattr(model, "model_json_schema")
 ]  # fmt: skip
 MODELS = {kind: cls for kind, cls in STEPS.items() if not kind.startswith("test.")}

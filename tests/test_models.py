@@ -55,14 +55,15 @@ def snapshot_of(folder, cache, commit="c" * 40):
         name = hashlib.sha256(data).hexdigest() if file.suffix == ".safetensors" else git
         (blobs / name).write_bytes(data)
         (snapshot / file.name).symlink_to(f"../../blobs/{name}")
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text(commit)
     return snapshot
 
 
 @pytest.fixture
 def from_hub(clip, tmp_path, monkeypatch):
-    snapshot = snapshot_of(clip, tmp_path / "models--somebody--clip")
-    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(snapshot))
-    return snapshot
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    return snapshot_of(clip, tmp_path / "models--somebody--clip")
 
 
 def test_the_bundled_models_are_what_they_are_called(workspace):

@@ -19,7 +19,7 @@ from synthstudio.catalog.names import COLUMNS as NAME_COLUMNS
 from synthstudio.catalog.names import store_names
 from synthstudio.catalog.pipelines import store_pipeline
 from synthstudio.catalog.review_tables import number_again, numbers_given
-from synthstudio.catalog.runs import SETTABLE, change_run, store_run
+from synthstudio.catalog.runs import SETTABLE, change_run, store_note, store_run
 from synthstudio.errors import BadInput, StudioError
 
 log = logging.getLogger("synthstudio")
@@ -84,6 +84,9 @@ class Replay:
         else:
             store_run(cursor, line)
 
+    def _noted(self, cursor: duckdb.DuckDBPyConnection, line: Line) -> None:
+        store_note(cursor, line)
+
     def _pipeline(self, cursor: duckdb.DuckDBPyConnection, line: Line) -> None:
         store_pipeline(cursor, line)
 
@@ -140,6 +143,7 @@ class Replay:
 _NOUNS: dict[str, Callable[[Replay, duckdb.DuckDBPyConnection, Line], None]] = {
     "journal": Replay._journal,
     "run": Replay._run,
+    "noted": Replay._noted,
     "pipeline": Replay._pipeline,
     "act": Replay._act,
     "target": Replay._target,
@@ -169,6 +173,7 @@ def snapshot(database: Database) -> Iterator[Line]:
         yield {"run": row.pop("id"), "step": row.pop("step_id"), "state": "queued", **row}
     for row in database.records(f"select r.id, {columns} from runs r order by r.position"):  # noqa: S608
         yield {"run": row.pop("id"), "read_to": row.pop("read_to"), "set": row}
+    yield from database.records("select run_id as noted, text, level, said from notes order by said, run_id, text")
     for row in database.records('select id as "set", run_id, created from image_sets order by created, id'):
         yield row
     yield from _acts(database)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import duckdb
 
-from synthstudio.catalog.database import Database
+from synthstudio.catalog.database import Database, insert
 from synthstudio.errors import UnknownName
 from synthstudio.resources import Resources
 from synthstudio.step import Step, from_json
@@ -80,6 +80,12 @@ def change_run(cursor: duckdb.DuckDBPyConnection, run_id: str, changes: dict[str
         f"update runs set {assignment} where id = ?",  # noqa: S608 - names from the list above
         [*(changes[name] for name in names), run_id],
     )
+
+
+def store_note(cursor: duckdb.DuckDBPyConnection, line: dict[str, Any]) -> None:
+    """The row of a note, from a line of the journal; storing it twice changes nothing."""
+    columns = ("run_id", "text", "level", "said")
+    insert(cursor, "notes", columns, [(line["noted"], line["text"], line["level"], line["said"])])
 
 
 class Runs:
@@ -236,6 +242,13 @@ class Runs:
         """Move a run to another state."""
         finished = time.time() if state in ("stopped", "done", "failed", "lost") else None
         self._change(run_id, {"state": state, "error": error, "finished": finished, "turn": None})
+
+    def say(self, run_id: str, text: str, level: str = "warning") -> None:
+        """Leave a note at a run that no worker said; the same sentence again changes nothing."""
+        line = {"noted": run_id, "text": text, "level": level, "said": time.time()}
+        with self._database.transaction() as cursor:
+            store_note(cursor, line)
+            self._database.keep(line)
 
     def _change(self, run_id: str, changes: dict[str, Any]) -> None:
         with self._database.transaction() as cursor:

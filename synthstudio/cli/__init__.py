@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from synthstudio.cli import curate, data, measures, names, runs, studio
+from synthstudio.cli import curate, data, measures, models, names, runs, studio
 from synthstudio.errors import StudioError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ runs.register(app)
 data.register(app)
 curate.register(app)
 names.register(app)
+models.register(app)
 measures.register(app)
 
 

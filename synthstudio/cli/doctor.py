@@ -7,15 +7,15 @@ import urllib.request
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from synthstudio import hub
 from synthstudio.catalog.journal import NAME as JOURNAL
 from synthstudio.catalog.journal import Journal
 from synthstudio.catalog.opening import kept_aside
 from synthstudio.catalog.runs import ACTIVE
 from synthstudio.cli.progress import Reading
 from synthstudio.errors import CatalogBusy, StudioError
-from synthstudio.jobs import Studio, wholeness
+from synthstudio.jobs import Studio, downloads, wholeness
 from synthstudio.jobs.worker import environment
-from synthstudio.models import MODELS, Model
 from synthstudio.resources import cpu_count
 from synthstudio.workspace import Workspace
 
@@ -37,11 +37,12 @@ def examine(home: Path, project: str, repair: bool = False, rebuild: bool = Fals
 
     `rebuild` makes the catalog again first; `repair` makes again what steps can make.
     """
-    checks = [_versions(), *_devices(), *(_model(model) for model in MODELS.values()), _hub(), _disk(home)]
+    checks = [_versions(), *_devices()]
     try:
         workspace = Workspace.open(home, project)
     except StudioError as error:
-        return [*checks, Check("home", "bad", str(error))]
+        return [*checks, _hub(), _disk(home), Check("home", "bad", str(error))]
+    checks += [*(_model(one) for one in downloads.shelf(workspace)), _hub(), _disk(home)]
     catalog = [_catalog(home, project, rebuild), _journal(workspace)]
     return [*checks, *catalog, *files(home, project, repair), _unfinished(workspace)]
 
@@ -65,26 +66,20 @@ def _devices() -> list[Check]:
     return checks
 
 
-def _model(model: Model) -> Check:
-    name = f"{model.purpose} {model.name}"
-    if model.folder is not None:
-        if any(model.folder.rglob("*.safetensors")):
-            return Check(name, "ok", f"bundled; {model.licence}")
-        return Check(name, "bad", f"missing at {model.folder}", "Check out the repository again.")
-    from huggingface_hub import scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
-
-    try:
-        cached = {repository.repo_id for repository in scan_cache_dir().repos}
-    except CacheNotFound:
-        cached = set()
-    if model.hub in cached:
-        return Check(name, "ok", f"{model.hub} is on this machine; {model.licence}")
-    return Check(name, "warn", f"{model.hub} is not on this machine; {model.licence}", "It is fetched when first used.")
+def _model(one: downloads.Shelved) -> Check:
+    name = f"{one.purpose} {one.name}"
+    terms = one.licence or "its card names no licence"
+    if one.where == "not here" and one.damaged:
+        return Check(name, "warn", f"not here; {terms}", one.damaged)
+    if one.where == "not here":
+        return Check(name, "warn", f"not on this machine; {terms}", f"python -m synthstudio fetch {one.name}")
+    if one.damaged:
+        return Check(name, "bad", one.damaged, "Check out the repository, or fetch the model, again.")
+    return Check(name, "ok", f"{one.where}, {one.bytes / 1e6:,.0f} MB{one.precision and ' ' + one.precision}; {terms}")
 
 
 def _hub() -> Check:
-    address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    address = hub.endpoint()
     try:
         urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=_HUB_SECONDS).close()
     except (urllib.error.URLError, TimeoutError, ValueError) as error:

@@ -11,4 +11,12 @@ Project = Annotated[str, typer.Option("--project", help="Project name; any text.
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0: the engine chooses.")]
+Log = Annotated[
+    str | None,
+    typer.Option(
+        "--log",
+        help="Where the numbers of runs go too: csv, tensorboard, trackio; several with commas. Default: what"
+        " SYNTHSTUDIO_LOG says, else nowhere.",
+    ),
+]
 Batch = Annotated[int, typer.Option(min=0, help="Images sampled at once; 0: the engine chooses.")]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from synthstudio.cli.options import HERE, Home, Project
+from synthstudio.cli.options import HERE, Home, Log, Project
 from synthstudio.errors import CatalogBusy, RunFailed
 
 
@@ -130,12 +130,13 @@ def resume(
     run: Annotated[str, typer.Argument(help="A run's id.")],
     project: Project = "default",
     home: Home = HERE,
+    log: Log = None,
 ) -> None:
     """Go on with a stopped, failed or lost run, and with the recipe that waits for it."""
     from synthstudio.cli.studio import follow_pipeline
     from synthstudio.jobs import Studio, summary
 
-    with Studio(home, project) as studio:
+    with Studio(home, project, log=log) as studio:
         studio.tick()
         run_id = studio.resume(run)
         for pipeline_id in studio.catalog.pipelines.holding(run_id):

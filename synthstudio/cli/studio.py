@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthstudio.cli.options import HERE, Batch, Device, Home, Json, Project, Threads
+from synthstudio.cli.options import HERE, Batch, Device, Home, Json, Log, Project, Threads
 from synthstudio.errors import BadInput, RunFailed
 from synthstudio.workspace import write_atomically
 
 if TYPE_CHECKING:
+    from synthstudio.catalog.runs import Run
     from synthstudio.cli.progress import Display
     from synthstudio.jobs import Studio
 
@@ -52,23 +53,27 @@ def run(
     device: Device = "auto",
     threads: Threads = 0,
     batch: Batch = 0,
+    log: Log = None,
     result: Json = None,
 ) -> None:
     """Run a recipe from images to the answer: did synthetic images help, or what does a small set teach?"""
+    from synthstudio.cli.models import provide_if_possible, provided
     from synthstudio.jobs import Studio, summary
     from synthstudio.jobs.recipes import load_recipe
-    from synthstudio.jobs.requests import Asked, prepare
+    from synthstudio.jobs.requests import AUTO, LARGE_ENCODER, Asked, prepare
     from synthstudio.resources import Resources
 
     loaded = load_recipe(recipe, home)
-    with Studio(home, project) as studio:
+    with Studio(home, project, log=log) as studio:
         asked = Asked(
             data=data, shots=shots or loaded.shots, folds=folds, preset=preset, backbone=backbone, encoder=encoder,
             judge=judge, settings=settings or [], seed=seed,
             resources=Resources(device=device, threads=threads, batch=batch),
             pool=studio.catalog.names.find(pool, ("set",)) if pool else None,
         )  # fmt: skip
-        request = prepare(studio.workspace, asked)
+        if backbone != "pico" and encoder in (None, AUTO):
+            provide_if_possible(studio, LARGE_ENCODER, "encoder")
+        request = provided(studio, lambda: prepare(studio.workspace, asked))
         pipeline_id = studio.start(loaded.name, request, loaded.nodes(request))
         started = time.monotonic()
         follow_pipeline(studio, pipeline_id)
@@ -86,6 +91,7 @@ def step(
     device: Device = "auto",
     threads: Threads = 0,
     batch: Batch = 0,
+    log: Log = None,
     result: Json = None,
 ) -> None:
     """Run one step with its fields as options: --field value.
@@ -95,25 +101,16 @@ def step(
 
     Example: step train.linear_probe --real shots-datadream-digits-fold1 --synthetic mine --encoder pico-clip
     """
-    from synthstudio.cli.progress import Display
+    from synthstudio.cli.models import provided
     from synthstudio.jobs import Studio
     from synthstudio.jobs.requests import step_from_text
     from synthstudio.resources import Resources
 
-    with Studio(home, project) as studio:
-        wanted = step_from_text(kind, _options(context.args), studio.workspace, studio.catalog.names)
+    with Studio(home, project, log=log) as studio:
+        options = _options(context.args)
+        wanted = provided(studio, lambda: step_from_text(kind, options, studio.workspace, studio.catalog.names))
         run_id, reused = studio.submit(wanted, Resources(device=device, threads=threads, batch=batch))
-        with Display() as display, _Interrupt() as interrupt:
-            if reused:
-                display.say(f"{kind}: made before, reused ({run_id})")
-            while studio.catalog.runs.get(run_id).state in ("queued", "running", "stopping"):
-                studio.tick()
-                display.show([(kind, studio.catalog.runs.get(run_id))])
-                if interrupt.first():
-                    studio.stop(run_id)
-                time.sleep(_POLL_SECONDS)
-            display.show([(kind, studio.catalog.runs.get(run_id))])
-        ended = studio.catalog.runs.get(run_id)
+        ended = follow_run(studio, kind, run_id, reused)
         outputs = studio.catalog.runs.outputs(run_id)
         known = {one.id: one.name for one in studio.catalog.names.all()}
         body = {
@@ -129,6 +126,23 @@ def step(
         raise RunFailed(
             f"The run is {ended.state}. {ended.error or ''} Resume with: python -m synthstudio resume {run_id}"
         )
+
+
+def follow_run(studio: "Studio", name: str, run_id: str, reused: bool = False) -> "Run":
+    """Drive a run to its end, showing progress; ctrl-C stops it where it can be resumed."""
+    from synthstudio.cli.progress import Display
+
+    with Display() as display, _Interrupt() as interrupt:
+        if reused:
+            display.say(f"{name}: made before, reused ({run_id})")
+        while studio.catalog.runs.get(run_id).state in ("queued", "running", "stopping"):
+            studio.tick()
+            display.show([(name, studio.catalog.runs.get(run_id))])
+            if interrupt.first():
+                studio.stop(run_id)
+            time.sleep(_POLL_SECONDS)
+        display.show([(name, studio.catalog.runs.get(run_id))])
+    return studio.catalog.runs.get(run_id)
 
 
 def follow_pipeline(studio: "Studio", pipeline_id: str) -> None:

@@ -30,10 +30,9 @@ from torchvision.transforms.functional import center_crop
 
 from synthstudio import modelfolder
 from synthstudio.errors import BadInput
+from synthstudio.modelfiles import WEIGHT_FILES
 from synthstudio.modelfolder import ClipModel, Preprocessing, TimmConfig
 from synthstudio.terms import fill
-
-WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """What a worker is told of the environment. By allow-list: a secret has any name, what a worker needs has a known one.
 
 Workers decode files of strangers and load models; they need neither a password nor a token, and no Hub: models are
-fetched by the owner of the project before a Step names them. So they are told to stay offline.
+fetched before a Step names them, by a run that does nothing else. So they are told to stay offline, but for that run's
+worker, which gets the Hub's address, its token and the way through a proxy.
 
 This keeps secrets out of workers, their logs and the programs they start. It is no wall: on Linux a process can read
 what another one of the same user was started with (`/proc/<pid>/environ`), and a token that `hf auth login` left in
@@ -24,13 +25,22 @@ _FAMILIES = (
     *("CUDA_", "CUBLAS_", "CUDNN_", "NCCL_", "NVIDIA_", "TORCH_", "TORCHINDUCTOR_", "PYTORCH_", "TRITON_"),
     *("HIP_", "HSA_", "ROCR_", "ROCM_", "MIOPEN_", "MPS_", "METAL_", "XPU_", "ZE_", "SYCL_"),
 )
+_CONNECTING = frozenset(
+    {
+        *("HF_ENDPOINT", "HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_OFFLINE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+    }
+)
 _SECRETS = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "API_KEY", "ACCESS_KEY")
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
-def for_workers(environment: Mapping[str, str]) -> dict[str, str]:
-    """Of an environment what a worker, the nursery or a look at uploaded files gets."""
-    return {name: value for name, value in environment.items() if _is_wanted(name)} | _OFFLINE
+def for_workers(environment: Mapping[str, str], connects: bool = False) -> dict[str, str]:
+    """Of an environment what a worker, the nursery or a look at uploaded files gets; `connects`: to the Hub."""
+    wanted = {name: value for name, value in environment.items() if _is_wanted(name)}
+    if connects:
+        return wanted | {name: value for name, value in environment.items() if name in _CONNECTING}
+    return wanted | _OFFLINE
 
 
 def _is_wanted(name: str) -> bool:

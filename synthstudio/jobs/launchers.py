@@ -18,7 +18,8 @@ import synthstudio
 from synthstudio.errors import StorageFull
 from synthstudio.jobs.endings import Worker
 from synthstudio.jobs.environment import for_workers
-from synthstudio.jobs.request import LOG
+from synthstudio.jobs.request import LOG, Request
+from synthstudio.step import STEPS
 from synthstudio.workspace import storage_errors
 
 _PACKAGE = Path(synthstudio.__file__).resolve().parent
@@ -41,7 +42,8 @@ class ProcessLauncher:
 
     def launch(self, folder: Path, computes: bool) -> tuple[int, float] | None:
         """Start a worker whose output goes to the run's log."""
-        child = _spawn(["synthstudio.jobs.worker", str(folder)], folder / LOG, Worker.begun(folder))
+        command = ["synthstudio.jobs.worker", str(folder)]
+        child = _spawn(command, folder / LOG, Worker.begun(folder), _connects(folder))
         return child.pid, start_time(child.pid)
 
     def alive(self, pid: int, started: float) -> bool:
@@ -116,11 +118,19 @@ def same_process(pid: int, started: float) -> bool:
         return False
 
 
-def _spawn(module_and_arguments: list[str], log: Path, worker: Worker | None = None) -> "subprocess.Popen[bytes]":
+def _connects(folder: Path) -> bool:
+    """Whether a run's Step reaches the Hub; its worker is a process of its own."""
+    kind = json.loads(Request.read(folder).step)["kind"]
+    return kind in STEPS and STEPS[kind].connects
+
+
+def _spawn(
+    module_and_arguments: list[str], log: Path, worker: Worker | None = None, connects: bool = False
+) -> "subprocess.Popen[bytes]":
     with storage_errors(log.parent), log.open("ab") as out:
         child = subprocess.Popen(
             [sys.executable, "-m", *module_and_arguments],
-            env=for_workers(os.environ),
+            env=for_workers(os.environ, connects),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

@@ -17,7 +17,7 @@ from synthstudio.terms import Seed, Shots
 from synthstudio.workspace import Workspace
 
 AUTO = "auto"
-_LARGE_ENCODER = "vit-b-16-laion2b"  # competes where the backbone is a large one too
+LARGE_ENCODER = "vit-b-16-laion2b"  # competes where the backbone is a large one too
 
 
 class Asked(BaseModel):
@@ -70,7 +70,7 @@ def _eyes(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     if asked.encoder not in (None, AUTO):
         named = reference(str(asked.encoder), "encoder", workspace)
         return {"encoder": named, "eyes": [named], "left_out": []}
-    found, left_out = at_hand(workspace, *([] if asked.backbone == "pico" else [_LARGE_ENCODER]))
+    found, left_out = at_hand(workspace, *([] if asked.backbone == "pico" else [LARGE_ENCODER]))
     return {"encoder": AUTO, "eyes": found, "left_out": left_out}
 
 

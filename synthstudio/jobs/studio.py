@@ -22,7 +22,7 @@ from synthstudio.catalog.pipelines import Node
 from synthstudio.catalog.runs import ACTIVE, RESUMABLE, Run
 from synthstudio.errors import BadInput, CatalogBusy, CatalogDamaged, Leak, StorageFull, StudioError
 from synthstudio.events import Event, Finished
-from synthstudio.jobs import freeing, pipeline, remaking
+from synthstudio.jobs import freeing, listeners, pipeline, remaking
 from synthstudio.jobs.endings import Endings
 from synthstudio.jobs.launchers import Launcher, default_launcher
 from synthstudio.jobs.log import EventLog
@@ -44,11 +44,16 @@ class Studio:
     """One open project. Use it as a context manager: leaving closes the catalog, not the workers."""
 
     def __init__(
-        self, home: Path, project: str = "default", launcher: Launcher | None = None, rebuild: bool = False
-    ) -> None:
-        """Open the project; `rebuild` makes its catalog again from the journal and the run logs first."""
+        self, home: Path, project: str = "default", launcher: Launcher | None = None, rebuild: bool = False,
+        log: str | Iterable[str] | None = None,
+    ) -> None:  # fmt: skip
+        """Open the project; `rebuild` makes its catalog again from the journal and the run logs first. `log`: where the
+        numbers of runs go too, see `jobs/listeners`.
+        """
         self.workspace = Workspace.open(home, project)
+        heard_by = listeners.load(log, self.workspace)  # refused before anything is held
         self.catalog = Catalog(self.workspace.catalog, self._read_log, rebuild)
+        self.listeners = listeners.Listeners(heard_by, self.workspace, self.catalog)
         self._adopt()
         self.launcher = launcher or default_launcher()
         self.wholeness = Wholeness(self.workspace)
@@ -74,6 +79,9 @@ class Studio:
 
     def admit_again(self, kinds: Iterable[str]) -> None:
         """Refuse to carry runs of these kinds out again, though a Step needs what they made. At home there is room."""
+
+    def admit_models(self, steps: Iterable[Step]) -> None:
+        """Refuse Steps that fetch models, where that is not everybody's to ask. At home it is."""
 
     def submit(self, step: Step, resources: Resources | None = None) -> tuple[str, bool]:
         """The run of a Step and whether it was reused. Equal Steps are done once: a finished run is reused, a waiting
@@ -195,6 +203,7 @@ class Studio:
         """
         if self.catalog.database.damaged is not None:
             raise self.catalog.database.damaged
+        self.listeners.catch_up()
         for run in self.active():
             with self._apart(run.id, partial(self._give_up, run)):
                 self._follow(run)
@@ -264,6 +273,7 @@ class Studio:
             lines, after = events.read(offset)
             if not lines:
                 break
+            self.listeners.hear(run, offset, lines, after)
             self.catalog.ingest(run.id, lines, after)
             finished = finished or any(isinstance(event, Finished) for _, event in lines)
             offset = after

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from synthstudio.errors import BadInput, Missing
-from synthstudio.models import MODELS
-from synthstudio.step import fields_naming, step_class
+from synthstudio.models import MODELS, known_as
+from synthstudio.step import Step, fields_naming, step_class
 from synthstudio.workspace import Workspace
 
 
@@ -14,6 +14,16 @@ def refuse_model(name: str, accelerated: bool) -> None:
     usable = [one.name for one in MODELS.values() if one.at_hand or accelerated]
     if name not in usable:
         raise BadInput(f"The model {name[:80]} does not run on this Space. Here you can use: {', '.join(usable)}.")
+
+
+def refuse_download(step: Step, allowed: bool) -> None:
+    """BadInput for a Step that reaches the Hub, unless visitors may and the model is one of those known by name."""
+    if not step.connects:
+        return
+    if not allowed:
+        raise BadInput("Models are downloaded here by who runs this Space. Choose one of those that are here.")
+    if known_as(str(step.fields.get("repository"))) is None:
+        raise BadInput("Only the models known by name can be downloaded here. Run SynthStudio at home for others.")
 
 
 def refuse_models(steps: Iterable[tuple[str, Mapping[str, Any]]], workspace: Workspace, accelerated: bool) -> None:

@@ -213,9 +213,11 @@ def limited(limits: Limits) -> Iterator[None]:
     """A uvicorn started meanwhile has these limits. Gradio starts its own and passes nothing on, hence this way."""
     kind = type("Connection", (Connection,), {"lines": Lines(limits)})
     usual = uvicorn.Config
+    # The same loop and no web sockets, whatever else is installed: other packages bring uvloop and websockets along.
     vars(uvicorn)["Config"] = functools.partial(
-        usual, http=kind, backlog=_BACKLOG, proxy_headers=bool(limits.proxies), forwarded_allow_ips=list(limits.proxies)
-    )
+        usual, http=kind, loop="asyncio", ws="none", backlog=_BACKLOG, proxy_headers=bool(limits.proxies),
+        forwarded_allow_ips=list(limits.proxies),
+    )  # fmt: skip
     try:
         yield
     finally:

@@ -23,6 +23,7 @@ class Place:
     forgets: bool = False
     zero_gpu: bool = False
     accelerated: bool = False
+    downloads: bool = False  # visitors of a public copy may fetch the models known by name
 
     @property
     def no_training(self) -> str:
@@ -45,6 +46,7 @@ def place(environment: Mapping[str, str], home: Path) -> Place:
         forgets=not _mounted(home),
         zero_gpu=environment.get("SPACES_ZERO_GPU", "").lower() in _YES,
         accelerated=environment.get("ACCELERATOR", "none") not in ("", "none"),
+        downloads=environment.get("SYNTHSTUDIO_DOWNLOADS", "").lower() in _YES,
     )
 
 

@@ -16,7 +16,7 @@ from synthstudio.errors import BadInput
 from synthstudio.jobs import Studio
 from synthstudio.resources import Resources
 from synthstudio.step import Step
-from synthstudio.ui.admission import refuse_models
+from synthstudio.ui.admission import refuse_download, refuse_models
 from synthstudio.ui.ledger import Ledger, Usage
 
 _MB = 1 << 20
@@ -70,6 +70,7 @@ class BoundedStudio(Studio):
         self._accelerated = accelerated
         self.quota = quota
         self.looking: Callable[[], int] = lambda: 0  # looks at uploaded files in progress
+        self.downloads = False  # whether visitors may fetch the models known by name
         self.elsewhere: Callable[[], int] = lambda: 0  # what works in other projects of the visitor
         self.ledger = quota.ledger(home)  # of all projects of the visitor together, where they share one
         self._no_training = no_training
@@ -81,8 +82,14 @@ class BoundedStudio(Studio):
         """As `Studio.submit`; BadInput where the visitor's quota or the place forbids it."""
         if not self._ticking:  # what a pipeline submits was admitted when the pipeline was asked for
             self.admit([step.kind], _planned([(step.kind, step.fields)]))
+        self.admit_models([step])
         refuse_models([(step.kind, step.fields)], self.workspace, self._accelerated)
         return super().submit(step, resources)
+
+    def admit_models(self, steps: Iterable[Step]) -> None:
+        """BadInput for Steps that reach the Hub: on a public copy its owner fetches models, unless visitors may."""
+        for step in steps:
+            refuse_download(step, self.downloads)
 
     def start(self, recipe: str, request: dict[str, Any], nodes: list[Node]) -> str:
         """As `Studio.start`; BadInput where the visitor's quota or the place forbids it."""

@@ -14,7 +14,17 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from synthstudio.errors import BadInput, StudioError
-from synthstudio.ui import distil_routes, review, routes, run_routes, theme, things_routes, upload_routes, views_routes
+from synthstudio.ui import (
+    distil_routes,
+    models_routes,
+    review,
+    routes,
+    run_routes,
+    theme,
+    things_routes,
+    upload_routes,
+    views_routes,
+)
 from synthstudio.ui.connections import Limits, limited
 from synthstudio.ui.entrance import Entrance
 from synthstudio.ui.guard import Guard, Rules
@@ -126,6 +136,7 @@ def launch(
         views_routes.export_router(session),
         distil_routes.router(session, live),
         things_routes.router(session),
+        models_routes.router(session),
         upload_routes.router(Uploads(session), session),
     ]
     extra: dict[str, Any] = {

@@ -64,7 +64,7 @@ def build(session: StudioSession, live: Live) -> gr.Blocks:
             with gr.Tab("Runs", id="runs"):
                 _part("studio-runs")
             with gr.Tab("Library", id="library"):
-                _part("studio-library")
+                _part("studio-library", "studio-models")
             with gr.Tab("Export", id="export"):
                 _part("studio-export")
                 by_hand.build(session, by_hand.EXPORT)
@@ -81,9 +81,10 @@ def build(session: StudioSession, live: Live) -> gr.Blocks:
     return page
 
 
-def _part(name: str) -> None:
-    """A place for one of the page's own elements, see `assets/page`."""
-    gr.HTML(f"<{name}></{name}>", elem_classes="ss-plainblock", apply_default_css=False)
+def _part(*names: str) -> None:
+    """A place for some of the page's own elements, see `assets/page`."""
+    for name in names:
+        gr.HTML(f"<{name}></{name}>", elem_classes="ss-plainblock", apply_default_css=False)
 
 
 def _holder(session: StudioSession, pipeline: str) -> Studio:

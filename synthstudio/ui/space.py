@@ -132,6 +132,7 @@ class SpaceSession(StudioSession):
     def _bounded(self, home: Path, project: str) -> Studio:
         studio = BoundedStudio(home, project, self.quota, self._no_training, self._has_room, self._accelerated)
         studio.ledger = self._account(home)
+        studio.downloads = self.where.downloads
         studio.looking = lambda: self.looks(home)
         studio.elsewhere = lambda: self._working_beside(home, studio)
         studio.launcher = self.launcher or studio.launcher

@@ -38,6 +38,7 @@ _CONDITIONS = {
 }
 _KINDS = {
     "collect.import_images": "Bring the photos in",
+    "collect.model": "Download a model",
     "collect.split": "Split: shots, validation, test",
     "adapt.lora": "Adapt the model to the shots",
     "sample.text": "Make images from prompts",

@@ -48,6 +48,19 @@ def adapting(watched, finished):
     return open_form
 
 
+def test_library_lists_models_and_says_in_its_row_why_a_download_did_not_work(watched):
+    page = watched().page
+    go(page, "Library")
+    row = page.locator("studio-models tr[data-model=sd15]")
+    row.get_by_role("button", name="Download sd15").click()
+    row.get_by_text("cannot be reached, so").wait_for()
+    row.get_by_role("button", name="Resume").wait_for()
+    assert "bundled" in page.locator("studio-models tr[data-model=pico]").inner_text()
+    page.fill("#ss-models-other", "nonsense")
+    page.click("#ss-models-fetch")
+    page.get_by_text("Name a repository of the Hub").wait_for()
+
+
 def test_adapt_shows_loss_and_samples_while_training_and_samples_when_asked(adapting, served):
     before = len(runs_of(served, "adapt.lora"))
     page = adapting(16, before)

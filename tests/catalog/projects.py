@@ -90,6 +90,7 @@ def fill(studio: Studio, images: int = 60, decisions: int = 40, seed: int = 0) -
     lost, _ = studio.submit(Count(to=60))
     studio.tick()
     lose(studio)
+    studio.catalog.runs.say(lost, "what nobody's log says")
     waiting, _ = studio.submit(Count(to=61))
     studio.stop(waiting)
     nodes = [Node(0, "paint", None, "test.paint", {"images": 1}), Node(1, "count", None, "test.count", {"to": 61})]

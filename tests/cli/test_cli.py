@@ -59,6 +59,8 @@ def test_steps_say_range_default_and_help_as_json():
         (["run", "datadream", "--data", "digits", "--device", "gpu"], "Use auto, cpu, cuda"),
         (["step", "score.sharpnes", "--images", "x"], "score.sharpness"),
         (["step", "score.sharpness", "--images", "test:" + "0" * 64], "images"),
+        (["run", "datadream", "--data", "digits", "--log", "tensorbord"], "Did you mean tensorboard"),
+        (["step", "score.sharpness", "--images", "x", "--log", "csvs"], "Did you mean csv"),
         (["resume", "nothing"], "no run called"),
         (["export", "out"], "Run one first"),
     ],

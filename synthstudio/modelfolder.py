@@ -8,7 +8,7 @@ configuration as it lies there: it is examined here first, and what the engine b
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -28,14 +28,34 @@ _VOCABULARIES = frozenset({"vocab.json", "tokenizer.json", "added_tokens.json"})
 _SHARDS = ".safetensors.index"  # the table of contents of weights in several files
 _MOST_BYTES = 4 << 20  # of a configuration; real ones take a few kilobytes
 
-# What a Stable-Diffusion index may name: the classes the engine builds, and those of parts it never loads.
+STABLE_DIFFUSION = "StableDiffusionPipeline"  # the family of every adapter that names none
+
+# What the index of a family may name: the classes the engine builds. A part it never loads is any class of these.
 _LIBRARIES = frozenset({"diffusers", "transformers", "stable_diffusion"})
-_CLASSES = {
-    "unet": {"UNet2DConditionModel"},
-    "vae": {"AutoencoderKL"},
-    "text_encoder": {"CLIPTextModel"},
-    "tokenizer": {"CLIPTokenizer", "CLIPTokenizerFast"},
+_TOKENIZERS = frozenset({"CLIPTokenizer", "CLIPTokenizerFast"})
+_CLASSES: Mapping[str, Mapping[str, Collection[str]]] = {
+    STABLE_DIFFUSION: {
+        "unet": {"UNet2DConditionModel"},
+        "vae": {"AutoencoderKL"},
+        "text_encoder": {"CLIPTextModel"},
+        "tokenizer": _TOKENIZERS,
+    },
+    "StableDiffusionXLPipeline": {
+        "unet": {"UNet2DConditionModel"},
+        "vae": {"AutoencoderKL"},
+        "text_encoder": {"CLIPTextModel"},
+        "text_encoder_2": {"CLIPTextModelWithProjection"},
+        "tokenizer": _TOKENIZERS,
+        "tokenizer_2": _TOKENIZERS,
+    },
+    "Flux2KleinPipeline": {
+        "transformer": {"Flux2Transformer2DModel"},
+        "vae": {"AutoencoderKLFlux2"},
+        "text_encoder": {"Qwen3ForCausalLM"},
+        "tokenizer": {"Qwen2Tokenizer", "Qwen2TokenizerFast"},
+    },
 }
+FAMILIES = frozenset(_CLASSES)  # the pipelines whose folders are known part by part
 
 
 def examine(folder: Path, purpose: Purpose) -> None:
@@ -175,7 +195,7 @@ def _is_known(part: str, named: list[Any], pipeline: str) -> bool:
         return not part.startswith("_") or all(isinstance(one, str) for one in named)
     if len(named) != 2 or not all(isinstance(one, str) for one in named) or named[0] not in _LIBRARIES:
         return False
-    known = _CLASSES.get(part) if pipeline == "StableDiffusionPipeline" else None
+    known = _CLASSES.get(pipeline, {}).get(part)
     return str(named[1]).isidentifier() and (known is None or named[1] in known)
 
 

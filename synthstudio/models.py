@@ -67,6 +67,14 @@ MODELS = {
             "CreativeML Open RAIL++-M", "Stable Diffusion 2.1 base, 512 px; unofficial mirror (the official is gone).",
         ),
         Model(
+            "sdxl", "backbone", "stabilityai/stable-diffusion-xl-base-1.0", None,
+            "CreativeML Open RAIL++-M", "Stable Diffusion XL 1.0 base, 1024 px; wants a large GPU.",
+        ),
+        Model(
+            "flux2-klein", "backbone", "black-forest-labs/FLUX.2-klein-base-4B", None,
+            "Apache-2.0", "FLUX.2 klein base 4B, 1024 px, a flow; wants a large GPU.",
+        ),
+        Model(
             "bk-sdm-small", "backbone", "nota-ai/bk-sdm-small", None,
             "CreativeML Open RAIL-M", "A smaller Stable Diffusion 1.4, 512 px.",
         ),

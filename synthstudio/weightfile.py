@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,18 +49,29 @@ def read_header(path: Path) -> Header:
 
 def write(path: Path, tensors: Mapping[str, tuple[str, tuple[int, ...], bytes]], metadata: Mapping[str, str]) -> None:
     """Write {name: (type, shape, bytes)}; the file appears complete or not at all."""
+    sizes = {name: (kind, shape, len(data)) for name, (kind, shape, data) in tensors.items()}
+    stream(path, sizes, lambda name: tensors[name][2], metadata)
+
+
+def stream(
+    path: Path,
+    sizes: Mapping[str, tuple[str, tuple[int, ...], int]],
+    data: Callable[[str], bytes],
+    metadata: Mapping[str, str],
+) -> None:
+    """As `write`, for {name: (type, shape, length in bytes)}: each tensor is asked for when it is its turn."""
     entries: dict[str, Any] = {}
     at = 0
-    for name in sorted(tensors):
-        kind, shape, data = tensors[name]
-        entries[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [at, at + len(data)]}
-        at += len(data)
+    for name in sorted(sizes):
+        kind, shape, length = sizes[name]
+        entries[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [at, at + length]}
+        at += length
     aside = _aside(path)
     try:
         with aside.open("wb") as out:
             out.write(_header_bytes(entries, metadata))
-            for name in sorted(tensors):
-                out.write(tensors[name][2])
+            for name in sorted(sizes):
+                out.write(data(name))
             out.flush()
             os.fsync(out.fileno())
         os.replace(aside, path)

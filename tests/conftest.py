@@ -20,6 +20,22 @@ def tiny_sd2(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tiny_sdxl(tmp_path_factory):
+    """A Stable-Diffusion-XL folder with random weights: two text encoders, a UNet that is told sizes."""
+    from tests.engine.tiny import write_sdxl
+
+    return write_sdxl(tmp_path_factory.mktemp("models") / "tiny-sdxl")
+
+
+@pytest.fixture(scope="session")
+def tiny_klein(tmp_path_factory):
+    """A FLUX.2 klein folder with random weights: a flow, a transformer, a language model."""
+    from tests.engine.tiny import write_flux2_klein
+
+    return write_flux2_klein(tmp_path_factory.mktemp("models") / "tiny-klein")
+
+
+@pytest.fixture(scope="session")
 def colours_clip(tmp_path_factory):
     """The tiny CLIP that the recipe of colours is judged by."""
     from tests.engine.tiny_clip import make_clip

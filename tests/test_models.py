@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from synthstudio import models
+from synthstudio import modelfiles, models
 from synthstudio.artifacts import canonical
 from synthstudio.errors import BadInput, Damaged, Missing, UnsafeInput
 from synthstudio.intake import sources
@@ -70,6 +70,20 @@ def test_the_bundled_models_are_what_they_are_called(workspace):
     for name, purpose in (("pico", "backbone"), ("pico-clip", "encoder")):
         folder = folder_of(reference(name, purpose, workspace), purpose, workspace)
         assert folder == models.MODELS[name].folder
+
+
+@pytest.mark.parametrize("family", ["tiny_sdxl", "tiny_klein"])
+def test_of_a_larger_family_every_part_that_is_read_is_named_and_weights_once(request, workspace, family):
+    folder = request.getfixturevalue(family)
+    there = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    twice = ["sd_xl_base_1.0.safetensors", "unet/model.onnx", "vae_1_0/diffusion_pytorch_model.safetensors"]
+    twice += [name.replace(".safetensors", ".fp16.safetensors") for name in there if name.endswith(".safetensors")]
+    index = json.loads((folder / "model_index.json").read_text())
+    needed = set(modelfiles.needed([*there, *twice], index, "fp32"))
+    assert needed == {name for name in there if not name.endswith(".jinja")}
+    halves = modelfiles.needed([*there, *twice], index, "fp16")
+    assert all(name.endswith(".fp16.safetensors") for name in halves if name.endswith(".safetensors"))
+    assert folder_of(reference(str(folder), "backbone", workspace), "backbone", workspace) == folder
 
 
 def test_flipped_bytes_in_the_weights_of_a_model_are_noticed_when_it_is_read(workspace, clip):

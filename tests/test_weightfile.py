@@ -24,6 +24,15 @@ def test_the_formats_own_library_reads_it(file):
         assert opened.metadata() == {"alpha": "größer", "zeta": "1"}
 
 
+def test_tensors_can_be_made_one_by_one_as_they_are_written(file, tmp_path):
+    asked = []
+    sizes = {"b": ("F32", (2,), 8), "a": ("F32", (1, 1), 4)}
+    data = {"b": struct.pack("<2f", 1, 2), "a": struct.pack("<f", 3)}
+    about = {"zeta": "1", "alpha": "größer"}
+    weightfile.stream(tmp_path / "more.safetensors", sizes, lambda name: asked.append(name) or data[name], about)
+    assert asked == ["a", "b"] and (tmp_path / "more.safetensors").read_bytes() == file.read_bytes()
+
+
 def test_it_reads_what_the_formats_own_library_wrote(tmp_path):
     save_file({"a": torch.ones(3)}, tmp_path / "other.safetensors", {"made": "elsewhere"})
     header = weightfile.read_header(tmp_path / "other.safetensors")

@@ -12,10 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from synthstudio.engine.backbones import StableDiffusion
+from synthstudio.engine.backbones import Backbone
 from synthstudio.engine.pixels import squares, to_png, to_tensor, to_uint8
 from synthstudio.engine.seeds import exactly, generator, normal
-from synthstudio.engine.solvers import solver
 
 
 @dataclass(frozen=True)
@@ -40,16 +39,16 @@ class Request:
 
 
 @torch.inference_mode()
-def sample(backbone: StableDiffusion, requests: Sequence[Request], settings: Settings) -> list[bytes]:
+def sample(backbone: Backbone, requests: Sequence[Request], settings: Settings) -> list[bytes]:
     """PNG files, one per request, in order."""
     latents = denoise(backbone, requests, settings)
     return to_png(to_uint8(backbone.decode(latents)))
 
 
 @torch.inference_mode()
-def denoise(backbone: StableDiffusion, requests: Sequence[Request], settings: Settings) -> Tensor:
+def denoise(backbone: Backbone, requests: Sequence[Request], settings: Settings) -> Tensor:
     """Latents (N, C, h, w) of the finished images."""
-    steps = solver(settings.sampler, backbone.schedule, settings.inference_steps)
+    steps = backbone.solver(settings.sampler, settings.inference_steps, settings.resolution)
     first = first_step(settings.inference_steps, settings.strength)
     latents = _start(backbone, requests, settings, steps, first)
     guided = settings.guidance_scale > 1
@@ -71,12 +70,12 @@ def denoise(backbone: StableDiffusion, requests: Sequence[Request], settings: Se
     return latents
 
 
-def side(backbone: StableDiffusion, resolution: int | None) -> int:
+def side(backbone: Backbone, resolution: int | None) -> int:
     """The side of the images in pixels: what was asked for, or the backbone's own size."""
     return resolution or backbone.resolution
 
 
-def default_batch(backbone: StableDiffusion, resolution: int | None) -> int:
+def default_batch(backbone: Backbone, resolution: int | None) -> int:
     """Images per batch when nobody chose: as many as fill the device without filling its memory."""
     budget = {"cpu": 32 * 64**2, "mps": 4 * 512**2, "cuda": 16 * 512**2}[backbone.device.type]
     return max(1, min(128, budget // side(backbone, resolution) ** 2))
@@ -90,9 +89,7 @@ def first_step(inference_steps: int, strength: float) -> int:
     return inference_steps - max(1, int(inference_steps * strength + 1e-9))
 
 
-def _start(
-    backbone: StableDiffusion, requests: Sequence[Request], settings: Settings, steps: Any, first: int
-) -> Tensor:
+def _start(backbone: Backbone, requests: Sequence[Request], settings: Settings, steps: Any, first: int) -> Tensor:
     """Pure noise, or the sources noised to where the schedule starts."""
     shape = backbone.latent_shape(settings.resolution)
     noise = torch.stack([normal(shape, exactly(r.seed), backbone.device) for r in requests])

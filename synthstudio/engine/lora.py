@@ -23,16 +23,16 @@ from synthstudio.engine.adapters import kinds
 from synthstudio.engine.adapters.beside import Beside
 from synthstudio.engine.adapters.merging import use_adapter
 from synthstudio.engine.adapters.wrapped import Wrapped
-from synthstudio.engine.backbones import StableDiffusion, working_dtype
+from synthstudio.engine.backbones import Backbone, working_dtype
 from synthstudio.engine.minimax import Minimax
 from synthstudio.engine.seeds import generator, normal
-from synthstudio.engine.solvers import signal_share
 from synthstudio.engine.tensors import plain
 from synthstudio.engine.updates import Updates
 from synthstudio.errors import BadInput, StudioError, UnsafeInput
 
 PROBES = 32  # fixed (latent, timestep, noise) triples whose loss is reported
 PROBED = 8  # times the probe loss is measured on the way
+_PROBED_TOGETHER = PROBES * 64 * 64  # latent pixels: all of them at 512 px, eight at 1024 px
 
 
 class NotFinite(StudioError):
@@ -111,12 +111,10 @@ class _Batch:
 class Training:
     """One LoRA in training. `run()` yields a Tick per step and leaves `adapter` behind."""
 
-    def __init__(
-        self, backbone: StableDiffusion, photos: Photos, recipe: Recipe, folder: Path, at_once: int = 0
-    ) -> None:
+    def __init__(self, backbone: Backbone, photos: Photos, recipe: Recipe, folder: Path, at_once: int = 0) -> None:
         self.backbone, self.photos, self.recipe, self.folder = backbone, photos, recipe, folder
         self.device = backbone.device
-        self.signal = signal_share(backbone.schedule).to(self.device)
+        self.noising = backbone.noising()
         self.checkpoint = folder / "checkpoint.safetensors"
         self.step = 0
         use_adapter(backbone, None, None, 1.0)
@@ -168,7 +166,11 @@ class Training:
     def probe(self) -> float:
         """The loss on the fixed probe set: comparable from step to step, where the training loss is mostly noise."""
         with torch.no_grad():
-            return float(self._loss(self.probe_batch)[0])
+            batch = self.probe_batch
+            most = max(1, _PROBED_TOGETHER // batch.latents[0, 0].numel())
+            parts = [range(at, min(at + most, PROBES)) for at in range(0, PROBES, most)]
+            losses = [self._loss(batch.part(part))[0] * (len(part) / PROBES) for part in parts]
+            return float(torch.stack(losses).sum())
 
     def _update(self, step: int) -> float:
         self.optimizer.param_groups[0]["lr"] = self.recipe.rate(step)
@@ -187,32 +189,21 @@ class Training:
         loss, clean = self._loss(batch)
         if self.minimax is None:
             return loss, loss
-        share = self.signal[batch.timesteps]
+        share = self.noising.share(batch.timesteps)
         return loss, loss + self.minimax.loss(clean, batch.latents, batch.places, share)
 
     def _loss(self, batch: _Batch) -> tuple[Tensor, Tensor]:
         """The loss of a batch, and the clean latents that its predictions mean."""
         distinct = list(dict.fromkeys(batch.prompts))
         rows = torch.tensor([distinct.index(prompt) for prompt in batch.prompts], device=self.device)
-        embed = self.backbone.embed if self.recipe.text_encoder else self.backbone.encode_prompts
-        share = self.signal[batch.timesteps].view(-1, 1, 1, 1)
-        noised = share.sqrt() * batch.latents + (1 - share).sqrt() * batch.noise
-        velocity = self.backbone.prediction == "v_prediction"
-        target = share.sqrt() * batch.noise - (1 - share).sqrt() * batch.latents if velocity else batch.noise
-        dtype = self.backbone.dtype
-        predicted = self.backbone.predict(noised.to(dtype), batch.timesteps, embed(distinct).to(dtype), rows)
-        predicted = predicted.float()
-        error = (predicted - target).square().mean(dim=(1, 2, 3))
-        away = (1 - share).sqrt() * predicted
-        clean = share.sqrt() * noised - away if velocity else (noised - away) / share.sqrt()
-        return (error * self._weights(share.flatten(), velocity)).mean(), clean
-
-    def _weights(self, share: Tensor, velocity: bool) -> Tensor:
-        """1, or min-SNR-γ weights (Hang et al. 2023, arXiv:2303.09556)."""
-        if self.recipe.min_snr_gamma is None:
-            return torch.ones_like(share)
-        snr = share / (1 - share)
-        return snr.clamp(max=self.recipe.min_snr_gamma) / (snr + 1 if velocity else snr)
+        learns = self.recipe.text_encoder and self.backbone.adapts_words()
+        prompts = (self.backbone.embed if learns else self.backbone.encode_prompts)(distinct)
+        times, noising = batch.timesteps, self.noising
+        noised = noising.noised(batch.latents, batch.noise, times)
+        predicted = self.backbone.predict(noised.to(self.backbone.dtype), noising.told(times), prompts, rows).float()
+        error = (predicted - noising.target(batch.latents, batch.noise, times)).square().mean(dim=(1, 2, 3))
+        weighed = error * noising.weights(times, self.recipe.min_snr_gamma)
+        return weighed.mean(), noising.clean(noised, predicted, times)
 
     def _batch(self, step: int) -> _Batch:
         """The batch of a step: photos in shuffled passes, everything else from the step's own generator."""
@@ -230,7 +221,7 @@ class Training:
         drawn = generator(self.recipe.seed, "probe")
         count = len(self.photos.prompts)
         batch = self._draw([i * count // PROBES for i in range(PROBES)], drawn, 0.0)
-        spread = ((torch.arange(PROBES) + 0.5) / PROBES * len(self.signal)).long()
+        spread = ((torch.arange(PROBES) + 0.5) / PROBES * len(self.noising)).long()
         order = torch.randperm(PROBES, generator=drawn)
         return _Batch(batch.latents, batch.noise, spread[order].to(self.device), batch.prompts, batch.places)
 
@@ -241,7 +232,7 @@ class Training:
         mean, deviation = self.photos.mean[rows], self.photos.deviation[rows]
         latents = mean + deviation * normal(mean.shape, drawn, mean.device)
         noise = normal(mean.shape, drawn, self.device)
-        timesteps = torch.tensor([int(x * len(self.signal)) for x in luck[1]])
+        timesteps = torch.tensor([int(x * len(self.noising)) for x in luck[1]])
         prompts = ["" if x < dropout else self.photos.prompts[i] for i, x in zip(chosen, luck[2], strict=True)]
         places = torch.tensor([self.labels.index(self.photos.prompts[i]) for i in chosen])
         return _Batch(latents.to(self.device), noise, timesteps.to(self.device), prompts, places)
@@ -296,7 +287,7 @@ class Training:
         return json.dumps({**fields, "photos": len(self.photos.prompts)}, sort_keys=True)
 
 
-def _adapter(backbone: StableDiffusion, recipe: Recipe) -> Beside | Wrapped:
+def _adapter(backbone: Backbone, recipe: Recipe) -> Beside | Wrapped:
     size = kinds.Size(recipe.rank, recipe.alpha, recipe.seed)
     plan = kinds.plan(backbone, recipe.method, size, recipe.targets, recipe.text_encoder)
     return (Beside if kinds.KINDS[recipe.method].beside else Wrapped)(backbone, plan)

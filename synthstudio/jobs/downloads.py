@@ -22,7 +22,10 @@ Where = Literal["bundled", "package", "project", "hub cache", "not here"]
 _Found = TypeVar("_Found")
 
 # Millions of numbers in the parts that are read, of models that are not here: what a download and a run will need.
-_MILLIONS = {"sd15": 1066, "sd21-base": 1290, "bk-sdm-small": 690, "vit-b-16-laion2b": 150, "vit-b-16-openai": 150}
+_MILLIONS = {
+    "sd15": 1066, "sd21-base": 1290, "bk-sdm-small": 690, "sdxl": 3469, "flux2-klein": 7982,
+    "vit-b-16-laion2b": 150, "vit-b-16-openai": 150,
+}  # fmt: skip
 _WORKING = 1.25  # beside the weights: what is computed on the way, for one image at a time
 _ON_CPU, _ON_GPU = 4, 2  # bytes for each number
 

@@ -74,10 +74,10 @@ def compare(ours: Callable[[int], int], theirs: Callable[[int], int], repetition
 
 def say_machine(folder: Path) -> None:
     load = f"{torch.get_num_threads()} threads of {cpu_count()} cores"
-    print(f"{folder.name} on {platform.machine()} {_processor()}, {load}, torch {torch.__version__}, seed 0")
+    print(f"{folder.name} on {platform.machine()} {processor()}, {load}, torch {torch.__version__}, seed 0")
 
 
-def _processor() -> str:
+def processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -27,7 +27,7 @@ def published(folder: Path, shots: list, batch: int):
     unet = UNet2DConditionModel.from_pretrained(folder / "unet").requires_grad_(False)
     text = CLIPTextModel.from_pretrained(folder / "text_encoder").requires_grad_(False)
     noise = DDPMScheduler.from_pretrained(folder / "scheduler")
-    layers = backbones.ADAPTED
+    layers = parts.targets
     for part, model in (("unet", unet), ("text_encoder", text)):
         targets = list(layers[part]["attention"])
         model.add_adapter(LoraConfig(r=16, lora_alpha=16, init_lora_weights="gaussian", target_modules=targets))
@@ -35,7 +35,7 @@ def published(folder: Path, shots: list, batch: int):
     trainable = [p for model in (unet, text) for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=1e-4, weight_decay=1e-2)
     images = pixels.to_tensor([picture for picture, _ in shots])
-    tokens = parts.tokens([f"a photo of a {label}" for _, label in shots])
+    tokens = parts.tokenizer.tokens([f"a photo of a {label}" for _, label in shots], parts.device)
 
     def step(turn: int) -> int:
         rows = torch.arange(turn * batch, (turn + 1) * batch) % len(shots)

@@ -9,6 +9,7 @@ import torch
 
 from synthstudio.engine import backbones, devices, diffusion, lora, pixels
 from synthstudio.engine.adapters import files, merging
+from synthstudio.engine.families import flux2_klein
 from synthstudio.steps.adapt.previews import Previews, rows_in
 from tests.engine import pretend
 from tests.engine.drawing import CPU, QUICK, furthest, photos, picture
@@ -32,7 +33,7 @@ SETTINGS = diffusion.Settings(inference_steps=3, resolution=SIZE)
 @pytest.fixture(scope="module")
 def loaded(tiny_sd):
     """Backbones by device and precision, each read once; whoever uses one leaves it as it was."""
-    return cache(lambda device, dtype, _kind=None: backbones.load(tiny_sd, device, dtype))
+    return cache(lambda device, dtype, _kind=None, folder=tiny_sd: backbones.load(folder, device, dtype))
 
 
 @pytest.fixture(params=[torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
@@ -97,8 +98,9 @@ def test_a_stopped_training_goes_on_as_an_unbroken_one(exact, tmp_path):
     assert torch.allclose(trained(exact, tmp_path / "broken", recipe)[1], whole, atol=1e-5)
 
 
-def test_a_step_of_a_training_waits_once(card, loaded, tmp_path):
-    backbone = loaded(pretend.DEVICE, torch.bfloat16, "pretended")
+@pytest.mark.parametrize("family", ["tiny_sd", "tiny_sdxl", "tiny_klein"])
+def test_a_step_of_a_training_waits_once(card, loaded, request, family, tmp_path):
+    backbone = loaded(pretend.DEVICE, torch.bfloat16, "pretended", request.getfixturevalue(family))
     training = lora.Training(backbone, photos(backbone), replace(QUICK, steps=100), tmp_path)
     running = training.run(1000)
     next(running)
@@ -135,11 +137,36 @@ def test_images_are_made(backbone, sampler, strength):
     assert len(diffusion.sample(backbone, requests, replace(SETTINGS, sampler=sampler, strength=strength))) == 2
 
 
-def test_a_batch_of_images_waits_once(card, loaded):
-    backbone = loaded(pretend.DEVICE, torch.bfloat16, "pretended")
+@pytest.mark.parametrize("family", ["tiny_sd", "tiny_sdxl", "tiny_klein"])
+def test_a_batch_of_images_waits_once(card, loaded, request, family):
+    backbone = loaded(pretend.DEVICE, torch.bfloat16, "pretended", request.getfixturevalue(family))
     card.waits.clear()
     diffusion.sample(backbone, REQUESTS, SETTINGS)
     assert len(card.waits) == 1
+
+
+def test_two_text_encoders_and_sizes_go_to_the_device(cuda, loaded, request, tiny_sdxl, tmp_path):
+    backbone = loaded(cuda, torch.bfloat16, request.node.callspec.params["cuda"], tiny_sdxl)
+    every = {name: value for options in ADAPTATIONS.values() for name, value in options.items()}
+    losses, factors = trained(backbone, tmp_path, replace(SHORT, **every | {"text_encoder": True}))
+    assert np.isfinite(losses).all() and factors.abs().sum() > 0
+    for requests, strength in ((REQUESTS, 1.0), (VARIATIONS, 0.6)):
+        assert len(diffusion.sample(backbone, requests, replace(SETTINGS, sampler="euler", strength=strength))) == 2
+
+
+@pytest.mark.parametrize("family", ["tiny_sdxl", "tiny_klein"])
+def test_other_families_learn_and_draw_what_they_do_on_the_cpu(cuda, request, family, tmp_path, monkeypatch):
+    monkeypatch.setattr(flux2_klein, "_WORDS", 48)  # padding costs the same every time
+    folder = request.getfixturevalue(family)
+    here, there = (backbones.load(folder, device, torch.float32) for device in (CPU, cuda))
+    recipe = replace(SHORT, **ADAPTATIONS["prompt dropout"])
+    losses, factors = trained(here, tmp_path / "cpu", recipe)
+    found, learned = trained(there, tmp_path / "cuda", recipe)
+    assert found == pytest.approx(losses, rel=1e-3)
+    assert torch.allclose(learned, factors, atol=1e-3)
+    for requests, strength in ((REQUESTS, 1.0), (VARIATIONS, 0.6)):
+        settings = replace(SETTINGS, strength=strength)
+        assert max(map(furthest, *(diffusion.sample(one, requests, settings) for one in (here, there)))) <= 2
 
 
 def test_pictures_go_into_latents_and_come_back(backbone):

@@ -1,3 +1,4 @@
+import json
 import warnings
 from dataclasses import replace
 
@@ -34,7 +35,12 @@ def plain(epsilon):
     return epsilon
 
 
-@pytest.fixture(params=["epsilon", "velocity"])
+@pytest.fixture(scope="module")
+def xl(tiny_sdxl):
+    return loaded(tiny_sdxl)
+
+
+@pytest.fixture(params=["epsilon", "velocity", "xl"])
 def either(request):
     backbone = request.getfixturevalue(request.param)
     merging.use_adapter(backbone, None, None, 1.0)
@@ -46,9 +52,10 @@ def pipeline_with(folder, sampler):
 
     from synthstudio.engine.solvers import _SOLVERS
 
+    named = getattr(diffusers, json.loads((folder / "model_index.json").read_text())["_class_name"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pipe = diffusers.StableDiffusionPipeline.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        pipe = named.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     cls, chosen = _SOLVERS[sampler]
     pipe.scheduler = cls.from_config(pipe.scheduler.config, **chosen)
     pipe.set_progress_bar_config(disable=True)
@@ -149,18 +156,22 @@ def test_a_little_strength_stays_near_the_source(plain):
 
 
 @pytest.mark.parametrize("sampler", ["dpm++", "ddim", "euler", "pndm", "unipc"])
-def test_variations_match_the_plain_image_to_image_pipeline(plain, sampler, monkeypatch):
-    from diffusers import StableDiffusionImg2ImgPipeline
+@pytest.mark.parametrize("family", ["epsilon", "xl"])
+def test_variations_match_the_plain_image_to_image_pipeline(request, family, sampler, monkeypatch):
+    import diffusers
 
+    plain = request.getfixturevalue(family)
+    merging.use_adapter(plain, None, None, 1.0)
     source = picture(3)
     ours = diffusion.sample(plain, [replace(CAT, source=source)], replace(SHORT, strength=0.5, sampler=sampler))
-    pipe = StableDiffusionImg2ImgPipeline(
-        **pipeline_with(plain.folder, sampler).components, requires_safety_checker=False
-    )
+    named, more = {
+        "epsilon": (diffusers.StableDiffusionImg2ImgPipeline, {"requires_safety_checker": False}),
+        "xl": (diffusers.StableDiffusionXLImg2ImgPipeline, {}),
+    }[family]
+    pipe = named(**pipeline_with(plain.folder, sampler).components, **more)
     pipe.set_progress_bar_config(disable=True)
     monkeypatch.setattr(  # theirs draws from the posterior, ours takes its mean
-        "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img.retrieve_latents",
-        lambda encoded, generator: encoded.latent_dist.mean,
+        f"{named.__module__}.retrieve_latents", lambda encoded, generator: encoded.latent_dist.mean
     )
     theirs = pipe(
         CAT.prompt,

@@ -5,6 +5,7 @@ import torch
 
 from synthstudio import weightfile
 from synthstudio.engine import lora
+from synthstudio.engine.noising import Diffusion
 from tests.engine.drawing import QUICK, loaded, photos, trained
 
 
@@ -68,6 +69,16 @@ def test_the_probe_loss_falls(backbone, tmp_path, targets, text_encoder):
     ticks = list(training.run(100))
     training.close()
     assert ticks[-1].probe < 0.95 * before
+
+
+def test_the_probe_loss_of_large_images_is_measured_in_parts(backbone, tmp_path, monkeypatch):
+    training = lora.Training(backbone, photos(backbone), QUICK, tmp_path)
+    whole, seen = training.probe(), []
+    monkeypatch.setattr(lora, "_PROBED_TOGETHER", 9 * 8 * 8)
+    handle = backbone.unet.register_forward_pre_hook(lambda _module, inputs: seen.append(len(inputs[0])))
+    assert training.probe() == pytest.approx(whole, rel=1e-5) and seen == [9, 9, 9, 5]
+    handle.remove()
+    training.close()
 
 
 def test_velocity_is_learnt_too(tiny_sd2, tmp_path):
@@ -134,10 +145,8 @@ def test_an_epoch_shows_every_photo_once(backbone, tmp_path):
     assert sorted(shown) == list(range(6))
 
 
-def test_min_snr_lowers_the_weight_of_nearly_clean_latents(backbone, tmp_path):
-    training = lora.Training(backbone, photos(backbone), replace(QUICK, min_snr_gamma=5.0), tmp_path)
-    weights = training._weights(torch.tensor([0.999, 0.5]), velocity=False)
-    training.close()
+def test_min_snr_lowers_the_weight_of_nearly_clean_latents():
+    weights = Diffusion(torch.tensor([0.999, 0.5]), velocity=False).weights(torch.tensor([0, 1]), 5.0)
     assert weights[0] < 0.01 and weights[1] == 1
 
 

@@ -48,9 +48,12 @@ def done(work, kind, **given):
     return outputs(build(kind, given), work)[0]
 
 
-@pytest.mark.parametrize("work", ["bfloat16", "float16"], indirect=True)
-def test_an_adapter_is_trained_and_sampled_with(work, fields):
-    backbone, images = fields["backbone"], fields["small"]
+@pytest.mark.parametrize(
+    ("work", "family"), [("bfloat16", "tiny_sd"), ("float16", "tiny_sd"), ("bfloat16", "tiny_sdxl")], indirect=["work"]
+)
+def test_an_adapter_is_trained_and_sampled_with(work, fields, request, family):
+    backbone = models.reference(str(request.getfixturevalue(family)), "backbone", work.workspace)
+    images = fields["small"]
     adapter = done(work, "adapt.lora", backbone=backbone, images=images, **ADAPTER)["adapter"]
     how = {"backbone": backbone, "adapter": adapter, "inference_steps": 2, "images_per_class": 1}
     made = done(work, "sample.text", labels=["blue", "red"], **how)

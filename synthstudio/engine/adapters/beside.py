@@ -18,7 +18,7 @@ from torch.utils.hooks import RemovableHandle
 from synthstudio.engine.adapters.files import Factors, by_letter, write_low_rank
 from synthstudio.engine.adapters.kinds import KINDS, Plan, scale_of
 from synthstudio.engine.adapters.starts import decomposed, factor_shapes, gaussian, weight_of
-from synthstudio.engine.backbones import StableDiffusion
+from synthstudio.engine.backbones import Backbone
 
 
 class LowRank:
@@ -84,7 +84,7 @@ class LowRank:
 class Beside:
     """An adapter of a kind that is W + s · B A, in training."""
 
-    def __init__(self, backbone: StableDiffusion, plan: Plan) -> None:
+    def __init__(self, backbone: Backbone, plan: Plan) -> None:
         self.plan, self.kind = plan, KINDS[plan.kind]
         self.settings: dict[str, Any] = {"r": plan.size.rank, "lora_alpha": plan.size.alpha}
         self.settings |= {"use_rslora": True} if plan.kind == "rslora" else {}
@@ -117,7 +117,7 @@ class Beside:
                 for name, (down, up) in factors.items()
             }
             settings = {"r": 2 * settings["r"], "lora_alpha": 2 * settings["lora_alpha"]}
-        write_low_rank(path, by_letter(factors), settings, self.plan.targets)
+        write_low_rank(path, by_letter(factors), settings, self.plan)
 
     def remove(self) -> None:
         """Give the model back unchanged."""

@@ -1,6 +1,6 @@
 """The files of adapters: what diffusers and peft write, put in order so that equal weights are equal bytes.
 
-A low-rank adapter is one file for `StableDiffusionPipeline.load_lora_weights`. Of the other kinds peft writes a folder
+A low-rank adapter is one file for `load_lora_weights` of its pipeline. Of the other kinds peft writes a folder
 per part of the model; one file holds both in a project (a weight file has one digest), and `export_peft` writes the
 folders that `PeftModel.from_pretrained` reads.
 """
@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.loaders import StableDiffusionLoraLoaderMixin
 from peft import PeftConfig, PeftModel
 from safetensors.torch import load_file
 from torch import Tensor
 
 from synthstudio import weightfile
-from synthstudio.engine.adapters.kinds import scale_of
+from synthstudio.engine.adapters.kinds import Plan, scale_of
 from synthstudio.engine.tensors import plain
 from synthstudio.errors import BadInput
 
@@ -59,24 +58,20 @@ def by_letter(factors: Factors) -> dict[str, Tensor]:
     }
 
 
-def write_low_rank(
-    path: Path, tensors: Mapping[str, Tensor], settings: Mapping[str, Any], targets: Mapping[str, tuple[str, ...]]
-) -> None:
-    """Write a LoRA of any start, or DoRA, by diffusers' writer. `tensors` by full name, `targets` for each part."""
-    parts = {
-        part: {
-            # Older transformers keep a text encoder one level deeper; diffusers takes that name with any version.
-            ("text_model." if part == "text_encoder" else "") + name.removeprefix(f"{part}."): _on_cpu(tensor)
+def write_low_rank(path: Path, tensors: Mapping[str, Tensor], settings: Mapping[str, Any], plan: Plan) -> None:
+    """Write a LoRA of any start, or DoRA, by diffusers' writer for this model. `tensors` by full name."""
+    given: dict[str, Any] = {}
+    for part, targets in plan.targets.items():
+        # Older transformers keep a text encoder one level deeper; diffusers takes that name with any version.
+        deeper = "text_model." if part == "text_encoder" else ""
+        given[f"{part}_lora_layers"] = {
+            deeper + name.removeprefix(f"{part}."): _on_cpu(tensor)
             for name, tensor in tensors.items()
             if name.startswith(f"{part}.")
         }
-        for part in targets
-    }
-    metadata = {part: {**settings, "target_modules": list(targets[part])} for part in targets}
-    layers = {f"{part}_lora_layers": parts.get(part) for part in ("unet", "text_encoder")}
-    about = {f"{part}_lora_adapter_metadata": metadata.get(part) for part in ("unet", "text_encoder")}
+        given[f"{part}_lora_adapter_metadata"] = {**settings, "target_modules": list(targets)}
     with tempfile.TemporaryDirectory(prefix="synthstudio-") as made:
-        StableDiffusionLoraLoaderMixin.save_lora_weights(made, **layers, **about, weight_name=FILE)
+        plan.writer.save_lora_weights(made, **given, weight_name=FILE)
         said = json.loads(weightfile.read_header(Path(made) / FILE).metadata[_LORA])
         _rewrite(path, load_file(Path(made) / FILE), _LORA, said)
 
@@ -114,16 +109,17 @@ def read_adapter(path: Path) -> Adapter:
     if _PEFT in metadata:
         return _peft_adapter(path, json.loads(metadata[_PEFT]))
     settings = json.loads(metadata.get(_LORA, "{}"))
-    if "unet.r" not in settings:
+    part = next((name.removesuffix(".r") for name in settings if name.endswith(".r")), None)
+    if part is None:
         raise BadInput(f"{path.name} does not say its rank and alpha; it was not made by this program.")
     tensors = {
         name.replace("text_encoder.text_model.", "text_encoder.", 1): tensor for name, tensor in load_file(path).items()
     }
-    if settings.get("unet.use_dora"):
+    if settings.get(f"{part}.use_dora"):
         return _dora_adapter(settings, tensors)
     names = sorted(name.removesuffix(".lora_A.weight") for name in tensors if name.endswith(".lora_A.weight"))
     factors = {name: (tensors[f"{name}.lora_A.weight"], tensors[f"{name}.lora_B.weight"]) for name in names}
-    return LowRankAdapter(factors, scale_of(_of_part(settings, "unet")))
+    return LowRankAdapter(factors, scale_of(_of_part(settings, part)))
 
 
 def _dora_adapter(settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> PeftAdapter:

@@ -13,7 +13,7 @@ from typing import Any
 from peft import IA3Config, LoHaConfig, LoKrConfig, LoraConfig, OFTConfig, PeftConfig, VeraConfig
 from torch import nn
 
-from synthstudio.engine.backbones import ADAPTED, StableDiffusion
+from synthstudio.engine.backbones import Backbone
 
 _PATHS_AFTER = ("ff.net.2", "fc2")  # where (IA)^3 scales what goes in, not what comes out
 
@@ -49,13 +49,15 @@ class Kind:
 class Plan:
     """An adapter to be trained: its kind and size, the layers it changes by full name, and how files name them.
 
-    `targets` holds for each part what peft matches its layers by: endings of names, or whole names.
+    `targets` holds for each part what peft matches its layers by: endings of names, or whole names. `writer` is what
+    diffusers writes LoRA files of this model with.
     """
 
     kind: str
     size: Size
     layers: Mapping[str, nn.Module]
     targets: dict[str, tuple[str, ...]]
+    writer: Any = None
 
     def names(self, part: str) -> list[str]:
         """The adapted layers of a part, by their names inside it."""
@@ -67,14 +69,14 @@ class Plan:
         return {part: KINDS[self.kind].configure(self.size, self.names(part)) for part in parts}
 
 
-def plan(backbone: StableDiffusion, kind: str, size: Size, targets: str, text_encoder: bool) -> Plan:
+def plan(backbone: Backbone, kind: str, size: Size, targets: str, text_encoder: bool) -> Plan:
     """Which layers of this backbone an adapter of this kind will change."""
     found = backbone.adapter_layers(targets, text_encoder)
     layers = KINDS[kind].layers(found)
-    chosen = Plan(kind, size, layers, {})
+    chosen = Plan(kind, size, layers, {}, backbone.writer)
     for part in sorted({name.partition(".")[0] for name in layers}):
-        whole = {name for name in found if name.startswith(f"{part}.")} <= layers.keys()
-        chosen.targets[part] = ADAPTED[part][targets] if whole else tuple(chosen.names(part))
+        whole = backbone.endings and {name for name in found if name.startswith(f"{part}.")} <= layers.keys()
+        chosen.targets[part] = backbone.targets[part][targets] if whole else tuple(chosen.names(part))
     return chosen
 
 

@@ -5,7 +5,7 @@ without their cost. For a low-rank adapter that is W + s·(α/r)·B·A; every ki
 the adapter at 1, although what lies between two rotations on a line is no rotation.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from peft import PeftConfig, set_peft_model_state_dict
@@ -13,38 +13,47 @@ from torch import Tensor, nn
 
 from synthstudio.engine.adapters.files import Adapter, LowRankAdapter, PeftAdapter
 from synthstudio.engine.adapters.wrapped import injected, tuned_layers
-from synthstudio.engine.backbones import StableDiffusion
+from synthstudio.engine.backbones import Backbone
 from synthstudio.errors import BadInput
 
 
-def use_adapter(backbone: StableDiffusion, key: object, adapter: Adapter | None, scale: float) -> None:
+def use_adapter(backbone: Backbone, key: object, adapter: Adapter | None, scale: float) -> None:
     """Have exactly this adapter merged into the backbone, whatever was there; none restores the base weights.
 
-    `key` names adapter and scale: the same key again costs nothing. BadInput if the adapter is of another model.
+    `key` names adapter and scale: the same key again costs nothing. BadInput if the adapter is of another model; then
+    nothing of it is left.
     """
     if backbone.adapter == key:
         return
     with torch.no_grad():
         weights = _weights(backbone)
-        for name, weight in backbone.base_weights.items():
-            weights[name].copy_(weight)
-        backbone.base_weights.clear()
-        backbone.adapter = None
-        backbone.forget_prompts()
-        for name, adapted in _adapted(backbone, adapter, scale) if adapter else ():
-            backbone.base_weights[name] = weights[name].clone()
-            weights[name].copy_(adapted)
+        _restore(backbone, weights)
+        try:
+            for name, adapted in _adapted(backbone, adapter, scale) if adapter else ():
+                backbone.base_weights[name] = weights[name].clone()
+                weights[name].copy_(adapted)
+        except BadInput:
+            _restore(backbone, weights)
+            raise
     backbone.adapter = key
 
 
-def _adapted(backbone: StableDiffusion, adapter: Adapter, scale: float) -> Iterator[tuple[str, Tensor]]:
+def _restore(backbone: Backbone, weights: Mapping[str, Tensor]) -> None:
+    for name, weight in backbone.base_weights.items():
+        weights[name].copy_(weight)
+    backbone.base_weights.clear()
+    backbone.adapter = None
+    backbone.forget_prompts()
+
+
+def _adapted(backbone: Backbone, adapter: Adapter, scale: float) -> Iterator[tuple[str, Tensor]]:
     """The adapted weights by full name."""
     if isinstance(adapter, LowRankAdapter):
         return _low_rank(backbone, adapter, scale)
     return _by_peft(backbone, adapter, scale)
 
 
-def _low_rank(backbone: StableDiffusion, adapter: LowRankAdapter, scale: float) -> Iterator[tuple[str, Tensor]]:
+def _low_rank(backbone: Backbone, adapter: LowRankAdapter, scale: float) -> Iterator[tuple[str, Tensor]]:
     weights = _weights(backbone)
     for layer, (down, up) in adapter.factors.items():
         weight = weights.get(f"{layer}.weight")
@@ -54,7 +63,7 @@ def _low_rank(backbone: StableDiffusion, adapter: LowRankAdapter, scale: float) 
         yield f"{layer}.weight", weight.float() + update.view(weight.shape).to(weight.device)
 
 
-def _by_peft(backbone: StableDiffusion, adapter: PeftAdapter, scale: float) -> Iterator[tuple[str, Tensor]]:
+def _by_peft(backbone: Backbone, adapter: PeftAdapter, scale: float) -> Iterator[tuple[str, Tensor]]:
     weights = _weights(backbone)
     layers = {f"{part}.{name}" for part, said in adapter.settings.items() for name in said["target_modules"]}
     for layer in sorted(layers):
@@ -70,7 +79,7 @@ def _by_peft(backbone: StableDiffusion, adapter: PeftAdapter, scale: float) -> I
         yield name, before[name].float() + scale * (weight.float() - before[name].float())
 
 
-def _merged(backbone: StableDiffusion, adapter: PeftAdapter) -> dict[str, Tensor]:
+def _merged(backbone: Backbone, adapter: PeftAdapter) -> dict[str, Tensor]:
     """The weights and biases that the adapter changes, as peft merges them."""
     configs = {part: PeftConfig.from_peft_type(**settings) for part, settings in adapter.settings.items()}
     merged: dict[str, Tensor] = {}
@@ -91,7 +100,7 @@ def _own(layer: nn.Module) -> list[tuple[str, Tensor]]:
     return list(layer.named_parameters(recurse=False))
 
 
-def _weights(backbone: StableDiffusion) -> dict[str, Tensor]:
+def _weights(backbone: Backbone) -> dict[str, Tensor]:
     """Every weight an adapter may change, by full name."""
     return {
         f"{part}.{name}": weight

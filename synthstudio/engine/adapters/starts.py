@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from synthstudio.engine.adapters.files import Factors
 from synthstudio.engine.adapters.kinds import Plan
 from synthstudio.engine.adapters.wrapped import injected, tuned_layers
-from synthstudio.engine.backbones import StableDiffusion
+from synthstudio.engine.backbones import Backbone
 from synthstudio.engine.seeds import generator
 
 
@@ -20,7 +20,7 @@ def gaussian(plan: Plan) -> Factors:
     }
 
 
-def decomposed(backbone: StableDiffusion, plan: Plan) -> Factors:
+def decomposed(backbone: Backbone, plan: Plan) -> Factors:
     """peft's start from a decomposition of each weight: PiSSA (Meng et al. 2024) or OLoRA (Büyükakyüz 2024)."""
     found: dict[str, tuple[Tensor, Tensor]] = {}
     before = {name: weight_of(layer).clone() for name, layer in plan.layers.items()}

@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 from synthstudio.engine.adapters.files import INSIDE, write_low_rank, write_peft
 from synthstudio.engine.adapters.kinds import KINDS, Plan
-from synthstudio.engine.backbones import StableDiffusion
+from synthstudio.engine.backbones import Backbone
 from synthstudio.seeds import derived_seed
 
 
 class Wrapped:
     """An adapter in peft's layers, in training. Its parameters are views of one flat vector."""
 
-    def __init__(self, backbone: StableDiffusion, plan: Plan) -> None:
+    def __init__(self, backbone: Backbone, plan: Plan) -> None:
         self.plan = plan
         self._within = ExitStack()
         self.models = self._within.enter_context(injected(backbone, plan.configs(), plan.size.seed))
@@ -60,7 +60,7 @@ class Wrapped:
             for part, model in self.models.items()
             for name, tensor in get_peft_model_state_dict(model).items()
         }
-        write_low_rank(path, tensors, settings, self.plan.targets)
+        write_low_rank(path, tensors, settings, self.plan)
 
     def remove(self) -> None:
         """Give the model back unchanged."""
@@ -68,9 +68,7 @@ class Wrapped:
 
 
 @contextmanager
-def injected(
-    backbone: StableDiffusion, configs: Mapping[str, PeftConfig], seed: int = 0
-) -> Iterator[dict[str, PeftModel]]:
+def injected(backbone: Backbone, configs: Mapping[str, PeftConfig], seed: int = 0) -> Iterator[dict[str, PeftModel]]:
     """Within, peft's layers stand in the parts of the backbone; what they draw follows from `seed`, on the CPU."""
     models: dict[str, PeftModel] = {}
     try:

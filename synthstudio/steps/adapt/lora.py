@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from synthstudio.artifacts import Member
 from synthstudio.errors import BadInput
 from synthstudio.events import Event, Measured, Note, Output, Progress
+from synthstudio.modelfolder import STABLE_DIFFUSION
 from synthstudio.models import folder_of
 from synthstudio.step import Step
 from synthstudio.steps import Work
@@ -48,7 +49,7 @@ from synthstudio.workspace import slug, write_atomically
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-    from synthstudio.engine.backbones import StableDiffusion
+    from synthstudio.engine.backbones import Backbone
     from synthstudio.engine.lora import Photos, Recipe
 
 
@@ -133,7 +134,11 @@ class Lora(Step):
             name = "" if label == EVERY else label
             yield Measured(name="probe_loss", value=one.before, arm="before", split="shots", label=name)
             yield Measured(name="probe_loss", value=one.after, arm="after", split="shots", label=name)
-        yield Output(name="adapter", value=work.workspace.put_document("adapter", _document(self, groups, finished)))
+        family = _family(finished)
+        if self.train_text_encoder and not family.adapts_words():
+            yield Note(text=f"Adapters of {family.name} change its denoiser alone; its text encoder stays as it was.")
+        document = _document(self, groups, finished, family)
+        yield Output(name="adapter", value=work.workspace.put_document("adapter", document))
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,7 @@ class _Result:
     weights: str
     before: float
     after: float
+    pipeline: str = STABLE_DIFFUSION  # the class of diffusers that draws with its backbone
 
 
 @dataclass(frozen=True)
@@ -195,7 +201,8 @@ class _Fit:
             file = self.folder / files.FILE
             training.write(file)
         digest = work.workspace.put_weights(file)
-        write_atomically(self.note, json.dumps({"weights": digest, "before": first, "after": after}).encode())
+        found = _Result(digest, first, after, backbone.pipeline)
+        write_atomically(self.note, json.dumps(asdict(found)).encode())
         training.checkpoint.unlink(missing_ok=True)
 
     @property
@@ -233,7 +240,7 @@ def _groups(work: Work, step: Lora) -> dict[str, list[Member]]:
     return images.by_label() if step.scope == "cls" else {EVERY: list(images)}
 
 
-def _backbone(work: Work, step: Lora) -> "StableDiffusion":
+def _backbone(work: Work, step: Lora) -> "Backbone":
     from synthstudio.engine import backbones, devices
 
     device = devices.pick(work.resources.device)
@@ -243,11 +250,11 @@ def _backbone(work: Work, step: Lora) -> "StableDiffusion":
     dtype = backbones.training_dtype(device)
     folder = folder_of(step.backbone, "backbone", work.workspace)
     found = work.load(("backbone", step.backbone, str(device), dtype), lambda: backbones.load(folder, device, dtype))
-    assert isinstance(found, backbones.StableDiffusion)
+    assert isinstance(found, backbones.Backbone)
     return found
 
 
-def _photos(work: Work, step: Lora, backbone: "StableDiffusion", members: Sequence[Member]) -> "Photos":
+def _photos(work: Work, step: Lora, backbone: "Backbone", members: Sequence[Member]) -> "Photos":
     """Latents of the square views of every image, made once."""
     from synthstudio.engine import diffusion, lora, pixels, seeds
 
@@ -264,7 +271,16 @@ def _photos(work: Work, step: Lora, backbone: "StableDiffusion", members: Sequen
     return lora.Photos(mean, deviation, tuple(views), tuple(fill(step.prompt, member.label) for member in members))
 
 
-def _document(step: Lora, groups: dict[str, list[Member]], finished: dict[str, _Result]) -> dict[str, object]:
+def _family(finished: dict[str, _Result]) -> "type[Backbone]":
+    """The family of the model that was adapted."""
+    from synthstudio.engine import backbones
+
+    return backbones.FAMILIES[next(iter(finished.values())).pipeline]
+
+
+def _document(
+    step: Lora, groups: dict[str, list[Member]], finished: dict[str, _Result], family: "type[Backbone]"
+) -> dict[str, object]:
     """What the adapter is, for sampling, export and provenance."""
     every = [member for members in groups.values() for member in members]
     counted = {label: sum(m.label == label for m in every) for label in sorted({m.label for m in every})}
@@ -272,6 +288,7 @@ def _document(step: Lora, groups: dict[str, list[Member]], finished: dict[str, _
         "backbone": step.backbone,
         "scope": step.scope,
         **({} if step.method == "lora" else {"method": step.method}),  # a LoRA keeps the digest it had in version 1
+        **({} if family.pipeline == STABLE_DIFFUSION else {"pipeline": family.pipeline}),  # likewise
         "rank": step.rank,
         "alpha": step.alpha,
         "targets": step.targets,
@@ -284,7 +301,7 @@ def _document(step: Lora, groups: dict[str, list[Member]], finished: dict[str, _
             "steps": {label: step.updates(len(members)) for label, members in groups.items()},
             "learning_rate": step.learning_rate,
             "batch_size": step.batch_size,
-            "train_text_encoder": step.train_text_encoder,
+            "train_text_encoder": step.train_text_encoder and family.adapts_words(),
             "representativeness": step.representativeness,
             "diversity": step.diversity,
             "seed": step.seed,

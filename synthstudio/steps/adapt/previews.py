@@ -17,7 +17,7 @@ from synthstudio.terms import fill
 from synthstudio.workspace import write_atomically
 
 if TYPE_CHECKING:
-    from synthstudio.engine.backbones import StableDiffusion
+    from synthstudio.engine.backbones import Backbone
 
 FOLDER, INDEX, ASKED = "_previews", "index.json", "asked"
 _TIMES = 4  # rows of pictures on the way, besides those that are asked for
@@ -42,7 +42,7 @@ class Previews:
             return False
         return step in {round(steps * share / _TIMES) for share in range(1, _TIMES + 1)} or self._asked.exists()
 
-    def draw(self, backbone: "StableDiffusion", labels: Sequence[str], step: int) -> None:
+    def draw(self, backbone: "Backbone", labels: Sequence[str], step: int) -> None:
         """One picture for each of the first labels, as the backbone is now; `step` is where it belongs."""
         try:
             self._asked.unlink(missing_ok=True)
@@ -55,7 +55,7 @@ class Previews:
     def _asked(self) -> Path:
         return self.folder / ASKED
 
-    def _pictures(self, backbone: "StableDiffusion", labels: Sequence[str]) -> list[bytes]:
+    def _pictures(self, backbone: "Backbone", labels: Sequence[str]) -> list[bytes]:
         from synthstudio.engine import diffusion
 
         side = diffusion.side(backbone, self.resolution)

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from synthstudio.embeddings import EmbeddingStore
-    from synthstudio.engine.backbones import StableDiffusion
+    from synthstudio.engine.backbones import Backbone
 
 
-def backbone_of(work: Work, ref: str) -> "StableDiffusion":
+def backbone_of(work: Work, ref: str) -> "Backbone":
     """The backbone of this reference, loaded once per process."""
     from synthstudio.engine import backbones, devices
 
@@ -27,7 +27,7 @@ def backbone_of(work: Work, ref: str) -> "StableDiffusion":
         return backbones.load(folder_of(ref, "backbone", work.workspace), device)
 
     key = ("backbone", ref, str(device), backbones.working_dtype(device))
-    return cast("StableDiffusion", work.load(key, make))
+    return cast("Backbone", work.load(key, make))
 
 
 def encoded(work: Work, ref: str, images: Sequence[str]) -> Generator[Progress, None, "Tensor"]:

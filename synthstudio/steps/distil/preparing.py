@@ -111,7 +111,7 @@ def distillation(work: Work, step: "Match", real: "RealImages") -> "Distillation
         made=step.decode_size or max(step.image_size, _LEAST_DECODED),
         device=device,
         folder=lambda: folder_of(str(step.backbone), "backbone", work.workspace),
-        autoencoder=lambda: backbone_of(work, str(step.backbone)).vae,
+        autoencoder=lambda: backbone_of(work, str(step.backbone)).autoencoder(),
     )
     form = FORMS[step.parameterisation].of(materials)
     variables = start(form, real, Start(step.initialisation, step.images_per_class, step.seed), device)

@@ -2,19 +2,23 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from synthstudio import weightfile
 from synthstudio.artifacts import split_id
 from synthstudio.events import Event, Output
+from synthstudio.modelfolder import STABLE_DIFFUSION
 from synthstudio.models import MODELS
 from synthstudio.step import Step
 from synthstudio.steps import Work
 from synthstudio.steps.sample.plan import EVERY
 from synthstudio.terms import LOW_RANK_METHODS, METHODS, AdapterId, fill
 from synthstudio.workspace import slug, storage_errors, write_atomically
+
+if TYPE_CHECKING:
+    from synthstudio.engine.backbones import Backbone
 
 FILE = "pytorch_lora_weights.safetensors"
 
@@ -29,17 +33,20 @@ class ExportAdapter(Step):
 
     def run(self, work: Work) -> Iterator[Event]:
         """Write the folder and say where it is, relative to the workspace."""
+        from synthstudio.engine import backbones
+
         adapter = work.workspace.document(self.adapter)
+        family = backbones.FAMILIES[adapter.get("pipeline", STABLE_DIFFUSION)]
         folder = work.workspace.exports / "adapters" / f"{slug(self.name)}-{split_id(self.adapter)[1][:8]}"
         with storage_errors(folder):
             for label, weights in adapter["weights"].items():
                 target = folder if label == EVERY else folder / slug(label)
                 source = work.workspace.get_weights(weights)
                 if _low_rank(adapter):
-                    weightfile.with_metadata(source, target / FILE, _metadata(self.name, adapter, label))
+                    weightfile.with_metadata(source, target / FILE, _metadata(self.name, adapter, label, family))
                 else:
                     _peft_folders(source, target)
-        write_atomically(folder / "README.md", _card(self.name, adapter).encode())
+        write_atomically(folder / "README.md", _card(self.name, adapter, family).encode())
         yield Output(name="folder", value=str(folder.relative_to(work.workspace.root)))
 
 
@@ -58,12 +65,12 @@ def _peft_folders(source: Path, target: Path) -> None:
     files.export_peft(source, target)
 
 
-def _metadata(name: str, adapter: dict[str, Any], label: str) -> dict[str, str]:
+def _metadata(name: str, adapter: dict[str, Any], label: str, family: "type[Backbone]") -> dict[str, str]:
     """The keys that other programs look for in a LoRA file."""
     base = adapter["backbone"].partition("@")[0]
     known = {
         "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.architecture": "stable-diffusion/lora",
+        "modelspec.architecture": family.architecture,
         "modelspec.implementation": "diffusers",
         "modelspec.title": name if label == EVERY else f"{name}: {label}",
         "modelspec.description": f"{METHODS[_method(adapter)]} of {base} for: {_examples(adapter, label)[0]}",
@@ -82,7 +89,7 @@ def _examples(adapter: dict[str, Any], label: str) -> list[str]:
     return [fill(adapter["prompt"], one) for one in labels]
 
 
-def _card(name: str, adapter: dict[str, Any]) -> str:
+def _card(name: str, adapter: dict[str, Any], family: "type[Backbone]") -> str:
     base, _, digest = adapter["backbone"].partition("@")
     model = MODELS.get(base)
     source = model.hub or "bundled with SynthStudio" if model else "a local folder"
@@ -104,7 +111,7 @@ by the DataDream method (Kim et al. 2024, arXiv:2407.10910).
 Licence of the base model: {licence}. It binds this adapter too, and so do the rights in the images it was fitted to.
 
 ```python
-{_loading(adapter, base, folder)}
+{_loading(adapter, base, folder, family)}
 ```
 
 | class | prompt | images it was fitted to |
@@ -128,16 +135,17 @@ def _size(adapter: dict[str, Any]) -> str:
     return f" (rank {adapter['rank']}{alpha})"
 
 
-def _loading(adapter: dict[str, Any], base: str, folder: str) -> str:
+def _loading(adapter: dict[str, Any], base: str, folder: str, family: "type[Backbone]") -> str:
     """The lines that load it."""
     lines = [
-        "from diffusers import StableDiffusionPipeline",
+        f"from diffusers import {family.pipeline}",
         "",
-        f'pipe = StableDiffusionPipeline.from_pretrained("path or name of {base}")',
+        f'pipe = {family.pipeline}.from_pretrained("path or name of {base}")',
     ]
     if _low_rank(adapter):
         return "\n".join([*lines, f'pipe.load_lora_weights("{folder}")'])
-    parts = ("unet", "text_encoder") if adapter["training"]["train_text_encoder"] else ("unet",)
+    words = adapter["training"]["train_text_encoder"]
+    parts = [part for part in family.targets if words or not part.startswith("text_encoder")]
     wrapped = [f'pipe.{p} = PeftModel.from_pretrained(pipe.{p}, "{folder}/{p}").merge_and_unload()' for p in parts]
     return "\n".join([lines[0], "from peft import PeftModel", *lines[1:], *wrapped])
 

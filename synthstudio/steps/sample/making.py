@@ -11,7 +11,7 @@ from synthstudio.steps import Work
 from synthstudio.steps.sample.plan import Row, chunks
 
 if TYPE_CHECKING:
-    from synthstudio.engine.backbones import StableDiffusion
+    from synthstudio.engine.backbones import Backbone
 
 
 class Sampled(Protocol):
@@ -73,7 +73,7 @@ def make_images(work: Work, step: Sampled, rows: Sequence[Row]) -> Iterator[Even
     yield Output(name="images", value=work.workspace.put_set(ImageSet.of("set", members)))
 
 
-def _backbone(work: Work, step: Sampled) -> "StableDiffusion":
+def _backbone(work: Work, step: Sampled) -> "Backbone":
     from synthstudio.engine import backbones, devices
 
     device = devices.pick(work.resources.device)
@@ -82,11 +82,11 @@ def _backbone(work: Work, step: Sampled) -> "StableDiffusion":
     folder = folder_of(step.backbone, "backbone", work.workspace)
     key = ("backbone", step.backbone, str(device), backbones.working_dtype(device))
     found = work.load(key, lambda: backbones.load(folder, device))
-    assert isinstance(found, backbones.StableDiffusion)
+    assert isinstance(found, backbones.Backbone)
     return found
 
 
-def _files(work: Work, step: Sampled, backbone: "StableDiffusion", batch: Sequence[Row]) -> list[bytes]:
+def _files(work: Work, step: Sampled, backbone: "Backbone", batch: Sequence[Row]) -> list[bytes]:
     from synthstudio.engine import diffusion, pixels
     from synthstudio.engine.adapters import files, merging
 
@@ -133,7 +133,7 @@ def _image(work: Work, step: Sampled, row: Row, file: bytes, side: int) -> Image
     return Image(work.workspace.put(file), row.label, "synthetic", side, side, made)
 
 
-def _warnings(backbone: "StableDiffusion", rows: Sequence[Row]) -> Iterator[Event]:
+def _warnings(backbone: "Backbone", rows: Sequence[Row]) -> Iterator[Event]:
     long = [
         p for p in dict.fromkeys(t for row in rows for t in (row.prompt, row.negative_prompt)) if backbone.too_long(p)
     ]

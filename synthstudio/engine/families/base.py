@@ -1,0 +1,149 @@
+"""What all families of text-to-image models share: an autoencoder, prompts, layers that an adapter may change."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from synthstudio import modelfolder
+from synthstudio.engine.noising import Noising
+from synthstudio.errors import BadInput
+
+_LATENTS_AT_ONCE = 1 << 20  # pixels the autoencoder sees at once: 4 images of 512, 256 of 64
+
+Prompts = Any  # encoded prompts: what `embed` of a family gives and its `predict` takes; nobody else looks inside
+Targets = Mapping[str, tuple[str, ...]]  # for 'attention' and for 'all': the endings of the names of adapted layers
+
+
+class Backbone(ABC):
+    """A model that denoises latents. Frozen; an adapter is merged in and taken out by name."""
+
+    name: ClassVar[str]  # for people
+    pipeline: ClassVar[str]  # the class of diffusers that draws with such a folder
+    architecture: ClassVar[str]  # what `modelspec.architecture` calls an adapter of it
+    targets: ClassVar[Mapping[str, Targets]]  # for each part that an adapter may change, the denoiser first
+    writer: ClassVar[Any]  # diffusers' writer of LoRA files for this pipeline
+    endings: ClassVar[bool] = True  # whether the endings in `targets` mean no layer but those that are adapted
+
+    resolution: int  # pixels, each way, of the images it was made for
+    channels: int  # of its latents
+    factor: int  # pixels per latent pixel, each way
+    step: int  # what a resolution must be a multiple of
+
+    def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
+        self.folder, self.device, self.dtype = folder, device, dtype
+        self.schedule: Mapping[str, Any] = modelfolder.read_config(folder, "scheduler/scheduler_config.json")
+        self.adapter: object = None  # key of the adapter merged into the weights
+        self.base_weights: dict[str, Tensor] = {}  # what merging changed
+        self._embeddings: dict[str, Prompts] = {}
+
+    @property
+    @abstractmethod
+    def words(self) -> int:
+        """How many tokens of a prompt are read, those at its ends included."""
+
+    @abstractmethod
+    def too_long(self, prompt: str) -> bool:
+        """Whether the end of this prompt would be cut off."""
+
+    @abstractmethod
+    def embed(self, prompts: Sequence[str]) -> Prompts:
+        """Each prompt encoded anew: gradients reach the text encoder."""
+
+    @abstractmethod
+    def together(self, prompts: Sequence[Prompts]) -> Prompts:
+        """Several results of `embed` as one."""
+
+    @abstractmethod
+    def predict(self, latents: Tensor, timestep: Tensor, prompts: Prompts, rows: Tensor) -> Tensor:
+        """The denoiser's output for latents (N, C, h, w); row i follows prompts[rows[i]]."""
+
+    @abstractmethod
+    def noising(self) -> Noising:
+        """How its latents are noised in training."""
+
+    @abstractmethod
+    def solver(self, sampler: str, steps: int, resolution: int) -> Any:
+        """A fresh solver of diffusers for so many steps; it remembers earlier ones. BadInput if it is not for this."""
+
+    @abstractmethod
+    def encoded(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of the latents of a few images on the device, in the scale the denoiser sees."""
+
+    @abstractmethod
+    def decoded(self, latents: Tensor) -> Tensor:
+        """A few images in [-1, 1] of latents in float32."""
+
+    def autoencoder(self) -> Any:
+        """Its `AutoencoderKL`, for what optimises through the decoder; BadInput if it has another kind."""
+        raise BadInput(f"The latents of {self.name} cannot be matched. Use a Stable Diffusion backbone, or pixels.")
+
+    @classmethod
+    def adapts_words(cls) -> bool:
+        """Whether an adapter may change a text encoder of it."""
+        return any(part.startswith("text_encoder") for part in cls.targets)
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """The parts an adapter may change, under the names that adapter files use."""
+        return {name: getattr(self, name) for name in self.targets}
+
+    def adapter_layers(self, targets: str, text_encoder: bool) -> dict[str, nn.Module]:
+        """The layers that get an update, by full name: 'unet.…', 'text_encoder.…'."""
+        return {
+            f"{name}.{inside}": layer
+            for name, module in self.modules.items()
+            for inside, layer in module.named_modules()
+            if (text_encoder or not name.startswith("text_encoder"))
+            and any(f".{inside}".endswith(f".{target}") for target in self.targets[name][targets])
+            and isinstance(layer, nn.Linear | nn.Conv2d)
+        }
+
+    def latent_shape(self, resolution: int) -> tuple[int, int, int]:
+        """Channels, height and width of the latents of one image; BadInput if the size does not divide."""
+        if resolution % self.step:
+            raise BadInput(
+                f"A resolution of {resolution} does not fit this backbone; it must be a multiple of {self.step}."
+            )
+        return (self.channels, resolution // self.factor, resolution // self.factor)
+
+    def encode_prompts(self, prompts: Sequence[str]) -> Prompts:
+        """As `embed`; every distinct prompt is encoded once, alone, so that it never depends on its neighbours."""
+        with torch.no_grad():
+            for prompt in dict.fromkeys(prompts):
+                if prompt not in self._embeddings:
+                    self._embeddings[prompt] = self.embed([prompt])
+            return self.together([self._embeddings[prompt] for prompt in prompts])
+
+    def forget_prompts(self) -> None:
+        """Encode again from now on: the text encoder has changed."""
+        self._embeddings.clear()
+
+    def moments(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of the latents of images in [-1, 1], in the scale the denoiser sees."""
+        means, deviations = [], []
+        with torch.inference_mode():
+            for some in pixels.split(max(1, _LATENTS_AT_ONCE // pixels[0, 0].numel())):
+                mean, deviation = self.encoded(some.to(self.device))
+                means.append(mean)
+                deviations.append(deviation)
+        return torch.cat(means).clone(), torch.cat(deviations).clone()
+
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        """Latents of images in [-1, 1]: the mean of the posterior."""
+        return self.moments(pixels)[0]
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Images in [-1, 1]."""
+        most = max(1, _LATENTS_AT_ONCE // (latents[0, 0].numel() * self.factor**2))
+        with torch.inference_mode():
+            return torch.cat([self.decoded(some.float()) for some in latents.split(most)])
+
+    @contextmanager
+    def remembering_prompts(self) -> Iterator[None]:
+        """Within, what follows from prompts alone may be kept: weights, prompts and rows must not change."""
+        yield

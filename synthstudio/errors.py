@@ -10,12 +10,18 @@ StudioError
 │   └── CatalogDamaged  the catalog's file cannot be read; it is made again from the journal and the logs
 ├── CatalogBusy         another process holds the catalog
 ├── StorageFull         the disk is full or cannot be written
+├── MemoryFull          a pass through a model does not fit into memory, nor does half of it
 └── RunFailed           a run ended without its outputs
 """
 
 import difflib
+import errno
+import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+
+# What the allocators of torch and numpy say; both raise a plain RuntimeError or a class we cannot import here.
+_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|Cannot allocate memory", re.IGNORECASE)
 
 
 class StudioError(Exception):
@@ -76,5 +82,16 @@ class StorageFull(StudioError):
     """The disk is full, or the folder cannot be written."""
 
 
+class MemoryFull(StudioError):
+    """A pass through a model does not fit into memory; the message says what to ask for."""
+
+
 class RunFailed(StudioError):
     """A run ended without its outputs."""
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether a library says with this error that memory has ended, the machine's or an accelerator's."""
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    return isinstance(error, RuntimeError) and bool(_MEMORY.search(str(error)))

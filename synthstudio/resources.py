@@ -21,7 +21,7 @@ class Resources(BaseModel):
         default=0,
         ge=0,
         le=100_000,
-        description="Images sampled, embedded or adapted to at once; 0 lets the engine choose.",
+        description="Images sampled, embedded or learned from at once; 0 lets the engine choose.",
     )
     checkpoint_every: int = Field(default=50, ge=1, le=1_000_000, description="Training steps between checkpoints.")
 

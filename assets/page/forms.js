@@ -10,14 +10,19 @@
       for (const one of document.querySelectorAll(`.ss-fielderror[data-form="${form}"]`)) unmark(one);
     };
     const unmark = (line) => {
-      for (const one of document.querySelectorAll(`[aria-describedby="${line.id}"]`)) { one.removeAttribute("aria-invalid"); one.removeAttribute("aria-describedby"); }
+      for (const one of document.querySelectorAll(`[aria-describedby="${line.id}"]`)) {
+        one.removeAttribute("aria-invalid");
+        one.removeAttribute("aria-describedby");
+      }
       line.remove();
     };
     const mark = (form, field, words) => {
       const line = el("p", { class: "ss-fielderror", id: `${field.id}-error`, "data-form": form }, words);
-      if (field.matches(INPUTS)) field.after(line); else field.append(line);
+      if (field.matches(INPUTS)) field.after(line);
+      else field.append(line);
       for (const one of field.matches(INPUTS) ? [field] : field.querySelectorAll(INPUTS)) {
-        one.setAttribute("aria-invalid", "true"); one.setAttribute("aria-describedby", line.id);
+        one.setAttribute("aria-invalid", "true");
+        one.setAttribute("aria-describedby", line.id);
         one.addEventListener("input", () => unmark(line), { once: true });
       }
     };
@@ -31,8 +36,14 @@
     const beside = (form, wanted, later) => {
       clear(form);
       const missing = wanted.filter(({ id }) => !document.getElementById(id));
-      for (const { id, words } of wanted) { const field = document.getElementById(id); if (field) mark(form, field, words); }
-      if (missing.length && later > 0) { unfold(form); setTimeout(() => beside(form, wanted, later - 1), 120); }
+      for (const { id, words } of wanted) {
+        const field = document.getElementById(id);
+        if (field) mark(form, field, words);
+      }
+      if (missing.length && later > 0) {
+        unfold(form);
+        setTimeout(() => beside(form, wanted, later - 1), 120);
+      }
     };
 
     // After an event of a gradio form: `said` is what the server wrote into the form's place, empty where all went well.
@@ -45,11 +56,21 @@
     };
     // The same for a form of our own elements: its place, and its fields by the names that the server knows them by.
     class Answers {
-      constructor(form, fields) { this.form = form; this.fields = fields; this.root = el("div"); }
+      constructor(form, fields) {
+        this.form = form;
+        this.fields = fields;
+        this.root = el("div");
+      }
       refuse(detail, about = {}) {
         const known = Object.entries(about).filter(([name]) => this.fields[name]);
-        beside(this.form, known.map(([name, words]) => ({ id: this.fields[name].id, words })), 0);
-        this.root.replaceChildren(...(detail ? [el("div", { class: "ss-badline ss-refused", role: "alert" }, el("p", {}, detail))] : []));
+        beside(
+          this.form,
+          known.map(([name, words]) => ({ id: this.fields[name].id, words })),
+          0,
+        );
+        this.root.replaceChildren(
+          ...(detail ? [el("div", { class: "ss-badline ss-refused", role: "alert" }, el("p", {}, detail))] : []),
+        );
       }
       // What the server answered; null where it refused, which is said then.
       async ask(path, body) {
@@ -58,10 +79,14 @@
           const { ok, found } = await send(path, body);
           if (!ok) this.refuse(found.detail, found.fields);
           return ok ? found : null;
-        } catch { this.refuse("The server cannot be reached. It was not done."); return null; }
+        } catch {
+          this.refuse("The server cannot be reached. It was not done.");
+          return null;
+        }
       }
     }
     Object.assign(window.studio, { answered, Answers });
   };
-  if (window.studio) boot(); else addEventListener("DOMContentLoaded", boot, { once: true });
+  if (window.studio) boot();
+  else addEventListener("DOMContentLoaded", boot, { once: true });
 })();

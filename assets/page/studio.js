@@ -23,7 +23,8 @@
   // What can be scrolled sideways can be reached by the keyboard, and only then.
   const wide = new ResizeObserver((seen) => {
     for (const { target } of seen) {
-      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0; else target.removeAttribute("tabindex");
+      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
     }
   });
   const svg = (tag, attributes = {}) => {
@@ -31,32 +32,46 @@
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
     return made;
   };
-  const text = (node, value) => { if (node.textContent !== value) node.textContent = value; };
+  const text = (node, value) => {
+    if (node.textContent !== value) node.textContent = value;
+  };
   const many = (count, one, more = `${one}s`) => `${count} ${count === 1 ? one : more}`;
   const percent = (value) => `${(100 * value).toFixed(1)} %`;
   const duration = (seconds) => {
     const s = Math.max(0, Math.round(seconds));
     if (s < 60) return `${s} s`;
-    const h = Math.floor(s / 3600), m = Math.floor((s % 3600) / 60);
+    const h = Math.floor(s / 3600),
+      m = Math.floor((s % 3600) / 60);
     return h ? `${h}:${String(m).padStart(2, "0")} h` : `${m}:${String(s % 60).padStart(2, "0")} min`;
   };
-  const rate = (value, unit) => value >= 1 ? `${value.toFixed(1)} ${unit}/s` : `${(60 * value).toFixed(1)} ${unit}/min`;
+  const rate = (value, unit) =>
+    value >= 1 ? `${value.toFixed(1)} ${unit}/s` : `${(60 * value).toFixed(1)} ${unit}/min`;
   const leaveRun = () => {
     const wanted = query();
-    if (wanted.has("run")) { wanted.delete("run"); history.replaceState(null, "", `${location.pathname}?${wanted}`); }
+    if (wanted.has("run")) {
+      wanted.delete("run");
+      history.replaceState(null, "", `${location.pathname}?${wanted}`);
+    }
   };
   const flash = (selector) => {
     const found = document.querySelector(selector);
     if (!found) return;
     found.scrollIntoView({ behavior: "smooth", block: "center" });
-    found.classList.remove("ss-flash"); void found.offsetWidth; found.classList.add("ss-flash");
+    found.classList.remove("ss-flash");
+    void found.offsetWidth;
+    found.classList.add("ss-flash");
     (found.matches("button") ? found : found.querySelector("button"))?.focus({ preventScroll: true });
   };
-  const progressWords = (run) => run.total ? `${run.done} / ${run.total} ${run.total === 1 ? run.unit.replace(/s$/, "") : run.unit}` : run.state_words || run.state;
+  const progressWords = (run) =>
+    run.total
+      ? `${run.done} / ${run.total} ${run.total === 1 ? run.unit.replace(/s$/, "") : run.unit}`
+      : run.state_words || run.state;
 
   const send = async (path, body) => {
     const answer = await fetch(BASE + path, {
-      method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body || {}),
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body || {}),
     });
     const found = await answer.json().catch(() => ({}));
     if (!answer.ok && typeof found.detail !== "string") found.detail = `The server answered ${answer.status}.`;
@@ -73,13 +88,19 @@
     const button = el("button", { type: "button", class: `ss-button ${kind}` }, label);
     button.addEventListener("click", async () => {
       button.disabled = true;
-      try { const found = await post(path); if (found?.said) say(found.said, "note"); } catch { say("The server cannot be reached. It was not done."); }
+      try {
+        const found = await post(path);
+        if (found?.said) say(found.said, "note");
+      } catch {
+        say("The server cannot be reached. It was not done.");
+      }
       button.disabled = false;
     });
     return button;
   };
   const say = (message, kind = "bad") => {
-    const box = document.querySelector("#ss-toast") || document.body.appendChild(el("div", { id: "ss-toast", role: "alert" }));
+    const box =
+      document.querySelector("#ss-toast") || document.body.appendChild(el("div", { id: "ss-toast", role: "alert" }));
     box.textContent = message;
     box.dataset.kind = kind;
     box.classList.add("shown");
@@ -91,34 +112,70 @@
   const renaming = (thing, name, renamed) => {
     const press = el("button", { type: "button", class: "ss-link ss-rename" }, "rename");
     press.addEventListener("click", () => {
-      const box = el("input", { class: "ss-input", maxlength: 120, "aria-label": "new name" }), why = el("span", { class: "ss-fielderror", role: "alert" });
-      const form = el("form", { class: "ss-renaming" }, box, el("button", { class: "ss-button strong" }, "Save"), el("button", { type: "button", class: "ss-button", onclick: () => form.replaceWith(press) }, "Cancel"), why);
+      const box = el("input", { class: "ss-input", maxlength: 120, "aria-label": "new name" }),
+        why = el("span", { class: "ss-fielderror", role: "alert" });
+      const form = el(
+        "form",
+        { class: "ss-renaming" },
+        box,
+        el("button", { class: "ss-button strong" }, "Save"),
+        el("button", { type: "button", class: "ss-button", onclick: () => form.replaceWith(press) }, "Cancel"),
+        why,
+      );
       form.addEventListener("submit", async (event) => {
         event.preventDefault();
-        const { ok, found } = await send("/runs-named", { thing, name: box.value }).catch(() => ({ found: { detail: "The server cannot be reached." } }));
-        if (ok) { form.replaceWith(press); renamed(found.name); } else text(why, found.detail);
+        const { ok, found } = await send("/runs-named", { thing, name: box.value }).catch(() => ({
+          found: { detail: "The server cannot be reached." },
+        }));
+        if (ok) {
+          form.replaceWith(press);
+          renamed(found.name);
+        } else text(why, found.detail);
       });
-      form.addEventListener("keydown", (event) => { if (event.key === "Escape") form.replaceWith(press); });
+      form.addEventListener("keydown", (event) => {
+        if (event.key === "Escape") form.replaceWith(press);
+      });
       box.value = name();
-      press.replaceWith(form); box.select();
+      press.replaceWith(form);
+      box.select();
     });
     return press;
   };
 
   // A notification of the browser when work has ended: only if somebody asked for it on this very machine.
   const NOTIFY = "synthstudio.notify";
-  const notifies = () => { try { return localStorage.getItem(NOTIFY) === "on" && Notification.permission === "granted"; } catch { return false; } };
-  const setNotify = (on) => { try { localStorage.setItem(NOTIFY, on ? "on" : "off"); } catch { say("This browser keeps nothing, so the choice cannot be remembered."); } };
+  const notifies = () => {
+    try {
+      return localStorage.getItem(NOTIFY) === "on" && Notification.permission === "granted";
+    } catch {
+      return false;
+    }
+  };
+  const setNotify = (on) => {
+    try {
+      localStorage.setItem(NOTIFY, on ? "on" : "off");
+    } catch {
+      say("This browser keeps nothing, so the choice cannot be remembered.");
+    }
+  };
   const ENDINGS = { done: "is done", failed: "failed", stopped: "was stopped" };
   const ended = (before, now) => {
     const running = new Map(before.pipelines.filter((one) => one.state === "running").map((one) => [one.id, one]));
-    const over = now.pipelines.filter((one) => running.has(one.id) && ENDINGS[one.state]).map((one) => `${one.named ? one.name : one.title} ${ENDINGS[one.state]}`);
+    const over = now.pipelines
+      .filter((one) => running.has(one.id) && ENDINGS[one.state])
+      .map((one) => `${one.named ? one.name : one.title} ${ENDINGS[one.state]}`);
     const idle = (one) => !one.running.length && !one.queued;
-    return over.length || !idle(now) || idle(before) || now.pipelines.some((one) => one.state === "running") ? over : ["All runs have ended"];
+    return over.length || !idle(now) || idle(before) || now.pipelines.some((one) => one.state === "running")
+      ? over
+      : ["All runs have ended"];
   };
-  const notify = (before, now) => { if (before && before.project === now.project && notifies()) for (const words of ended(before, now)) new Notification("SynthStudio", { body: words, tag: words }); };
+  const notify = (before, now) => {
+    if (before && before.project === now.project && notifies())
+      for (const words of ended(before, now)) new Notification("SynthStudio", { body: words, tag: words });
+  };
 
-  // A form's values stay in this browser, for each project its own. Until they were put back nothing is kept: mounting a form changes it too.
+  // A form's values stay in this browser, for each project its own. Until they were put back nothing is kept: mounting a
+  // form changes it too.
   const returned = new Set();
   const kept = (name) => `synthstudio.${PROJECT}.${name}`;
   const restoreForm = (name, fields) => {
@@ -126,35 +183,54 @@
     try {
       const values = JSON.parse(localStorage.getItem(kept(name)));
       return Array.isArray(values) && values.length === fields ? values : [];
-    } catch { return []; }  // storage is off, or was written by an earlier version
+    } catch {
+      return [];
+    } // storage is off, or was written by an earlier version
   };
   const rememberForm = (name, values) => {
     if (!returned.has(name)) return;
-    try { localStorage.setItem(kept(name), JSON.stringify(values)); } catch { /* full or off: nothing else is lost */ }
+    try {
+      localStorage.setItem(kept(name), JSON.stringify(values));
+    } catch {
+      /* full or off: nothing else is lost */
+    }
   };
 
   // The page is ready when every form has its values: the reader's own after a reload, else what there is to choose.
-  const FORMS = ["recipe", "adapt", "sample", "distil", "train"], filled = new Set();
+  const FORMS = ["recipe", "adapt", "sample", "distil", "train"],
+    filled = new Set();
   const loaded = (name) => {
     filled.add(name);
-    if (FORMS.every((one) => filled.has(one))) { document.documentElement.classList.add("ss-ready"); poke(); }
+    if (FORMS.every((one) => filled.has(one))) {
+      document.documentElement.classList.add("ss-ready");
+      poke();
+    }
   };
 
   // What there is to choose from follows what happens, wherever it happened: when the version in the state is another
   // than that of the lists shown, the server is asked for all lists anew. It keeps what was chosen, and says what is gone.
-  const gone = new Set(), held = new Set();
-  let shown = null, asked = null, patience = 0, leadTo = [];
-  const freshen = (choose = {}) => window.dispatchEvent(new CustomEvent("studio:lists", { detail: { choose, gone: [...gone], held: [...held] } }));
+  const gone = new Set(),
+    held = new Set();
+  let shown = null,
+    asked = null,
+    patience = 0,
+    leadTo = [];
+  const freshen = (choose = {}) =>
+    window.dispatchEvent(new CustomEvent("studio:lists", { detail: { choose, gone: [...gone], held: [...held] } }));
   const follow = (now) => {
     const page = document.documentElement.classList;
-    if (!page.contains("ss-ready") || !page.contains("ss-listening") || now.lists === shown || Date.now() < patience) return;
-    asked = now.lists; patience = Date.now() + 5000;  // an answer that was lost is asked for again
+    if (!page.contains("ss-ready") || !page.contains("ss-listening") || now.lists === shown || Date.now() < patience)
+      return;
+    asked = now.lists;
+    patience = Date.now() + 5000; // an answer that was lost is asked for again
     freshen();
   };
   const listed = (said) => {
-    shown = asked; patience = 0;
+    shown = asked;
+    patience = 0;
     document.documentElement.classList.add("ss-listed");
-    const answer = new DOMParser().parseFromString(said || "", "text/html"), lines = [...answer.querySelectorAll("[data-field]")];
+    const answer = new DOMParser().parseFromString(said || "", "text/html"),
+      lines = [...answer.querySelectorAll("[data-field]")];
     for (const one of answer.querySelectorAll("[data-held]")) held.add(one.dataset.held);
     const news = lines.filter((one) => !gone.has(one.dataset.field)).map((one) => one.textContent);
     gone.clear();
@@ -164,18 +240,31 @@
     for (const tab of leadTo.splice(0)) go(tab);
   };
   // Choose something in a form for the reader (a value, or `run:` and the run that made it), then open its tab.
-  const choose = (wanted, tab) => { leadTo.push(tab); freshen(wanted); };
+  const choose = (wanted, tab) => {
+    leadTo.push(tab);
+    freshen(wanted);
+  };
 
   // ---- the poller
 
-  let state = null, offline = "", timer = 0, busy = false, delay = 700;
-  const baseTitle = "SynthStudio", LOST = "No contact with the server; trying again…";
+  let state = null,
+    offline = "",
+    timer = 0,
+    busy = false,
+    delay = 700;
+  const baseTitle = "SynthStudio",
+    LOST = "No contact with the server; trying again…";
   const poll = async () => {
     clearTimeout(timer);
     if (busy) return;
     busy = true;
     try {
-      if (!document.hidden || state === null || ACTIVE.includes(state.pipeline?.state) || (notifies() && (state.running.length || state.queued))) {
+      if (
+        !document.hidden ||
+        state === null ||
+        ACTIVE.includes(state.pipeline?.state) ||
+        (notifies() && (state.running.length || state.queued))
+      ) {
         const wanted = query().get("run");
         const answer = await fetch(`${BASE}/state${wanted ? `?pipeline=${encodeURIComponent(wanted)}` : ""}`);
         const found = await answer.json();
@@ -191,15 +280,21 @@
       // What a server says of itself ("cannot be opened") or nothing at all.
       offline = error instanceof TypeError || error instanceof SyntaxError ? LOST : error.message;
       delay = Math.min(8000, delay * 1.6);
-    } finally { busy = false; }
+    } finally {
+      busy = false;
+    }
     document.documentElement.classList.toggle("ss-offline", offline !== "");
     title();
     window.dispatchEvent(new CustomEvent("studio:state", { detail: state }));
     timer = setTimeout(poll, delay);
   };
-  const poke = () => { delay = 300; clearTimeout(timer); timer = setTimeout(poll, 60); };
+  const poke = () => {
+    delay = 300;
+    clearTimeout(timer);
+    timer = setTimeout(poll, 60);
+  };
   const overall = (pipeline) => {
-    const parts = pipeline.nodes.map((n) => n.state === "done" ? 1 : n.total ? n.done / n.total : 0);
+    const parts = pipeline.nodes.map((n) => (n.state === "done" ? 1 : n.total ? n.done / n.total : 0));
     return parts.reduce((a, b) => a + b, 0) / Math.max(1, parts.length);
   };
   const title = () => {
@@ -209,16 +304,23 @@
     else if (state?.running.length) head = "working · ";
     document.title = head + (state && state.project !== "default" ? `${state.project} · ` : "") + baseTitle;
   };
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) poke(); });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) poke();
+  });
 
   class Part extends HTMLElement {
     connectedCallback() {
-      if (!this.built) { this.built = true; this.build(); }
+      if (!this.built) {
+        this.built = true;
+        this.build();
+      }
       this.listen = () => state && this.draw(state);
       window.addEventListener("studio:state", this.listen);
       this.listen();
     }
-    disconnectedCallback() { window.removeEventListener("studio:state", this.listen); }
+    disconnectedCallback() {
+      window.removeEventListener("studio:state", this.listen);
+    }
   }
 
   // ---- the bar above the tabs: what works now
@@ -229,15 +331,23 @@
       this.meter = el("progress", { max: 100, value: 0, "aria-label": "progress of the current run" });
       this.lost = el("span", { class: "ss-bar-lost", role: "status" });
       this.open = el("button", { type: "button", class: "ss-link", onclick: () => go("start") }, "show");
-      this.bell = el("button", { type: "button", class: "ss-link ss-bell", hidden: !("Notification" in window) }, "Tell me when it is done");
+      this.bell = el(
+        "button",
+        { type: "button", class: "ss-link ss-bell", hidden: !("Notification" in window) },
+        "Tell me when it is done",
+      );
       this.bell.addEventListener("click", () => this.ring());
       this.append(this.words, this.meter, this.open, this.bell, this.lost);
       this.rings();
     }
-    rings() { const on = notifies(); this.bell.setAttribute("aria-pressed", String(on)); text(this.bell, on ? "Telling you when it is done" : "Tell me when it is done"); }
+    rings() {
+      const on = notifies();
+      this.bell.setAttribute("aria-pressed", String(on));
+      text(this.bell, on ? "Telling you when it is done" : "Tell me when it is done");
+    }
     async ring() {
       if (notifies()) setNotify(false);
-      else if (await Notification.requestPermission() === "granted") setNotify(true);
+      else if ((await Notification.requestPermission()) === "granted") setNotify(true);
       else say("This browser allows no notifications from this page. Its settings for this site can allow them.");
       this.rings();
     }
@@ -246,29 +356,53 @@
       this.classList.toggle("idle", !run && !offline);
       text(this.lost, offline);
       this.meter.hidden = this.open.hidden = !run;
-      if (!run) { text(this.words, now.queued ? `${now.queued} queued` : ""); return; }
+      if (!run) {
+        text(this.words, now.queued ? `${now.queued} queued` : "");
+        return;
+      }
       const left = run.left ? `, about ${duration(run.left)} left` : "";
       const more = now.queued ? ` · ${now.queued} queued` : "";
-      text(this.words, `${run.state === "stopping" ? "Stopping: " : ""}${kindWords(now, run)}: ${progressWords(run)}${left}${more}`);
-      this.meter.value = run.total ? 100 * run.done / run.total : 0;
+      text(
+        this.words,
+        `${run.state === "stopping" ? "Stopping: " : ""}${kindWords(now, run)}: ${progressWords(run)}${left}${more}`,
+      );
+      this.meter.value = run.total ? (100 * run.done) / run.total : 0;
     }
   }
-  const kindWords = (now, run) => now.pipeline?.nodes.find((n) => n.run === run.run)?.words || run.kind_words || run.kind;
+  const kindWords = (now, run) =>
+    now.pipeline?.nodes.find((n) => n.run === run.run)?.words || run.kind_words || run.kind;
 
   // ---- times in the reader's zone
 
   class When extends HTMLElement {
     connectedCallback() {
       const at = new Date(this.getAttribute("at"));
-      if (!isNaN(at)) { this.textContent = at.toLocaleString([], { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }); this.title = at.toString(); }
+      if (!isNaN(at)) {
+        this.textContent = at.toLocaleString([], {
+          day: "numeric",
+          month: "short",
+          hour: "2-digit",
+          minute: "2-digit",
+        });
+        this.title = at.toString();
+      }
     }
   }
 
   // ---- the place: which tab, kept in the address
 
-  const tabs = () => [...document.querySelectorAll("#ss-tabs > .tab-wrapper button[role=tab], #ss-tabs > .tab-container button[role=tab], #ss-tabs button[role=tab]")];
-  const idOf = (button) => (button.dataset.tabId || button.id || "").replace(/-button$/, "").replace(/^ss-tab-/, "") || button.textContent.trim().toLowerCase();
-  const go = (id) => { const button = tabs().find((one) => idOf(one) === id); if (button) button.click(); };
+  const tabs = () => [
+    ...document.querySelectorAll(
+      "#ss-tabs > .tab-wrapper button[role=tab], #ss-tabs > .tab-container button[role=tab], #ss-tabs button[role=tab]",
+    ),
+  ];
+  const idOf = (button) =>
+    (button.dataset.tabId || button.id || "").replace(/-button$/, "").replace(/^ss-tab-/, "") ||
+    button.textContent.trim().toLowerCase();
+  const go = (id) => {
+    const button = tabs().find((one) => idOf(one) === id);
+    if (button) button.click();
+  };
   // By name: the server leads on to the project's own address.
   const openProject = (name) => location.assign(`/?${new URLSearchParams({ project: name })}`);
   // Open Review on exactly some images: of a run, a recipe run (or one fold, from 0) or a set, and of some classes.
@@ -287,7 +421,8 @@
     const wanted = query();
     wanted.set("run", pipeline);
     history.replaceState(null, "", `${location.pathname}?${wanted}`);
-    go("start"); poke();
+    go("start");
+    poke();
   };
   const remember = (id, replace) => {
     const wanted = query();
@@ -301,26 +436,76 @@
     if (!id) return;
     const until = Date.now() + 15000;
     const look = () => {
-      if (!tabs().length) { if (Date.now() < until) setTimeout(look, 50); return; }
+      if (!tabs().length) {
+        if (Date.now() < until) setTimeout(look, 50);
+        return;
+      }
       // Gradio may still be mounting: ask until the tab is the chosen one.
       const button = tabs().find((one) => idOf(one) === id);
       if (button && button.getAttribute("aria-selected") !== "true") {
-        restoring = true; button.click(); restoring = false;
+        restoring = true;
+        button.click();
+        restoring = false;
         if (Date.now() < until) setTimeout(look, 150);
       }
     };
     look();
   };
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest?.("#ss-tabs button[role=tab]");
-    if (!button) return;
-    const id = idOf(button);
-    if (!restoring) remember(id, false);
-    window.dispatchEvent(new CustomEvent("studio:tab", { detail: id }));
-  }, true);
-  addEventListener("popstate", () => { restoring = true; go(query().get("tab") || "start"); restoring = false; });
+  document.addEventListener(
+    "click",
+    (event) => {
+      const button = event.target.closest?.("#ss-tabs button[role=tab]");
+      if (!button) return;
+      const id = idOf(button);
+      if (!restoring) remember(id, false);
+      window.dispatchEvent(new CustomEvent("studio:tab", { detail: id }));
+    },
+    true,
+  );
+  addEventListener("popstate", () => {
+    restoring = true;
+    go(query().get("tab") || "start");
+    restoring = false;
+  });
 
-  window.studio = { BASE, PROJECT, place, kept, openProject, choose, listed, leaveRun, watch, review, renaming, ended, flash, query, remember, progressWords, rate, el, svg, text, send, post, act, say, go, poke, loaded, restoreForm, rememberForm, duration, many, percent, Part, get state() { return state; } };
+  window.studio = {
+    BASE,
+    PROJECT,
+    place,
+    kept,
+    openProject,
+    choose,
+    listed,
+    leaveRun,
+    watch,
+    review,
+    renaming,
+    ended,
+    flash,
+    query,
+    remember,
+    progressWords,
+    rate,
+    el,
+    svg,
+    text,
+    send,
+    post,
+    act,
+    say,
+    go,
+    poke,
+    loaded,
+    restoreForm,
+    rememberForm,
+    duration,
+    many,
+    percent,
+    Part,
+    get state() {
+      return state;
+    },
+  };
   customElements.define("studio-bar", Bar);
   customElements.define("studio-time", When);
   window.addEventListener("studio:state", () => {
@@ -332,7 +517,10 @@
     if (!event.target.closest?.("#ss-project-name")) return;
     go("start");
     document.querySelector("#ss-open")?.click();
-    setTimeout(() => { flash("#ss-project"); document.querySelector("#ss-project input")?.focus(); }, 300);
+    setTimeout(() => {
+      flash("#ss-project");
+      document.querySelector("#ss-project input")?.focus();
+    }, 300);
   });
   restore();
   poll();

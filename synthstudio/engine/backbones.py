@@ -42,10 +42,8 @@ def load(folder: Path, device: torch.device, dtype: torch.dtype | None = None) -
 
 
 def working_dtype(device: torch.device) -> torch.dtype:
-    """float32 on the CPU; on CUDA bfloat16, or float16 where a card lacks it."""
-    if device.type != "cuda":
-        return torch.float32
-    return torch.bfloat16 if devices.has_bfloat16(device) else torch.float16
+    """What every model computes in on this device."""
+    return devices.working_dtype(device)
 
 
 def training_dtype(device: torch.device) -> torch.dtype:

@@ -7,7 +7,6 @@ A step is a pure function of (seed, step): which images, which views, which drop
 resumed from its checkpoint ends with the same bytes as one that was not.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,18 +17,22 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from synthstudio import weightfile
 from synthstudio.engine.augment import augment, rows_for_step, rows_for_views
-from synthstudio.engine.devices import lowered
+from synthstudio.engine.batches import Part, chosen, rows_by_part, shares, warmed_up, weighted_loss
+from synthstudio.engine.devices import precisely, working_dtype
 from synthstudio.engine.encoders import Encoder, TimmEncoder, in_batches, sentence, softmax
 from synthstudio.engine.low_rank import LowRank, targets_of
 from synthstudio.engine.seeds import generator
-from synthstudio.errors import BadInput, StudioError
+from synthstudio.engine.tensors import read_tensors, write_tensors
+from synthstudio.engine.told import Told
+from synthstudio.engine.updates import Updates
+from synthstudio.errors import BadInput
+
+_KEPT = 2 << 30  # bytes of what a frozen tower makes of all images that are asked about
 
 
 @dataclass(frozen=True)
@@ -53,69 +56,22 @@ class Settings:
     views: int = 0
 
 
-@dataclass(frozen=True)
-class Part:
-    """Images of one kind: digests, uint8 pixels (N, 3, S, S), and the place of each label."""
-
-    images: tuple[str, ...]
-    pixels: Tensor
-    labels: Tensor
-
-    @classmethod
-    def of(cls, images: tuple[str, ...], pixels: Tensor, places: Sequence[int]) -> "Part":
-        """A part from the places of its labels as plain numbers."""
-        return cls(images, pixels, torch.tensor(places))
-
-
-def first_images(part: Part, count: int) -> Part:
-    """At most `count` images of a part, spread over all of it, so that every label is among them."""
-    places = torch.linspace(0, len(part.images) - 1, min(count, len(part.images))).round().long()
-    return Part(tuple(part.images[place] for place in places), part.pixels[places], part.labels[places])
-
-
 def learning_rate_at(step: int, settings: Settings) -> float:
     """Linear warm-up, then a cosine to zero; per step."""
     return warmed_up(step, settings.learning_rate, settings.warmup_steps, settings.training_steps)
 
 
-def warmed_up(step: int, peak: float, warmup_steps: int, training_steps: int) -> float:
-    """The learning rate of a step: linear to `peak`, then a cosine to zero."""
-    if step < warmup_steps:
-        return peak * (step + 1) / warmup_steps
-    share = (step - warmup_steps) / max(1, training_steps - warmup_steps)
-    return peak * 0.5 * (1 + math.cos(math.pi * share))
-
-
-def weighted_loss(logits: dict[str, Tensor], labels: dict[str, Tensor], real_weight: float) -> Tensor:
-    """λ · CE(real) + (1 − λ) · CE(synthetic); with one part only, its CE alone, so λ never scales a lone loss."""
-    losses = {part: F.cross_entropy(logits[part], labels[part]) for part in logits}
-    if len(losses) == 1:
-        return next(iter(losses.values()))
-    return real_weight * losses["real"] + (1 - real_weight) * losses["synthetic"]
-
-
-def shares(batch_size: int, parts: Sequence[str]) -> dict[str, int]:
-    """How many images of each part stand in a batch: half and half when there are two, whatever their counts.
-
-    The published code repeats the shots until an epoch holds as many real as synthetic images: that mix, exactly.
-    """
-    if len(parts) == 1:
-        return {parts[0]: batch_size}
-    return {"real": batch_size - batch_size // 2, "synthetic": max(1, batch_size // 2)}
-
-
-def chosen(seed: int, part: str, count: int, step: int, size: int) -> Tensor:
-    """Places of the `size` images of a step: shuffled passes over all `count`, one after the other."""
-    start = step * size
-    passes = range(start // count, (start + size - 1) // count + 1)
-    order = torch.cat([torch.randperm(count, generator=generator(seed, "order", part, each)) for each in passes])
-    return order[start % count :][:size]
-
-
 class Training:
-    """One fine-tuning. Call `prepare()`, then `advance()` until `step` reaches the settings' training steps."""
+    """One fine-tuning. Call `prepare()`, then `advance()` until `step` reaches the settings' training steps.
 
-    def __init__(self, encoder: Encoder, parts: dict[str, Part], texts: Sequence[str], settings: Settings) -> None:
+    At most `at_once` images (0: a whole batch) pass together; `dtype` is what they are computed in (None: what suits
+    the device).
+    """
+
+    def __init__(
+        self, encoder: Encoder, parts: dict[str, Part], texts: Sequence[str], settings: Settings, at_once: int = 0,
+        dtype: torch.dtype | None = None,
+    ) -> None:  # fmt: skip
         self.encoder, self.parts, self.settings = encoder, parts, settings
         self.step = 0
         self.tokens = encoder.tokens(texts)
@@ -123,9 +79,16 @@ class Training:
         self.update = LowRank(targets, settings.rank, settings.alpha, settings.dropout)
         self.update.initialise(settings.seed)
         self.update.to(encoder.device)
-        self._optimizer = torch.optim.AdamW([self.update.flat], lr=0.0, weight_decay=settings.weight_decay)
+        optimizer = torch.optim.AdamW([self.update.flat], lr=0.0, weight_decay=settings.weight_decay)
+        self.sizes = shares(settings.batch_size, sorted(parts))
+        self.updates = Updates(
+            self.update.flat, optimizer, dtype or working_dtype(encoder.device), sum(self.sizes.values()), at_once, None
+        )
         self.towers = Towers(encoder, first_adapted(encoder, self.update))
         self._features: dict[str, Tensor] = {}
+        self._told = Told(encoder.device, self.updates.accelerator.num_processes == 1)
+        self._values: dict[str, float] = {}
+        self._lost: int | None = None  # the step whose loss was no number
 
     def prepare(self) -> Iterator[tuple[int, int]]:
         """Draw the fixed views and run the frozen part of the tower on them once; says (done, total) images.
@@ -147,40 +110,60 @@ class Training:
             self._features[name] = torch.cat(made).unflatten(0, (views, len(part.images)))
 
     def advance(self) -> dict[str, float]:
-        """One optimiser update; returns its loss, accuracy on the batch and learning rate."""
-        settings, names = self.settings, sorted(self.parts)
-        sizes = shares(settings.batch_size, names)
-        places = {
-            name: chosen(settings.seed, name, len(self.parts[name].images), self.step, sizes[name]) for name in names
-        }
-        inputs = torch.cat([self._inputs(name, places[name]) for name in names])
-        labels = {name: self.parts[name].labels[places[name]].to(inputs.device) for name in names}
-        weights = self.update.weights(self.encoder.model, generator(settings.seed, "dropout", self.step))
-        logits = self.towers.logits(weights, inputs, self.tokens)
-        split = dict(zip(names, logits.split([len(labels[name]) for name in names]), strict=True))
-        loss = weighted_loss(split, labels, settings.real_weight)
-        self._optimizer.param_groups[0]["lr"] = rate = learning_rate_at(self.step, settings)
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        right = (logits.argmax(1) == torch.cat([labels[name] for name in names])).float().mean()
-        value, accuracy = torch.stack([loss.detach(), right]).tolist()  # the only wait for the device in a step
-        if not math.isfinite(value):
-            raise BadInput(f"The loss of step {self.step} is not a number. Lower learning_rate and train again.")
-        self._optimizer.step()
-        self.step += 1
-        return {"loss": value, "accuracy": accuracy, "learning_rate": rate}
+        """One optimiser update; returns loss, accuracy on the batch and learning rate.
 
-    def _inputs(self, name: str, places: Tensor) -> Tensor:
+        On a CPU those of this very update; on a device those of an update a moment ago, as reading waits for it.
+        BadInput if a loss was no number.
+        """
+        settings = self.settings
+        places = {
+            name: chosen(settings.seed, name, len(self.parts[name].images), self.step, size)
+            for name, size in self.sizes.items()
+        }
+        self._told.add(self.step, self.updates.backward(lambda rows: self._loss(places, rows))[0])
+        if self._told.due or self.step + 1 == settings.training_steps:
+            self.look()
+        if self._lost is not None:
+            raise BadInput(self.updates.not_a_number(self._lost, settings.training_steps))
+        self.updates.optimizer.param_groups[0]["lr"] = learning_rate_at(self.step, settings)
+        self.updates.step()
+        self.step += 1
+        return dict(self._values)
+
+    def _loss(self, places: dict[str, Tensor], rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Loss and accuracy of rows of the batch at `places`, as one vector, and the loss to minimise."""
+        settings, rows_of = self.settings, rows_by_part(self.sizes, rows)
+        with precisely(self.encoder.device):
+            inputs = torch.cat([self._inputs(name, places[name], own) for name, own in rows_of.items()])
+            weights = self.update.weights(self.encoder.model, generator(settings.seed, "dropout", self.step))
+        labels = {name: self.parts[name].labels[places[name][own]].to(inputs.device) for name, own in rows_of.items()}
+        logits = self.towers.logits(weights, inputs, self.tokens)
+        split = dict(zip(labels, logits.split([len(one) for one in labels.values()]), strict=True))
+        loss = weighted_loss(split, labels, settings.real_weight, self.sizes)
+        right = (logits.argmax(1) == torch.cat(list(labels.values()))).float().mean()
+        return torch.stack([loss.detach(), right]), loss
+
+    def look(self) -> dict[str, float]:
+        """Read what the steps told, finding the first whose loss was no number; returns the values of the last."""
+        for step, (loss, accuracy) in self._told.read():
+            if not math.isfinite(loss) and self._lost is None:
+                self._lost = step
+            rate = learning_rate_at(step, self.settings)
+            self._values = {"loss": loss, "accuracy": accuracy, "learning_rate": rate}
+        return dict(self._values)
+
+    def _inputs(self, name: str, places: Tensor, own: list[int]) -> Tensor:
+        """What the trained part of the tower is given for the images at `places[own]`."""
         settings = self.settings
         if not settings.views:
-            rows = rows_for_step(settings.seed, self.step, name, len(places))
-            pixels = self.parts[name].pixels[places].to(self.encoder.device)
+            rows = rows_for_step(settings.seed, self.step, name, len(places))[own]
+            pixels = self.parts[name].pixels[places[own]].to(self.encoder.device)
             return self.towers.frozen(augment(pixels, rows, settings.augmentation, flip=settings.flip))
         chance = generator(settings.seed, "choice", name, self.step)
-        view = torch.randint(settings.views, (len(places),), generator=chance)
+        view = torch.randint(settings.views, (len(places),), generator=chance)[own]
         if name in self._features:
-            return self._features[name][view, places].to(self.encoder.device)
-        return self.towers.frozen(self._views(name, places, view.tolist()))
+            return self._features[name][view, places[own]].to(self.encoder.device)
+        return self.towers.frozen(self._views(name, places[own], view.tolist()))
 
     def _views(self, name: str, places: Tensor, views: Sequence[int]) -> Tensor:
         part, settings = self.parts[name], self.settings
@@ -188,12 +171,20 @@ class Training:
         return augment(part.pixels[places].to(self.encoder.device), rows, settings.augmentation, flip=settings.flip)
 
     def save(self, checkpoint: Path) -> None:
-        """Write the state aside and rename: safetensors with the step in its header, never a pickle."""
+        """Write the state aside and rename: safetensors with the step in its header, never a pickle.
+
+        Weights that came after a loss that is no number are not written; `advance` says so.
+        """
+        self.look()
+        if not self.updates.leads or (self._lost is not None and self._lost < self.step):
+            return
         tensors = {"flat": self.update.flat.detach().cpu()}
+        state = self.updates.optimizer.state[self.update.flat]
         for name in ("exp_avg", "exp_avg_sq"):
-            if name in self._optimizer.state[self.update.flat]:
-                tensors[name] = self._optimizer.state[self.update.flat][name].cpu()
-        write_tensors(checkpoint, tensors, {"step": self.step})
+            if name in state:
+                tensors[name] = state[name].cpu()
+        about = {"step": self.step} | ({"scaler": self.updates.state()} if self.updates.scales() else {})
+        write_tensors(checkpoint, tensors, about)
 
     def resume(self, checkpoint: Path) -> bool:
         """Go on from a checkpoint if there is a readable one; returns whether there was."""
@@ -203,9 +194,10 @@ class Training:
         tensors, about = found
         self.update.flat.data.copy_(tensors["flat"])
         self.step = about["step"]
+        self.updates.load(about.get("scaler", {}))
         if "exp_avg" in tensors:
             state = {name: tensors[name].to(self.encoder.device) for name in ("exp_avg", "exp_avg_sq")}
-            self._optimizer.state[self.update.flat] = {"step": torch.tensor(float(self.step)), **state}
+            self.updates.optimizer.state[self.update.flat] = {"step": torch.tensor(float(self.step)), **state}
         return True
 
 
@@ -239,10 +231,10 @@ class Towers(nn.Module):
 
     def logits(self, weights: dict[str, Tensor], features: Tensor, tokens: Tensor) -> Tensor:
         """exp(logit_scale) · cos(image, text) under adapted weights, (N, labels)."""
-        with lowered(self._encoder.device):
-            image = self.images(weights, features)
-            text = functional_call(_Texts(self.model), {f"model.{n}": w for n, w in weights.items()}, (tokens,))
-        return self._encoder.scale * image.float() @ text.float().T
+        image = self.images(weights, features)
+        text = functional_call(_Texts(self.model), {f"model.{n}": w for n, w in weights.items()}, (tokens,))
+        with precisely(self._encoder.device):
+            return self._encoder.scale * image.float() @ text.float().T
 
 
 class _Texts(nn.Module):
@@ -306,8 +298,16 @@ class Images:
         return self._given
 
     def frozen(self, towers: Towers) -> Tensor:
-        """The output of the frozen part of `towers`, kept for the next classifier with the same cut."""
+        """The output of the frozen part of `towers`, kept for the next classifier with the same cut.
+
+        The pictures themselves, as bytes, where nothing is frozen, or where the output would take too much memory.
+        """
+        if towers.first == 0:
+            return self.pixels
         if towers.first not in self._kept:
+            each = towers.frozen(self.pixels[:1]).numel() * 4
+            if each * len(self.pixels) > _KEPT:
+                return self.pixels
             self._kept[towers.first] = in_batches(self.pixels, towers.frozen, self.encoder.batch(0))
         return self._kept[towers.first]
 
@@ -327,8 +327,9 @@ def probabilities(fitted: Fitted, images: Images, embeddings: NDArray[np.float32
     with torch.no_grad():
         weights = update.weights(encoder.model)
 
-        def vectors(features: Tensor) -> Tensor:
-            return towers.images(weights, features.to(encoder.device))
+        def vectors(some: Tensor) -> Tensor:
+            features = towers.frozen(some) if some.dtype == torch.uint8 else some.to(encoder.device)
+            return towers.images(weights, features)
 
         found = in_batches(images.frozen(towers), vectors, encoder.batch(0))
         text = _text_head(fitted, encoder, weights)
@@ -377,24 +378,3 @@ def _text_head(fitted: Fitted, encoder: Encoder, weights: dict[str, Tensor]) -> 
         _Texts(encoder.model), {f"model.{name}": weight for name, weight in weights.items()}, (tokens,)
     )
     return found
-
-
-# ---- files
-
-
-def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any] | None = None) -> None:
-    """A safetensors file of float32 tensors that is there whole or not at all; equal tensors give equal bytes."""
-    rows = {
-        name: ("F32", tuple(tensor.shape), tensor.detach().cpu().float().contiguous().numpy().tobytes())
-        for name, tensor in tensors.items()
-    }
-    weightfile.write(path, rows, {"about": json.dumps(about, sort_keys=True)} if about else {})
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Tensors and notes of `write_tensors`; None if there is no such file or it is damaged."""
-    try:
-        about = json.loads(weightfile.read_header(path).metadata.get("about", "{}"))
-        return load_file(path), about
-    except (OSError, ValueError, SafetensorError, StudioError):
-        return None

@@ -9,11 +9,13 @@ from synthstudio.resources import cpu_count
 
 
 def pick(name: str) -> torch.device:
-    """The device of this name; 'auto' takes the first accelerator there is. BadInput if it is not here."""
+    """The device of this name; 'auto' takes the first accelerator there is, or of several processes each its own.
+
+    BadInput if it is not here.
+    """
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda:0")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        others = "mps" if torch.backends.mps.is_available() else "cpu"
+        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else others
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -40,9 +42,16 @@ def has_bfloat16(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-def lowered(device: torch.device) -> torch.autocast:
-    """Within, products are in bfloat16 where the card has it; elsewhere nothing changes."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
+def working_dtype(device: torch.device) -> torch.dtype:
+    """float32 on the CPU; on CUDA bfloat16, or float16 where a card lacks it."""
+    if device.type != "cuda":
+        return torch.float32
+    return torch.bfloat16 if has_bfloat16(device) else torch.float16
+
+
+def precisely(device: torch.device) -> torch.autocast:
+    """Within, whatever is computed in half precision outside is computed as its tensors are."""
+    return torch.autocast(device.type, enabled=False)
 
 
 def use_threads(count: int) -> int:
@@ -60,3 +69,8 @@ def repeatable() -> None:
     """Ask torch for the same bytes on the same machine every time."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def whole_float32() -> None:
+    """Ask CUDA for convolutions of float32 in float32; by default they keep ten bits of each mantissa (TF32)."""
+    torch.backends.cudnn.allow_tf32 = False

@@ -10,6 +10,7 @@ resumed from its checkpoint ends with the same bytes as one that was not.
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,13 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from synthstudio.engine.augment import augment, rows_for_step
-from synthstudio.engine.classifier import Part, chosen, read_tensors, shares, warmed_up, weighted_loss, write_tensors
+from synthstudio.engine.batches import Part, chosen, only, rows_by_part, shares, warmed_up, weighted_loss
+from synthstudio.engine.devices import precisely, working_dtype
 from synthstudio.engine.encoders import TimmEncoder
 from synthstudio.engine.seeds import generator
+from synthstudio.engine.tensors import read_tensors, write_tensors
+from synthstudio.engine.told import Told
+from synthstudio.engine.updates import Updates
 from synthstudio.seeds import derived_seed
 
 HEAD_WEIGHT, HEAD_BIAS = "head.weight", "head.bias"
@@ -66,11 +71,16 @@ def trained_names(network: Any, scope: str, blocks: int) -> list[str]:
 
 
 class Training:
-    """One fine-tuning: call `advance()` until `done`. Takes the head it begins with: {"weight", "bias"} of a probe."""
+    """One fine-tuning: call `advance()` until `done`. Takes the head it begins with: {"weight", "bias"} of a probe.
+
+    At most `at_once` images (0: a whole batch) pass together; `dtype` is what they are computed in (None: what suits
+    the device).
+    """
 
     def __init__(
-        self, encoder: TimmEncoder, parts: dict[str, Part], head: dict[str, Tensor], settings: Settings
-    ) -> None:
+        self, encoder: TimmEncoder, parts: dict[str, Part], head: dict[str, Tensor], settings: Settings,
+        at_once: int = 0, dtype: torch.dtype | None = None,
+    ) -> None:  # fmt: skip
         self.encoder, self.parts, self.settings = encoder, parts, settings
         self.step, self.good_step = 0, 0
         self.diverged_at: int | None = None
@@ -83,9 +93,16 @@ class Training:
         self._good = {name: value.detach().clone() for name, value in self.weights.items()}
         plain = [value for value in self.weights.values() if value.ndim <= 1]
         decayed = [value for value in self.weights.values() if value.ndim > 1]
-        self._optimizer = torch.optim.AdamW(
+        optimizer = torch.optim.AdamW(
             [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}], lr=0.0
         )
+        self.sizes = shares(settings.batch_size, sorted(parts))
+        self.updates = Updates(
+            list(self.weights.values()), optimizer, dtype or working_dtype(encoder.device), sum(self.sizes.values()),
+            at_once, None,
+        )  # fmt: skip
+        self._told = Told(encoder.device, self.updates.accelerator.num_processes == 1)
+        self._values: dict[str, float] = {}
 
     @property
     def done(self) -> bool:
@@ -96,35 +113,56 @@ class Training:
         """One optimiser update; returns its loss and learning rate.
 
         A loss that is no number, or three times what guessing costs, ends the training: the last good weights are back.
+        On a device the losses are read now and then, at the latest before weights are kept as good ones: steps that
+        were made after a bad one are taken back with it.
         """
-        settings, names = self.settings, sorted(self.parts)
-        sizes = shares(settings.batch_size, names)
-        shown = {name: self._batch(name, sizes[name]) for name in names}
-        logits = self._logits(torch.cat([pixels for pixels, _ in shown.values()]))
-        split = dict(zip(names, logits.split([len(pixels) for pixels, _ in shown.values()]), strict=True))
-        loss = weighted_loss(split, {name: target for name, (_, target) in shown.items()}, settings.real_weight)
-        value = float(loss.detach())
-        if self.step == 0 and math.isfinite(value):
-            self._limit = max(self._limit, 3 * value)
-        if not math.isfinite(value) or value > self._limit:
-            self._go_back()
-            return {"loss": value if math.isfinite(value) else self._limit, "learning_rate": 0.0}
-        if self.step % _KEEP_EVERY == 0:  # weights under which the loss is a sane number
+        settings = self.settings
+        shown = {name: self._batch(name, size) for name, size in self.sizes.items()}
+        self._told.add(self.step, self.updates.backward(lambda rows: self._loss(shown, rows))[0])
+        keeps = self.step % _KEEP_EVERY == 0
+        if keeps or self._told.due or self.step + 1 == settings.training_steps:
+            self.look()
+        if self.diverged_at is not None:
+            return dict(self._values)
+        if keeps:  # weights under which the loss is a sane number
             self._good = {name: weight.detach().clone() for name, weight in self.weights.items()}
             self.good_step = self.step
-        rate = warmed_up(self.step, settings.learning_rate, settings.warmup_steps, settings.training_steps)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self._optimizer.step()
+        for group in self.updates.optimizer.param_groups:
+            group["lr"] = self._rate(self.step)
+        self.updates.step()
         self.step += 1
         if self.step == settings.training_steps and not all(one.isfinite().all() for one in self.weights.values()):
-            self._go_back()
-        return {"loss": value, "learning_rate": rate}
+            self._go_back(self.step)
+        return dict(self._values)
 
-    def _go_back(self) -> None:
-        self.diverged_at = self.step
+    def _loss(self, shown: dict[str, tuple[Tensor, Tensor]], rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """The loss of rows of a batch, whose parts are given as views and targets; told and minimised."""
+        shown = {name: only(own, shown[name]) for name, own in rows_by_part(self.sizes, rows).items()}
+        logits = self._logits(torch.cat([pixels for pixels, _ in shown.values()]))
+        split = dict(zip(shown, logits.split([len(pixels) for pixels, _ in shown.values()]), strict=True))
+        targets = {name: target for name, (_, target) in shown.items()}
+        loss = weighted_loss(split, targets, self.settings.real_weight, self.sizes)
+        return loss.detach().view(1), loss
+
+    def look(self) -> dict[str, float]:
+        """Read the losses, and go back if one is not what a training should have; returns the values of the last."""
+        for step, (value,) in self._told.read():
+            if step == 0 and math.isfinite(value):
+                self._limit = max(self._limit, 3 * value)
+            bad = not math.isfinite(value) or value > self._limit
+            loss = value if math.isfinite(value) else self._limit
+            self._values = {"loss": loss, "learning_rate": 0.0 if bad else self._rate(step)}
+            if bad:
+                self._go_back(step)
+                break
+        return dict(self._values)
+
+    def _rate(self, step: int) -> float:
+        settings = self.settings
+        return warmed_up(step, settings.learning_rate, settings.warmup_steps, settings.training_steps)
+
+    def _go_back(self, step: int) -> None:
+        self.diverged_at = self.step = step
         with torch.no_grad():
             for name, weight in self.weights.items():
                 weight.copy_(self._good[name])
@@ -165,7 +203,8 @@ class Training:
         }
         inputs = self.encoder.normalised(pixels)
         features = functional_call(_Features(self.encoder), {f"model.{n}": w for n, w in network.items()}, (inputs,))
-        return F.linear(F.normalize(features.float(), dim=-1), self.weights[HEAD_WEIGHT], self.weights[HEAD_BIAS])
+        with precisely(self.encoder.device):
+            return F.linear(F.normalize(features.float(), dim=-1), self.weights[HEAD_WEIGHT], self.weights[HEAD_BIAS])
 
     def tensors(self) -> dict[str, Tensor]:
         """What was trained: the head, and the parameters of the network that learned."""
@@ -173,13 +212,17 @@ class Training:
 
     def save(self, checkpoint: Path) -> None:
         """Write the state aside and rename: safetensors with the step in its header, never a pickle."""
+        self.look()
+        if not self.updates.leads:
+            return
         tensors = {f"weight.{name}": value.detach() for name, value in self.weights.items()}
         tensors |= {f"good.{name}": value for name, value in self._good.items()}
         for name, value in self.weights.items():
-            for moment in _STATE:
-                if moment in self._optimizer.state[value]:
-                    tensors[f"{moment}.{name}"] = self._optimizer.state[value][moment]
-        about = {"step": self.step, "good_step": self.good_step, "diverged_at": self.diverged_at, "limit": self._limit}
+            state = self.updates.optimizer.state[value]
+            tensors |= {f"{moment}.{name}": state[moment] for moment in _STATE if moment in state}
+        about: dict[str, Any] = {"step": self.step, "good_step": self.good_step, "diverged_at": self.diverged_at}
+        about["limit"] = self._limit
+        about |= {"scaler": self.updates.state()} if self.updates.scales() else {}
         write_tensors(checkpoint, tensors, about)
 
     def resume(self, checkpoint: Path) -> bool:
@@ -190,6 +233,7 @@ class Training:
         tensors, about = found
         self.step, self.good_step, self.diverged_at = about["step"], about["good_step"], about["diverged_at"]
         self._limit = about["limit"]
+        self.updates.load(about.get("scaler", {}))
         with torch.no_grad():
             for name, weight in self.weights.items():
                 weight.copy_(tensors[f"weight.{name}"])
@@ -197,7 +241,7 @@ class Training:
                 if f"exp_avg.{name}" in tensors:
                     state = {one: tensors[f"{one}.{name}"].to(weight.device).view_as(weight) for one in _STATE}
                     kept = {one: torch.empty_like(weight).copy_(value) for one, value in state.items()}
-                    self._optimizer.state[weight] = {"step": torch.tensor(float(self.step)), **kept}
+                    self.updates.optimizer.state[weight] = {"step": torch.tensor(float(self.step)), **kept}
         return True
 
 

@@ -128,6 +128,7 @@ class Training:
         computing = torch.float16 if working_dtype(self.device) is torch.float16 else backbone.dtype
         self.updates = Updates(self.flat, optimizer, computing, recipe.batch_size, 0 if compares else at_once)
         self.optimizer = self.updates.optimizer
+        self.updates.divisible = not compares
         if compares and not self.updates.alone:
             raise BadInput("Representativeness and diversity compare all images of a batch. Train in one process.")
         self.labels = list(dict.fromkeys(photos.prompts))  # a prompt is a class
@@ -180,7 +181,7 @@ class Training:
                 f"The loss is no longer a finite number (step {step + 1} of {self.recipe.steps}). "
                 f"Try a learning rate below {self.recipe.learning_rate:g}, or look for damaged photos."
             )
-        self.optimizer.step()
+        self.updates.step()
         return value
 
     def _objective(self, batch: _Batch) -> tuple[Tensor, Tensor]:

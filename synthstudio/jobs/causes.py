@@ -9,11 +9,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from synthstudio.errors import ran_out_of_memory
 from synthstudio.jobs.endings import SMALLER, memory_mb
 from synthstudio.jobs.request import LOG
 
-# What the allocators of torch and numpy say; both raise a plain RuntimeError or a class we cannot import here.
-_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|Cannot allocate memory", re.IGNORECASE)
 _DISK = re.compile(r"No space left on device|os error 28\b|Disk quota exceeded", re.IGNORECASE)
 _ACCELERATOR = re.compile(r"\b(CUDA|HIP|MPS|XPU)\b")
 
@@ -26,7 +25,7 @@ def sentence(error: BaseException, folder: Path, peak_mb: float) -> str:
             f"The disk that holds {folder} is full. Free some space (old exports, for example) and resume: "
             "it goes on from its last checkpoint, and nothing finished is lost."
         )
-    short = next((one for one in chain if _is_out_of_memory(one)), None)
+    short = next((one for one in chain if ran_out_of_memory(one)), None)
     if short is None:
         return f"Unexpected {type(error).__name__}: {error}. The traceback is in {folder / LOG}."
     if _ACCELERATOR.search(str(short)):
@@ -44,9 +43,3 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _is_full_disk(error: BaseException) -> bool:
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or bool(_DISK.search(str(error)))
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
-        return True
-    return isinstance(error, RuntimeError) and bool(_MEMORY.search(str(error)))

@@ -158,6 +158,22 @@ def test_a_simple_problem_is_learned_and_answered_from_the_file(encoder, tmp_pat
     assert (chances.argmax(1) == others.labels.numpy()).mean() >= 0.9
 
 
+def test_pictures_that_are_asked_about_stay_bytes_until_their_batch(clips, monkeypatch):
+    for tower, depth in (("vit", None), ("resnet", 1)):
+        encoder = clips[tower]
+        update = LowRank(targets_of(encoder.model, "attention", depth), rank=2, alpha=2)
+        about = Fitted("lora", LABELS, "{label}", update.tensors(), rank=2, alpha=2, depth=depth)
+        asked, towers = Images(encoder, part(encoder, range(3)).pixels), classifier.Towers(encoder, bool(depth) * 5)
+        kept = asked.frozen(towers)
+        assert (kept.dtype == torch.uint8) == (tower == "vit")
+        found = classifier.probabilities(about, asked)
+        monkeypatch.setattr(classifier, "_KEPT", 0)  # and so do they where a frozen tower would make too much of them
+        asked = Images(encoder, asked.pixels)
+        assert asked.frozen(towers) is asked.pixels
+        assert np.array_equal(classifier.probabilities(about, asked), found)
+        monkeypatch.undo()
+
+
 def test_a_model_that_no_lora_fits_is_refused():
     with pytest.raises(BadInput, match="image tower"):
         targets_of(torch.nn.Sequential(torch.nn.ReLU()), "attention", None)

@@ -45,19 +45,19 @@ def parts(encoder):
 
 def told(training, steps=3):
     """The losses of a training, and what it ends with, on the CPU."""
-    losses = [training.advance()["loss"] for _ in range(steps)]
+    losses = [training.advance() and training.look()["loss"] for _ in range(steps)]
     return losses, training
 
 
-def of_clip(encoder, settings):
-    training = classifier.Training(encoder, parts(encoder), LABELS, settings)
+def of_clip(encoder, settings, **how):
+    training = classifier.Training(encoder, parts(encoder), LABELS, settings, **how)
     list(training.prepare())
     return told(training)
 
 
-def of_timm(encoder, settings):
+def of_timm(encoder, settings, **how):
     head = {"weight": torch.zeros(2, encoder.embed_images(pixels(encoder, 1)).shape[1]), "bias": torch.zeros(2)}
-    return told(finetune.Training(encoder, parts(encoder), head, settings))
+    return told(finetune.Training(encoder, parts(encoder), head, settings, **how))
 
 
 @pytest.mark.parametrize("kind", ["vit", "resnet", "timm"])
@@ -89,13 +89,13 @@ def test_a_clip_model_is_trained(cuda, folders, kind, options):
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_a_clip_model_learns_what_it_learns_on_the_cpu(folders, way):
-    with pretend.card(bfloat16=False):  # no mixed precision, so that numbers can be compared
-        losses, training = of_clip(encoders.load(folders["vit"], pretend.DEVICE), replace(CLIP, **way))
-        weights = training.update.flat.detach().cpu()
-    expected, training = of_clip(encoders.load(folders["vit"], CPU), replace(CLIP, **way))
+@pytest.mark.parametrize("at_once", [0, 3])
+def test_a_clip_model_learns_what_it_learns_on_the_cpu(cuda, folders, way, at_once):
+    how = {"dtype": torch.float32, "at_once": at_once}  # no mixed precision, so that numbers can be compared
+    losses, training = of_clip(encoders.load(folders["vit"], cuda), replace(CLIP, **way), **how)
+    expected, here = of_clip(encoders.load(folders["vit"], CPU), replace(CLIP, **way))
     assert losses == pytest.approx(expected, rel=1e-3)
-    assert torch.allclose(weights, training.update.flat, atol=1e-4)
+    assert torch.allclose(training.update.flat.detach().cpu(), here.update.flat, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["clip", "timm"])
@@ -110,27 +110,33 @@ def test_a_stopped_training_goes_on(cuda, folders, tmp_path, kind):
     assert told(again, 2)[0] == pytest.approx(expected, rel=1e-3)
 
 
-def test_a_step_of_a_clip_model_waits_once(card, folders):
-    settings = replace(CLIP, training_steps=9, **WAYS["strong"])
-    _, training = of_clip(encoders.load(folders["vit"], pretend.DEVICE), settings)
+@pytest.mark.parametrize("kind", ["clip", "timm"])
+def test_steps_do_not_wait_until_their_values_are_wanted(card, folders, kind):
+    if kind == "clip":
+        settings = replace(CLIP, training_steps=99, **WAYS["strong"])
+        _, training = of_clip(encoders.load(folders["vit"], pretend.DEVICE), settings)
+    else:
+        _, training = of_timm(encoders.load(folders["timm"], pretend.DEVICE), replace(TIMM, training_steps=99))
+    training._told._looked = float("inf")  # however slow this machine is
     card.waits.clear()
-    training.advance()
-    assert len(card.waits) == 1
+    values = [training.advance() for _ in range(4)]
+    assert not card.waits and len({one["loss"] for one in values}) == 1
+    assert training.look()["loss"] != values[0]["loss"] and len(card.waits) == 1
 
 
 @pytest.mark.parametrize("options", SCOPES.values(), ids=SCOPES)
 def test_a_timm_network_learns_what_it_learns_on_the_cpu(cuda, folders, options):
     expected, _ = of_timm(encoders.load(folders["timm"], CPU), replace(TIMM, **options))
-    losses, training = of_timm(encoders.load(folders["timm"], cuda), replace(TIMM, **options))
+    settings, how = replace(TIMM, **options), {"dtype": torch.float32, "at_once": 3}
+    losses, training = of_timm(encoders.load(folders["timm"], cuda), settings, **how)
     assert losses == pytest.approx(expected, rel=1e-2)
     assert all(one.isfinite().all() for one in training.tensors().values())
 
 
-def test_a_step_of_a_timm_network_waits_once(card, folders):
-    _, training = of_timm(encoders.load(folders["timm"], pretend.DEVICE), replace(TIMM, training_steps=9))
-    card.waits.clear()
-    training.advance()
-    assert len(card.waits) == 1
+def test_a_timm_network_is_trained_in_half_precision(cuda, folders):
+    losses, training = of_timm(encoders.load(folders["timm"], cuda), replace(TIMM, scope="all"))
+    assert training.updates.dtype is torch.bfloat16 and np.isfinite(losses).all()
+    assert all(one.dtype is torch.float32 and one.isfinite().all() for one in training.tensors().values())
 
 
 @pytest.mark.parametrize("kind", ["lora", "finetuned"])

@@ -5,7 +5,7 @@ import { Places } from "../../synthstudio/ui/grid/places.js";
 
 /** A list of numbers that looks random and is the same every time. */
 function* numbers(seed) {
-  for (let state = seed; ; ) {
+  for (let state = seed; ;) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     yield state;
   }
@@ -24,7 +24,10 @@ test("a million places are one pair of numbers", () => {
   places.add(999_999, 0);
   assert.equal(places.size, 1_000_000);
   places.remove(500_000);
-  assert.deepEqual(places.spans, [[0, 499_999], [500_001, 999_999]]);
+  assert.deepEqual(places.spans, [
+    [0, 499_999],
+    [500_001, 999_999],
+  ]);
 });
 
 test("after any acts the places are those that a plain set holds", () => {
@@ -43,7 +46,10 @@ test("after any acts the places are those that a plain set holds", () => {
       places.toggle(first);
       if (!plain.delete(first)) plain.add(first);
     }
-    assert.deepEqual([...places], [...plain].sort((a, b) => a - b));
+    assert.deepEqual(
+      [...places],
+      [...plain].sort((a, b) => a - b),
+    );
     assert.equal(places.size, plain.size);
   }
 });

@@ -58,7 +58,10 @@ test("acts reach the server in their order", async () => {
   const { queue } = opened(server);
   for (const image of ["a", "b", "c"]) queue.add(accept(image));
   await until(() => server.stored.size === 3);
-  assert.deepEqual([...server.stored.values()].map((act) => act.images[0]), ["a", "b", "c"]);
+  assert.deepEqual(
+    [...server.stored.values()].map((act) => act.images[0]),
+    ["a", "b", "c"],
+  );
 });
 
 test("a reload of the tab sends what was waiting, under the same ids", async () => {
@@ -95,8 +98,14 @@ test("one refused act does not take the others with it, and cannot be undone", a
   queue.sending = false;
   queue.start();
   await until(() => server.stored.size === 2 && !queue.waiting.length);
-  assert.deepEqual([...server.stored.values()].map((act) => act.images[0]), ["a", "c"]);
-  assert.deepEqual(told.filter((news) => news.type === "refused").map((news) => news.batch[0].images[0]), ["bad"]);
+  assert.deepEqual(
+    [...server.stored.values()].map((act) => act.images[0]),
+    ["a", "c"],
+  );
+  assert.deepEqual(
+    told.filter((news) => news.type === "refused").map((news) => news.batch[0].images[0]),
+    ["bad"],
+  );
   assert.equal(queue.undoable.length, 2);
 });
 
@@ -132,5 +141,8 @@ test("a request names no more than a thousand images, if it can", async () => {
   queue.sending = false;
   queue.start();
   await until(() => server.stored.size === 4);
-  assert.deepEqual(server.batches.map((batch) => batch.length), [2, 2]);
+  assert.deepEqual(
+    server.batches.map((batch) => batch.length),
+    [2, 2],
+  );
 });

@@ -39,10 +39,22 @@ test("a decision shows before it is committed, and goes when it is refused", asy
   const { store } = await shown(3);
   const row = await store.rowWhenThere(0);
   store.expect("act 1", [["image 0", "relabel", "tulip"]]);
-  assert.deepEqual(store.shown(row), { verdict: "relabel", label: "tulip", moved: true, waiting: true, problem: undefined });
+  assert.deepEqual(store.shown(row), {
+    verdict: "relabel",
+    label: "tulip",
+    moved: true,
+    waiting: true,
+    problem: undefined,
+  });
   store.problem(["act 1"], "no such class");
   store.settle(["act 1"]);
-  assert.deepEqual(store.shown(row), { verdict: null, label: "rose", moved: false, waiting: false, problem: "no such class" });
+  assert.deepEqual(store.shown(row), {
+    verdict: null,
+    label: "rose",
+    moved: false,
+    waiting: false,
+    problem: "no such class",
+  });
 });
 
 test("the later of two decisions on their way is the one that shows", async () => {

@@ -1,6 +1,7 @@
 """Steps whose worker has a device: everything they load, draw and train goes there."""
 
 import pytest
+import torch
 
 from synthstudio import models
 from synthstudio.artifacts import ImageSet
@@ -107,4 +108,9 @@ def test_a_small_set_is_judged_on_the_device(work, fields):
     sets = {"images": fields["small"], "real": fields["images"], "test": fields["test"]}
     rules = build("evaluate.small_set", {**sets, "backbone": fields["backbone"], "labels": "soft", **SMALL})
     small, real, test = (work.workspace.image_set(one) for one in sets.values())
-    assert len(exam.Exam(work, rules, real, test).cell(small, "resnet18", 0, augmented=True).right) == len(test)
+    cell = exam.Exam(work, rules, real, test).cell(small, "resnet18", 0, augmented=True)
+    assert len(cell.right) == len(test) and cell.device == "cuda" and not torch.backends.cudnn.allow_tf32
+    work.resources = Resources(device="cpu", threads=1)
+    again = exam.Exam(work, rules, real, test)
+    assert again.cell(small, "resnet18", 0, augmented=True) == cell, "what was measured on a card is not trained again"
+    assert again._right(small, "resnet18", 0, True) == cell.right, "and the CPU would have answered the same"

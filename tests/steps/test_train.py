@@ -1,10 +1,13 @@
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from synthstudio.errors import BadInput
 from synthstudio.events import Measured, Note, Progress
+from synthstudio.resources import Resources
 from synthstudio.step import build
-from tests.steps.kit import LABELS, encoder_ref, outputs, stored
+from synthstudio.steps import encoding
+from tests.steps.kit import LABELS, encoder_ref, fresh, outputs, stored
 
 
 def classifier(work, clip, **fields):
@@ -68,6 +71,25 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(work, clip, tmp_path):
     resumed, events = outputs(classifier(work, clip, **fields), killed)
     assert resumed == unbroken
     assert min(event.done for event in events if isinstance(event, Progress) and event.unit == "steps") == 4
+
+
+def test_a_run_whose_passes_do_not_fit_says_so_and_ends(work, clip):
+    step = classifier(work, clip, real=stored(work, "set", LABELS, range(2)))
+    model = encoding.encoder(work, step.encoder)
+
+    def ends(_, inputs):
+        if torch.is_grad_enabled() and len(inputs[0]) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    model.model.visual.conv1.register_forward_pre_hook(ends)
+    made, events = outputs(step, work)
+    (warning,) = [event.text for event in events if isinstance(event, Note) and event.level == "warning"]
+    assert "4 images at once do not fit" in warning and "passes of 2" in warning
+    assert [event.done for event in events if isinstance(event, Progress) and event.unit == "steps"] == [1, 2, 3, 4, 5]
+    work.resources = Resources(batch=2)
+    again, events = outputs(step, fresh(work))
+    assert not [event for event in events if isinstance(event, Note)]
+    assert again == made, "the same passes, the same bytes"
 
 
 def test_a_probe_is_the_same_kind_of_document_and_learns(work, clip):

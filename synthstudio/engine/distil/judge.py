@@ -6,17 +6,19 @@ is after the last step, no choice by any test image, hard labels; or, for every 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from synthstudio.engine.classifier import chosen
+from synthstudio.engine.batches import chosen, only
 from synthstudio.engine.distil.networks import Network, make_network
 from synthstudio.engine.distil.real import Normalisation
 from synthstudio.engine.distil.siamese import draw
 from synthstudio.engine.seeds import generator
+from synthstudio.engine.updates import Updates
 from synthstudio.errors import BadInput
 
 _ASKED_AT_ONCE = 256
@@ -36,6 +38,8 @@ class Training:
     zoom: float = 1.0  # least share of an image's area in an enlarged crop; 1: no such crops
     teacher: Network | None = None  # what it answers for every augmented batch takes the place of the labels
     device: torch.device = torch.device("cpu")
+    at_once: int = 0  # images that pass together; 0: a whole batch
+    notes: list[str] = field(default_factory=list, compare=False)  # sentences for whoever follows the training
 
 
 def train(
@@ -44,23 +48,27 @@ def train(
     """A network trained on bytes (N, 3, S, S) with labels (N,), on the device of `how`: a function of its arguments.
 
     AdamW with a cosine to zero: with few steps SGD leaves networks without norms (AlexNet) untrained. Deep ones
-    take a third of the rate. Raises BadInput if the loss is no longer a number.
+    take a third of the rate. In float32 on every device, so that what it answers does not depend on the card.
+    Raises BadInput if the loss is no longer a number.
     """
     network = make_network(
         architecture, channels=3, classes=classes, image_size=pixels.shape[-1], width=how.width, seed=seed
     ).to(how.device)
     optimizer = _optimizer(network, architecture, how.learning_rate)
-    images, places = scale.apply(pixels.to(how.device).float() / 255), places.to(how.device)
+    size = min(len(pixels), how.batch_size)
+    updates = Updates(list(network.parameters()), optimizer, torch.float32, size, how.at_once, None)
+    images, places = pixels.to(how.device), places.to(how.device)
+    if size == len(images):  # every step shows all of them
+        images = _unit(images, scale)
     network.train()
     for step in range(how.steps):
-        shown, labels = _batch(images, places, how, seed, step)
+        shown, labels = _batch(images, places, how, scale, seed, step)
         share = 0.5 * (1 + math.cos(math.pi * step / how.steps))
-        for group in optimizer.param_groups:
+        for group in updates.optimizer.param_groups:
             group["lr"] = group["peak"] * share
-        loss = _loss(network(shown), shown, labels, how.teacher)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+        loss, _ = updates.backward(partial(_loss, network, shown, labels, how.teacher))
+        updates.step()
+    how.notes.extend(note for note in updates.notes if note not in how.notes)
     if not torch.isfinite(loss):
         raise BadInput(f"The loss of {architecture} is not a number after {how.steps} steps. Lower learning_rate.")
     return network.eval()
@@ -74,20 +82,37 @@ def answers(network: Network, pixels: Tensor, scale: Normalisation) -> list[int]
     return torch.cat(found).tolist()
 
 
-def _loss(logits: Tensor, shown: Tensor, labels: Tensor, teacher: Network | None) -> Tensor:
-    """Cross-entropy with the labels, or with a teacher's answers at temperature 20 (as RDED, Sun et al. 2024)."""
+def _unit(pixels: Tensor, scale: Normalisation) -> Tensor:
+    """Bytes as networks see them; float images are what they are."""
+    return scale.apply(pixels.float() / 255) if pixels.dtype == torch.uint8 else pixels
+
+
+def _loss(
+    network: Network, shown: Tensor, labels: Tensor, teacher: Network | None, rows: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of rows of a batch with the labels, or with a teacher's answers at temperature 20.
+
+    Soft labels are those of RDED (Sun et al. 2024).
+    """
+    shown, labels = only(rows, (shown, labels))
+    logits = network(shown)
     if teacher is None:
-        return F.cross_entropy(logits, labels)
-    with torch.no_grad():
-        soft = (teacher(shown) / _TEMPERATURE).softmax(1)
-    return F.cross_entropy(logits / _TEMPERATURE, soft) * _TEMPERATURE
+        loss = F.cross_entropy(logits, labels)
+    else:
+        with torch.no_grad():
+            soft = (teacher(shown) / _TEMPERATURE).softmax(1)
+        loss = F.cross_entropy(logits / _TEMPERATURE, soft) * _TEMPERATURE
+    return loss, loss
 
 
-def _batch(images: Tensor, places: Tensor, how: Training, seed: int, step: int) -> tuple[Tensor, Tensor]:
+def _batch(
+    images: Tensor, places: Tensor, how: Training, scale: Normalisation, seed: int, step: int
+) -> tuple[Tensor, Tensor]:
     """All images if they fit into a batch, else the next ones of shuffled passes; augmented, each in its own way."""
     if len(images) > how.batch_size:
         rows = chosen(seed, "judged", len(images), step, how.batch_size)
         images, places = images[rows], places[rows]
+    images = _unit(images, scale)
     if how.zoom < 1:
         images = enlarged(images, torch.rand((len(images), 3), generator=generator(seed, "zoom", step)), how.zoom)
     if how.operations:

@@ -6,6 +6,7 @@ is a copy: the published code keeps references on the CPU, and every snapshot is
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,11 +15,13 @@ from safetensors import safe_open
 from torch import Tensor
 
 from synthstudio import weightfile
+from synthstudio.engine.batches import only
 from synthstudio.engine.distil.networks import Network, make_network
 from synthstudio.engine.distil.real import RealImages
 from synthstudio.engine.distil.siamese import draw
 from synthstudio.engine.seeds import generator
 from synthstudio.engine.tensors import plain
+from synthstudio.engine.updates import Updates
 from synthstudio.errors import BadInput
 from synthstudio.seeds import derived_seed
 
@@ -62,12 +65,20 @@ class Epoch:
     number: int
     loss: float
     parameters: dict[str, Tensor]
+    notes: tuple[str, ...] = ()  # sentences for whoever follows
 
 
-def school(real: RealImages, schooling: Schooling, expert: int, device: torch.device) -> Iterator[Epoch]:
-    """Train one expert; yields its start and then every epoch. A function of (seed, expert)."""
+def school(
+    real: RealImages, schooling: Schooling, expert: int, device: torch.device, at_once: int = 0
+) -> Iterator[Epoch]:
+    """Train one expert; yields its start and then every epoch. A function of (seed, expert).
+
+    In float32 on every device, as the students are that will follow it. At most `at_once` images (0: a batch) pass
+    together.
+    """
     network = schooling.start(real, expert).to(device)
     parameters = list(network.parameters())
+    updates = Updates(parameters, None, torch.float32, min(schooling.batch_size, len(real.places)), at_once, None)
     places = real.places
     yield Epoch(0, float("nan"), snapshot(network))
     for epoch in range(1, schooling.epochs + 1):
@@ -76,15 +87,23 @@ def school(real: RealImages, schooling: Schooling, expert: int, device: torch.de
         for rows in torch.randperm(len(places), generator=chance).split(schooling.batch_size):
             images = real.normalisation.apply(real.unit(rows)).to(device)
             seen = draw(chance, schooling.operations, images=len(rows)).apply(images)
-            loss = F.cross_entropy(network(seen), places[rows].to(device))
+            losses.append(updates.backward(partial(_loss, network, seen, places[rows].to(device)), len(rows))[0])
             with torch.no_grad():
-                for parameter, slope in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-                    parameter.sub_(schooling.learning_rate * slope)
-            losses.append(loss.detach())
+                for parameter in parameters:
+                    assert parameter.grad is not None
+                    parameter.sub_(schooling.learning_rate * parameter.grad)
         mean = sum(torch.stack(losses).tolist()) / len(losses)  # read once per epoch: reading waits for the device
         if not mean < float("inf"):
             raise BadInput(f"Expert {expert + 1} lost its numbers in epoch {epoch}. Lower learning_rate.")
-        yield Epoch(epoch, mean, snapshot(network))
+        yield Epoch(epoch, mean, snapshot(network), tuple(updates.notes))
+        updates.notes.clear()
+
+
+def _loss(network: Network, seen: Tensor, places: Tensor, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of rows of a batch."""
+    seen, places = only(rows, (seen, places))
+    loss = F.cross_entropy(network(seen), places)
+    return loss, loss
 
 
 def snapshot(network: Network) -> dict[str, Tensor]:

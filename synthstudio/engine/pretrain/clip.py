@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from synthstudio.engine.pretrain.captions import Caption, caption, looks_of
 from synthstudio.engine.pretrain.data import Mixture, to_float
-from synthstudio.engine.pretrain.loop import Draw
+from synthstudio.engine.pretrain.loop import Draw, share
 
 VOCABULARY = 49408
 CONTEXT = 32
@@ -66,9 +66,12 @@ class ClipShape:
 
 
 def encode_text(model: CLIP, tokens: Tensor) -> Tensor:
-    """`model.encode_text` without the padding that all rows share: the tower is causal, so it changes nothing."""
+    """`model.encode_text` without the padding that all rows share: the tower is causal, so it changes nothing.
+
+    Tokens may lie on the CPU, where their length is known without waiting for the device.
+    """
     length = int((tokens != 0).sum(1).max())
-    tokens = tokens[:, :length]
+    tokens = tokens[:, :length].to(model.positional_embedding.device)
     hidden = model.token_embedding(tokens) + model.positional_embedding[:length]
     hidden = model.ln_final(model.transformer(hidden, attn_mask=model.attn_mask[:length, :length]))
     return hidden[torch.arange(len(tokens)), tokens.argmax(-1)] @ model.text_projection
@@ -102,10 +105,14 @@ def right_pairs(captions: list[Caption], labels: list[str], looks: list[frozense
 
 
 def multi_positive(logits: Tensor, right: Tensor) -> Tensor:
-    """Minus log of the probability that falls on any right answer; rows without one are left out."""
-    wanted = logits.masked_fill(~right, -torch.inf).logsumexp(1)
+    """Minus log of the probability that falls on any right answer; rows without one are left out.
+
+    `right` may lie on the CPU, where such rows are known without waiting for the device.
+    """
+    rows = right.any(1).nonzero()[:, 0].to(logits.device)
+    wanted = logits.masked_fill(~right.to(logits.device), -torch.inf).logsumexp(1)
     loss = logits.logsumexp(1) - wanted
-    return loss[right.any(1)].mean()
+    return loss[rows].mean()
 
 
 class ClipStage:
@@ -125,23 +132,22 @@ class ClipStage:
         others = [self.names[i] for i in rng.permutation(len(self.names))[: self.extra]]
         return own + [caption(n, s, rng) for n, s in others]
 
-    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
         drawn = self.data.draw(draw.rng, self.batch)
         captions = self.captions(drawn.labels, drawn.looks, draw.rng)
         photo = torch.tensor([s is None for s in drawn.looks], device=draw.device)
         images = augment(to_float(drawn.pixels).to(draw.device), photo, draw)
-        tokens = self.tokenizer([c.text for c in captions]).to(draw.device)
+        tokens = self.tokenizer([c.text for c in captions])
         features = self.clip.encode_image(images).float()
         classes = torch.tensor([self.classes[n] for n in drawn.labels], device=draw.device)
         named = F.cross_entropy(self.head(features), classes)
         pictures = F.normalize(features, dim=-1)
         texts = F.normalize(encode_text(self.clip, tokens).float(), dim=-1)
-        right = right_pairs(captions, drawn.labels, [looks_of(s) for s in drawn.looks]).to(draw.device)
+        right = right_pairs(captions, drawn.labels, [looks_of(s) for s in drawn.looks])
         logits = self.clip.logit_scale.clamp(max=4.6).exp() * pictures @ texts.T
         loss = named + multi_positive(logits, right) + 0.5 * multi_positive(logits.T, right.T)
-        hit = right.gather(1, logits.argmax(1, keepdim=True)).squeeze(1).float()
-        parts = {"photo": hit[photo].mean().nan_to_num(), "glyph": hit[~photo].mean().nan_to_num()}
-        return loss, {k: v.item() for k, v in parts.items()} | {"named": named.item()}
+        hit = right.to(draw.device).gather(1, logits.argmax(1, keepdim=True)).squeeze(1).float()
+        return loss, {"photo": share(hit, photo), "glyph": share(hit, ~photo), "named": named.detach()}
 
 
 def folder_config(shape: ClipShape) -> dict[str, object]:

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from synthstudio.engine.pretrain.clip import augment
 from synthstudio.engine.pretrain.data import Mixture, Source, to_float
 from synthstudio.engine.pretrain.fonts import DIGITS
-from synthstudio.engine.pretrain.loop import Draw
+from synthstudio.engine.pretrain.loop import Draw, share
 
 
 def group_of(source: Source, name: str) -> str:
@@ -92,7 +92,7 @@ class JudgeStage:
         members = [group for group, _ in judge.keys]
         self.same = {group: torch.tensor([g == group for g in members]) for group in judge.names}
 
-    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
         drawn = self.data.draw(draw.rng, self.batch)
         keys = [(group_of(self.data.sources[s], n), n) for s, n in zip(drawn.source, drawn.labels, strict=True)]
         photo = torch.tensor([s is None for s in drawn.looks], device=draw.device)
@@ -101,5 +101,5 @@ class JudgeStage:
         logits = logits.masked_fill(~torch.stack([self.same[g] for g, _ in keys]).to(draw.device), -30.0)
         target = torch.tensor([self.index[key] for key in keys], device=draw.device)
         hit = (logits.argmax(1) == target).float()
-        numbers = {"photo": hit[photo].mean().nan_to_num().item(), "glyph": hit[~photo].mean().nan_to_num().item()}
+        numbers = {"photo": share(hit, photo), "glyph": share(hit, ~photo)}
         return F.cross_entropy(logits, target), numbers

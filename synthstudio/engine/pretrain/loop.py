@@ -1,5 +1,8 @@
 """One training loop for every stage: stateless batches, wall-clock or step budget, kill-safe checkpoints.
 
+An update is `engine.updates`: half precision where the card has it, gradients clipped. A stage draws its own batch and
+its losses compare the rows of it, so a batch passes whole, in one process. What a step tells is read when it is logged.
+
 A stage draws everything random from generators seeded by (seed, step). So a run that is stopped and resumed
 sees the same batches, and under a step budget ends with the same weights as an unbroken one.
 """
@@ -12,7 +15,7 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,8 +24,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from synthstudio.engine.devices import lowered
+from synthstudio.engine.devices import working_dtype
 from synthstudio.engine.seeds import normal
+from synthstudio.engine.updates import Updates
 
 
 class Stage(Protocol):
@@ -30,7 +34,7 @@ class Stage(Protocol):
 
     modules: nn.ModuleDict
 
-    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, float]]: ...
+    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]: ...
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,11 @@ def write_aside(path: Path, write: Callable[[Path], None]) -> None:
     aside.replace(path)
 
 
+def share(hits: Tensor, among: Tensor) -> Tensor:
+    """The share of ones in `hits` where `among` is true, 0 if it is nowhere; without waiting for the device."""
+    return ((hits * among).sum() / among.sum()).nan_to_num()
+
+
 def say(text: str) -> None:
     """One line for whoever watches."""
     sys.stdout.write(text + "\n")
@@ -105,9 +114,14 @@ class Loop:
         self.device = torch.device(device)
         stage.modules.to(self.device).train()
         self.named = {k: p for k, p in stage.modules.named_parameters() if p.requires_grad}
-        self.optimizer = torch.optim.AdamW(self._groups(), lr=plan.learning_rate, betas=(0.9, 0.99))
+        optimizer = torch.optim.AdamW(self._groups(), lr=plan.learning_rate, betas=(0.9, 0.99))
+        precision = working_dtype(self.device)
+        self.updates = Updates(list(self.named.values()), optimizer, precision, 1, longest=plan.clip_norm)
+        self.optimizer = self.updates.optimizer
         self.average = {k: p.detach().clone() for k, p in self.named.items()} if plan.ema else {}
         self.step, self.seconds = 0, 0.0
+        self._told: list[dict[str, Tensor]] = []  # what the last steps told
+        self._sums: dict[str, float] = defaultdict(float)  # what was read of it since the last line of the log
         self.checkpoint = folder / "checkpoint.pt"
         if self.checkpoint.exists():
             self._load()
@@ -124,16 +138,18 @@ class Loop:
         self.optimizer.load_state_dict(state["optimizer"])
         for name, value in state["average"].items():
             self.average[name].copy_(value)
+        self.updates.load(state.get("scaler", {}))
         self.step, self.seconds = state["step"], state["seconds"]
 
     def save(self) -> None:
+        self._read()
         state = {
             "modules": self.stage.modules.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": self.average,
             "step": self.step,
             "seconds": self.seconds,
-        }
+        } | ({"scaler": self.updates.state()} if self.updates.scales() else {})
         write_aside(self.checkpoint, lambda path: torch.save(state, path))
 
     def _put_average(self) -> None:
@@ -143,19 +159,38 @@ class Loop:
                 self.named[name].copy_(value)
         self.stage.modules.eval().cpu()
 
-    def _update(self, draw: Draw) -> dict[str, float]:
+    def _update(self, draw: Draw) -> dict[str, Tensor]:
+        """One update; returns what it tells, unread. FloatingPointError if a loss was no number."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.rate(self.step, draw.progress)
-        with lowered(self.device):
-            loss, numbers = self.stage.loss(draw)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"loss is {loss.item()} at step {self.step}")
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.named.values(), self.plan.clip_norm)
-        self.optimizer.step()
+        numbers: dict[str, Tensor] = {}
+
+        def loss_of(_: Sequence[int]) -> tuple[Tensor, Tensor]:
+            loss, told = self.stage.loss(draw)
+            numbers.update(told)
+            return loss, loss
+
+        loss, norm = self.updates.backward(loss_of)
+        assert norm is not None
+        self._told.append({"loss": loss, "norm": norm, **numbers})
+        if self.device.type == "cpu":  # nothing is waited for
+            self._read()
+        self.updates.step()
         self._average()
-        return {"loss": loss.item(), "norm": float(norm), **numbers}
+        return {"loss": loss, "norm": norm, **numbers}
+
+    def _read(self) -> None:
+        """Add up what the last steps told. FloatingPointError if one of their losses was no number."""
+        told, self._told = self._told, []
+        if not told:
+            return
+        values = iter(torch.stack([one.detach().float() for row in told for one in row.values()]).tolist())
+        for row in told:
+            for name in row:
+                value = next(values)
+                if name == "loss" and not math.isfinite(value):
+                    raise FloatingPointError(f"A loss before step {self.step + 1} is {value}. Lower the learning rate.")
+                self._sums[name] += value
 
     def _average(self) -> None:
         if self.average:
@@ -169,25 +204,26 @@ class Loop:
         One log line per `log_every` steps, a checkpoint per `save_every` seconds.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        sums: dict[str, float] = defaultdict(float)
         saved = time.monotonic()
         while (progress := self.plan.progress(self.step, self.seconds)) < 1.0:
             began = time.monotonic()
-            for name, value in self._update(Draw(self.plan.seed, self.step, progress, self.device)).items():
-                sums[name] += value
+            self._update(Draw(self.plan.seed, self.step, progress, self.device))
             self.step += 1
             self.seconds += time.monotonic() - began
             if self.step % self.plan.log_every == 0:
-                self._log(sums, progress)
-                sums.clear()
+                self._log(progress)
+                while self.updates.notes:
+                    say(self.updates.notes.pop(0))
             if time.monotonic() - saved > self.plan.save_every:
                 self.save()
                 saved = time.monotonic()
         self.save()
         self._put_average()
 
-    def _log(self, sums: dict[str, float], progress: float) -> None:
-        numbers = {name: round(value / self.plan.log_every, 5) for name, value in sums.items()}
+    def _log(self, progress: float) -> None:
+        self._read()
+        numbers = {name: round(value / self.plan.log_every, 5) for name, value in self._sums.items()}
+        self._sums.clear()
         row = {"step": self.step, "minutes": round(self.seconds / 60, 2), "progress": round(progress, 4), **numbers}
         with (self.folder / "log.jsonl").open("a") as handle:
             handle.write(json.dumps(row) + "\n")

@@ -197,7 +197,7 @@ class UnetStage:
         read = self.modules["reader"](self.middle[seen])  # type: ignore[index]
         return 1 - F.cosine_similarity(read, torch.from_numpy(wanted).to(read), dim=1).mean()
 
-    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
         drawn = self.data.draw(draw.rng, self.batch)
         latent = torch.from_numpy(drawn.pixels).to(draw.device).float()
         ids = self.tokens(drawn, draw.rng).to(draw.device)
@@ -211,9 +211,9 @@ class UnetStage:
         snr = signal / (1 - signal)
         error = (made.float() - target).pow(2).mean((1, 2, 3))
         loss = (error * snr.clamp(max=5.0) / (snr + 1)).mean()
-        numbers = {"plain": error.mean().item()}
+        numbers = {"plain": error.mean().detach()}
         unaligned = self.unaligned(drawn, draw)
         if unaligned is not None:
             loss = loss + self.recipe.align * unaligned
-            numbers["align"] = unaligned.item()
+            numbers["align"] = unaligned.detach()
         return loss, numbers

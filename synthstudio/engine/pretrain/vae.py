@@ -219,16 +219,16 @@ class VaeStage:
             terms["align"] = unread(self.modules["reader"](latent), wanted[self.depth])
         return terms
 
-    def fooled(self, loss: Tensor, made: Tensor, image: Tensor, draw: Draw) -> tuple[Tensor, dict[str, float]]:
+    def fooled(self, loss: Tensor, made: Tensor, image: Tensor, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
         """`loss` with the discriminator's pull and its own loss added, once its time has come."""
         if self.patches is None or draw.progress < self.schedule.adversarial_from:
             return loss, {}
         push, own = fooling(self.patches, made), telling(self.patches, made, image)
         last = self.vae.decoder.conv_out.weight
         both = balanced(loss, push, made, last, self.terms.adversarial) + own
-        return both, {"fooling": push.item(), "telling": own.item()}
+        return both, {"fooling": push, "telling": own}
 
-    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
         image = self.images(draw)
         with torch.set_grad_enabled(not self.decoder_only):
             posterior = self.vae.encode(image).latent_dist
@@ -239,8 +239,8 @@ class VaeStage:
         of_latents = {"kl": posterior.kl().mean()} | ({"align": parts.pop("align")} if "align" in parts else {})
         weights = {"l1": 1.0, "edge": 1.0, **asdict(self.terms)}
         loss, told = self.fooled(_weighed(parts, weights), made, image, draw)
-        numbers = {name: value.item() for name, value in (parts | of_latents).items()}
-        return loss + _weighed(of_latents, weights), numbers | told | {"mse": F.mse_loss(made, image).item()}
+        numbers = parts | of_latents | told | {"mse": F.mse_loss(made, image)}
+        return loss + _weighed(of_latents, weights), {name: value.detach() for name, value in numbers.items()}
 
 
 def _weighed(parts: dict[str, Tensor], weights: dict[str, float]) -> Tensor:

@@ -77,9 +77,9 @@ class WordsStage:
         self.clip = shape.build(teacher)
         self.modules = nn.ModuleDict({"clip": self.clip})
 
-    def said(self, texts: list[str], device: torch.device) -> Tensor:
+    def said(self, texts: list[str]) -> Tensor:
         """Text features of unit length."""
-        return F.normalize(encode_text(self.clip, self.tokenizer(texts).to(device)).float(), dim=-1)
+        return F.normalize(encode_text(self.clip, self.tokenizer(texts)).float(), dim=-1)
 
     def captions(self, drawn: Batch, rng: np.random.Generator) -> list[Caption]:
         """A caption of each picture, and some of names that may be absent."""
@@ -93,20 +93,20 @@ class WordsStage:
         names = [imagenet_names()[i][draw.rng.integers(len(imagenet_names()[i]))] for i in chosen]
         texts = [TEMPLATES[draw.rng.integers(len(TEMPLATES))].format(name) for name in names]
         wanted = self.vectors.to(draw.device)[torch.from_numpy(chosen)]
-        return (1 - (self.said(texts, draw.device) * wanted).sum(1)).mean()
+        return (1 - (self.said(texts) * wanted).sum(1)).mean()
 
-    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
         drawn = self.data.draw(draw.rng, self.batch)
         captions = self.captions(drawn, draw.rng)
         pictures = F.normalize(torch.from_numpy(drawn.pixels).to(draw.device).float(), dim=-1)
-        texts = self.said([c.text for c in captions], draw.device)
+        texts = self.said([c.text for c in captions])
         looks = [looks_of(s or w) for s, w in zip(drawn.looks, drawn.settings, strict=True)]
-        right = right_pairs(captions, drawn.labels, looks).to(draw.device)
+        right = right_pairs(captions, drawn.labels, looks)
         logits = self.clip.logit_scale.clamp(max=4.6).exp() * pictures @ texts.T
         named = self.named(draw)
         loss = multi_positive(logits, right) + 0.5 * multi_positive(logits.T, right.T) + named
-        hit = right.gather(1, logits.argmax(1, keepdim=True)).float().mean()
-        return loss, {"hit": hit.item(), "named": named.item()}
+        hit = right.to(draw.device).gather(1, logits.argmax(1, keepdim=True)).float().mean()
+        return loss, {"hit": hit, "named": named.detach()}
 
 
 def save_words(clip: CLIP, shape: WordsShape, folder: Path) -> None:

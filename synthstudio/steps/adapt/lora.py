@@ -19,6 +19,7 @@ from synthstudio.step import Step
 from synthstudio.steps import Work
 from synthstudio.steps.adapt import previews
 from synthstudio.steps.sample.plan import EVERY
+from synthstudio.steps.saying import warnings
 from synthstudio.terms import (
     Alpha,
     Crop,
@@ -115,11 +116,13 @@ class Lora(Step):
             )
             yield Note(text=text, level="warning")
         finished, before = {}, 0
+        notes: list[str] = []
         shown = previews.Previews(work.scratch / previews.FOLDER, self.prompt, self.resolution)
         for label, members in groups.items():
             steps = self.updates(len(members))
             fit = _Fit(self, label, members, work.scratch / (slug(label) if label != EVERY else "all"), steps)
-            for done, values in fit.run(work, shown, before):
+            for done, values in fit.run(work, shown, before, notes):
+                yield from warnings(notes)
                 yield Progress(done=before + done, total=total, unit="steps", values=values)
                 if shown.problem:
                     yield Note(text=shown.problem, level="warning")
@@ -169,8 +172,13 @@ class _Fit:
         """Whether an earlier attempt finished this one."""
         return self.note.exists() and work.workspace.weight_path(self.result().weights).exists()
 
-    def run(self, work: Work, shown: previews.Previews, before: int) -> Iterator[tuple[int, dict[str, float]]]:
-        """Train; yields steps done and losses. `before` steps belong to other classes."""
+    def run(
+        self, work: Work, shown: previews.Previews, before: int, notes: list[str]
+    ) -> Iterator[tuple[int, dict[str, float]]]:
+        """Train; yields steps done and losses, and puts what should be said in `notes`.
+
+        `before` steps belong to other classes.
+        """
         if self.finished(work):
             return
         from synthstudio.engine import lora
@@ -180,6 +188,7 @@ class _Fit:
         self.folder.mkdir(parents=True, exist_ok=True)
         photos = _photos(work, self.step, backbone, self.members)
         with closing(lora.Training(backbone, photos, self._recipe(), self.folder, work.resources.batch)) as training:
+            training.updates.notes = notes
             values = {"probe_loss": training.probe()}
             first = values["probe_loss"]
             with closing(training.run(work.resources.checkpoint_every)) as ticks:

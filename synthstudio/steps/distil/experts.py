@@ -13,6 +13,7 @@ from synthstudio.events import Event, Note, Output, Progress
 from synthstudio.step import Step
 from synthstudio.steps import Work
 from synthstudio.steps.distil.preparing import real_images, what_experts_saw
+from synthstudio.steps.saying import warnings
 from synthstudio.terms import Architecture, ImageSetId, ImageSize, Operations, Seed, TrainingBatch, Width
 from synthstudio.workspace import storage_errors, write_atomically
 
@@ -49,24 +50,24 @@ class Experts(Step):
         for expert in range(self.experts):
             note = work.scratch / f"expert-{expert}.json"
             if not _kept(work, note):
-                for done, loss in self._one(work, real, schooling, expert, note):
-                    yield Progress(done=expert * self.epochs + done, total=total, unit="epochs", values={"loss": loss})
+                yield from self._one(work, real, schooling, expert, note)
             digests.append(json.loads(note.read_bytes())["weights"])
         yield Progress(done=total, total=total, unit="epochs")
         body = {**self.fields, **what_experts_saw(self, real), "weights": digests}
         yield Output(name="experts", value=work.workspace.put_document("experts", body))
 
-    def _one(
-        self, work: Work, real: "RealImages", schooling: "Schooling", expert: int, note: Path
-    ) -> Iterator[tuple[int, float]]:
+    def _one(self, work: Work, real: "RealImages", schooling: "Schooling", expert: int, note: Path) -> Iterator[Event]:
         from synthstudio.engine import devices
         from synthstudio.engine.distil import trajectories
 
-        epochs = []
-        for epoch in trajectories.school(real, schooling, expert, devices.pick(work.resources.device)):
+        epochs, total = [], self.experts * self.epochs
+        device, at_once = devices.pick(work.resources.device), work.resources.batch
+        for epoch in trajectories.school(real, schooling, expert, device, at_once):
             epochs.append(epoch)
+            yield from warnings(list(epoch.notes))
             if epoch.number:
-                yield epoch.number, epoch.loss
+                done, values = expert * self.epochs + epoch.number, {"loss": epoch.loss}
+                yield Progress(done=done, total=total, unit="epochs", values=values)
         file = work.scratch / f"expert-{expert}.safetensors"
         with storage_errors(work.scratch):
             trajectories.write(file, epochs)

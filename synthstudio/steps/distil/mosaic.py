@@ -10,6 +10,7 @@ from synthstudio.events import Event, Note, Progress
 from synthstudio.step import Step
 from synthstudio.steps import Work
 from synthstudio.steps.distil import New, Pool, keep_all
+from synthstudio.steps.saying import warnings
 from synthstudio.terms import Architecture, Fraction, ImageSetId, ImageSize, PerClass, Seed, TrainingUpdates, Width
 
 _OBSERVER_BATCH = 64
@@ -63,8 +64,10 @@ class Mosaic(Step):
         device = devices.pick(work.resources.device)
         if device.type == "cuda":
             devices.repeatable()
-        how = judge.Training(self.observer_steps, _OBSERVER_BATCH, self.width, device=device)
+        at_once = work.resources.batch
+        how = judge.Training(self.observer_steps, _OBSERVER_BATCH, self.width, device=device, at_once=at_once)
         observer = mosaic.observer(self.observer, shown, places, how, scale, self.seed)
+        yield from warnings(how.notes)
         yield self._checked(observer.right, observer.asked)
         yield Progress(done=1, total=2, unit="stages")
         cutting = mosaic.Cutting(self.crops, self.smallest_crop, self.tiles, self.seed)

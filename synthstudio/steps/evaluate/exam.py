@@ -2,7 +2,8 @@
 
 A cell is a pure function of (training set, exam, protocol, architecture, seed, augmented) and is kept in the workspace
 under the digest of exactly these, so a stopped comparison goes on where it was, and baselines that another comparison
-has measured are not trained again.
+has measured are not trained again. The device is not among them: networks are trained in float32 everywhere, and what
+remains of a card is rounding. It does change the clock, so a cell keeps where its seconds were spent.
 """
 
 import json
@@ -51,10 +52,14 @@ class Rules(Protocol):
 
 @dataclass(frozen=True)
 class Cell:
-    """Which questions one training had right, in the order of the exam, and how long it took when it was done."""
+    """Which questions one training had right, in the order of the exam, and how long it took when it was done, where.
+
+    `device` is cpu, cuda or mps; empty where that was not kept.
+    """
 
     right: tuple[bool, ...]
     seconds: float
+    device: str = ""
 
     @property
     def accuracy(self) -> float:
@@ -73,11 +78,14 @@ class Exam:
         self.device = devices.pick(work.resources.device)
         if self.device.type == "cuda":
             devices.repeatable()
+            devices.whole_float32()
         self.work, self.rules, self.real, self.questions = work, rules, real, questions
         self.labels = real.labels
         self._pixels: dict[str, Tensor] = {}
         self._scale = Normalisation.of(self._read(real))
         self._teacher: Network | None = None
+        self.notes: list[str] = []  # sentences of trainings, to be said
+        self._said: set[str] = set()
 
     def cell(self, images: ImageSet, architecture: str, number: int, augmented: bool) -> Cell:
         """Train on these images as training `number` of an architecture, and ask."""
@@ -85,13 +93,14 @@ class Exam:
         try:
             kept = json.loads(path.read_bytes())
             if len(kept["right"]) == len(self.questions):
-                return Cell(tuple(map(bool, kept["right"])), float(kept["seconds"]))
+                return Cell(tuple(map(bool, kept["right"])), float(kept["seconds"]), str(kept.get("device", "")))
         except (OSError, ValueError, TypeError, KeyError):
             pass  # not there, or damaged: it is only a cache
         began = time.monotonic()
         right = self._right(images, architecture, number, augmented)
-        cell = Cell(right, round(time.monotonic() - began, 3))
-        write_atomically(path, json.dumps({"right": list(map(int, right)), "seconds": cell.seconds}).encode())
+        cell = Cell(right, round(time.monotonic() - began, 3), self.device.type)
+        kept = {"right": list(map(int, right)), "seconds": cell.seconds, "device": cell.device}
+        write_atomically(path, json.dumps(kept).encode())
         return cell
 
     def _right(self, images: ImageSet, architecture: str, number: int, augmented: bool) -> tuple[bool, ...]:
@@ -101,11 +110,13 @@ class Exam:
         how = judge.Training(
             rules.training_steps, rules.batch_size, rules.width, rules.learning_rate,
             judge.operations(augmented, rules.flip), rules.zoom if augmented else 1.0, self._taught(), self.device,
+            self.work.resources.batch,
         )  # fmt: skip
         places = judge.places_of(self.labels, [member.label for member in images])
         seed = derived_seed(rules.seed, "training", number)
         pixels = self._read(images)
         network = judge.train(architecture, pixels, places, len(self.labels), how, self._scale, seed)
+        self._note(how.notes)
         given = judge.answers(network, self._read(self.questions), self._scale)
         return tuple(self.labels[a] == m.label for a, m in zip(given, self.questions, strict=True))
 
@@ -117,12 +128,18 @@ class Exam:
             rules, shown = self.rules, self._read(self.real)
             how = judge.Training(
                 rules.training_steps, rules.batch_size, rules.width, rules.learning_rate,
-                judge.operations(True, rules.flip), device=self.device,
+                judge.operations(True, rules.flip), device=self.device, at_once=self.work.resources.batch,
             )  # fmt: skip
             places = judge.places_of(self.labels, [member.label for member in self.real])
             seed = derived_seed(rules.seed, "teacher")
             self._teacher = judge.train(TEACHER, shown, places, len(self.labels), how, self._scale, seed)
+            self._note(how.notes)
         return self._teacher
+
+    def _note(self, sentences: list[str]) -> None:
+        """What one training says is not said again by hundreds of others."""
+        self.notes += [one for one in sentences if one not in self._said]
+        self._said.update(sentences)
 
     def _read(self, images: ImageSet) -> "Tensor":
         """The stored files of a set, read back: bytes (N, 3, S, S)."""

@@ -13,6 +13,7 @@ from synthstudio.events import Event, Output, Progress
 from synthstudio.statistics import Interval, crossed, crossed_share
 from synthstudio.step import Step
 from synthstudio.steps import Work
+from synthstudio.steps.saying import warnings
 from synthstudio.terms import (
     Architecture,
     Flip,
@@ -115,15 +116,14 @@ class Shrink(Step):
         chosen, _ = yield from rules.carry_out(work, self.rule, Pool.of(whole, size), size, self.backbone, self.seed)
         return ImageSet.of("set", chosen)
 
-    def _trained(
-        self, sitting: "Exam", sets: dict[int, ImageSet]
-    ) -> "Generator[Progress, None, dict[int, list[Cell]]]":
+    def _trained(self, sitting: "Exam", sets: dict[int, ImageSet]) -> "Generator[Event, None, dict[int, list[Cell]]]":
         results: dict[int, list[Cell]] = {}
         total = len(sets) * self.seeds
         for size, images in sets.items():
             for number in range(self.seeds):
                 cell = sitting.cell(images, self.architecture, number, self.augmented)
                 results.setdefault(size, []).append(cell)
+                yield from warnings(sitting.notes)
                 done = sum(map(len, results.values()))
                 yield Progress(done=done, total=total, unit="trainings", values={"accuracy": cell.accuracy})
         return results

@@ -1,6 +1,8 @@
 """evaluate.small_set: what does a small set teach, next to everything that costs nothing? The fair judge."""
 
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
@@ -10,6 +12,7 @@ from synthstudio.errors import BadInput
 from synthstudio.events import Event, Measured, Output, Progress
 from synthstudio.step import Step
 from synthstudio.steps import Work
+from synthstudio.steps.saying import warnings
 from synthstudio.terms import (
     Architecture,
     Flip,
@@ -125,13 +128,13 @@ class SmallSet(Step):
         done, results = 0, []
         for arm in competitors:
             cells: dict[tuple[str, bool], list[Cell]] = {}
-            for architecture in self.architectures:
-                for augmented in (False, True):
-                    for draw, number in arm.trainings(self.seeds):
-                        cell = sitting.cell(arm.sets[draw], architecture, number, augmented)
-                        cells.setdefault((architecture, augmented), []).append(cell)
-                        done += 1
-                        yield Progress(done=done, total=total, unit="trainings", values={"accuracy": cell.accuracy})
+            for kind in product(self.architectures, (False, True)):
+                for draw, number in arm.trainings(self.seeds):
+                    cell = sitting.cell(arm.sets[draw], kind[0], number, kind[1])
+                    cells.setdefault(kind, []).append(cell)
+                    yield from warnings(sitting.notes)
+                    done += 1
+                    yield Progress(done=done, total=total, unit="trainings", values={"accuracy": cell.accuracy})
             probes = []
             for images in arm.sets if self.encoder is not None else ():
                 probes.append((yield from exam.probe(work, str(self.encoder), images, sitting.questions)))
@@ -157,10 +160,13 @@ class SmallSet(Step):
 
 def _cost(result: "Result") -> dict[str, Any]:
     """What an arm cost: outside the report, because seconds differ from run to run and accuracies do not."""
-    trained = [cell.seconds for cells in result.cells.values() for cell in cells]
+    cells = [cell for some in result.cells.values() for cell in some]
+    device = Counter(cell.device for cell in cells).most_common(1)[0][0]  # cells may have been measured elsewhere
+    trained = [cell.seconds for cell in cells if cell.device == device]
     return {
         "arm": result.arm.name,
         "images": len(result.arm.sets[0]),
         "seconds_to_make": round(result.arm.seconds, 1),
         "seconds_per_training": round(sum(trained) / len(trained), 2),
+        "device": device,
     }

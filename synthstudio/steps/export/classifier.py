@@ -46,6 +46,7 @@ class ExportClassifier(Step):
     def run(self, work: Work) -> Iterator[Event]:
         """Write the folder and say where it is, relative to the workspace."""
         from synthstudio.engine import classifier
+        from synthstudio.engine.tensors import write_tensors
 
         document = work.workspace.document(self.classifier)
         report = work.workspace.document(self.report) if self.report else None
@@ -55,7 +56,7 @@ class ExportClassifier(Step):
         folder = work.workspace.exports / "classifiers" / f"{slug(self.name)}-{split_id(self.classifier)[1][:8]}"
         source = models.folder_of(document["encoder"], "encoder", work.workspace)
         self._encoder(folder / "encoder", source, parts[0])
-        classifier.write_tensors(folder / "head.safetensors", {"weight": parts[1], "bias": parts[2]})
+        write_tensors(folder / "head.safetensors", {"weight": parts[1], "bias": parts[2]})
         labels = json.dumps(list(fitted.labels), ensure_ascii=False, indent=1)
         write_atomically(folder / "classes.json", labels.encode())
         program = PROGRAM if model.reads_words else TIMM_PROGRAM
@@ -66,7 +67,7 @@ class ExportClassifier(Step):
 
     def _encoder(self, folder: Path, source: Path, state: "dict[str, Tensor]") -> None:
         """An open_clip or timm folder, with a configuration that holds what our schema knows: others will read it."""
-        from synthstudio.engine import classifier
+        from synthstudio.engine.tensors import write_tensors
 
         timm = modelfolder.is_timm(source)
         config = modelfolder.encoder_config(source).written()
@@ -74,7 +75,7 @@ class ExportClassifier(Step):
             folder.mkdir(parents=True, exist_ok=True)
         name = modelfolder.TIMM if timm else modelfolder.OPEN_CLIP
         write_atomically(folder / name, json.dumps(config, indent=1).encode())
-        classifier.write_tensors(folder / ("model.safetensors" if timm else "open_clip_model.safetensors"), state)
+        write_tensors(folder / ("model.safetensors" if timm else "open_clip_model.safetensors"), state)
 
 
 def _onnx(

@@ -9,7 +9,7 @@ from synthstudio.events import Measured, Note, Output
 from synthstudio.steps import Work, encoding
 
 if TYPE_CHECKING:
-    from synthstudio.engine.classifier import Part
+    from synthstudio.engine.batches import Part
     from synthstudio.engine.encoders import Encoder
 
 
@@ -37,7 +37,7 @@ def named_sets(
 
 def part_of(work: Work, model: "Encoder", images: ImageSet, labels: tuple[str, ...]) -> "Part":
     """The images of a set as an encoder wants them, with the places of their labels."""
-    from synthstudio.engine.classifier import Part
+    from synthstudio.engine.batches import Part
 
     digests = tuple(member.image for member in images)
     places = encoding.label_places(labels, [member.label for member in images])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from synthstudio.events import Event, Note, Progress
 from synthstudio.step import Step
 from synthstudio.steps import Work, encoding
+from synthstudio.steps.saying import warnings
 from synthstudio.steps.train import keep, named_sets, part_of, training_accuracy
 from synthstudio.steps.train.linear_probe import probed
 from synthstudio.terms import (
@@ -70,7 +71,7 @@ class TrainClassifier(Step):
     seed: Seed = 0
 
     def run(self, work: Work) -> Iterator[Event]:
-        from synthstudio.engine import classifier
+        from synthstudio.engine import batches, classifier, tensors
         from synthstudio.engine.encoders import sentence
 
         sets, labels, notes = named_sets(work, self.real, self.synthetic)
@@ -84,15 +85,15 @@ class TrainClassifier(Step):
             return
         parts = {name: part_of(work, model, images, labels) for name, images in sets.items()}
         texts = [sentence(self.prompt, label) for label in labels]
-        training = classifier.Training(model, parts, texts, self._settings())
+        training = classifier.Training(model, parts, texts, self._settings(), work.resources.batch)
         checkpoint = work.scratch / "classifier.checkpoint.safetensors"
         training.resume(checkpoint)
         yield from self._train(training, checkpoint, work.resources.checkpoint_every)
         file = work.scratch / "classifier.safetensors"
-        classifier.write_tensors(file, training.update.tensors())
+        tensors.write_tensors(file, training.update.tensors())
         fitted = classifier.Fitted.read({**self.fields, "kind": "lora", "labels": labels}, file)
         for name, part in parts.items():
-            some = classifier.first_images(part, _MEASURED)
+            some = batches.first_images(part, _MEASURED)
             answers = classifier.probabilities(fitted, classifier.Images(model, some.pixels)).argmax(1)
             yield training_accuracy(name, int((answers == some.labels.numpy()).sum()), len(some.images))
         yield keep(work, self, "lora", labels, file)
@@ -104,6 +105,7 @@ class TrainClassifier(Step):
         try:
             while training.step < self.training_steps:
                 values = training.advance()
+                yield from warnings(training.updates.notes)
                 if training.step % every == 0:
                     training.save(checkpoint)
                 yield Progress(done=training.step, total=self.training_steps, unit="steps", values=values)

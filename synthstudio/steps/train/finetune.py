@@ -8,6 +8,7 @@ from synthstudio.errors import BadInput
 from synthstudio.events import Event, Note, Progress
 from synthstudio.step import Step
 from synthstudio.steps import Work, encoding
+from synthstudio.steps.saying import warnings
 from synthstudio.steps.train import keep, named_sets, part_of, training_accuracy
 from synthstudio.steps.train.linear_probe import examples
 from synthstudio.terms import (
@@ -64,7 +65,7 @@ class Finetune(Step):
     seed: Seed = 0
 
     def run(self, work: Work) -> Iterator[Event]:
-        from synthstudio.engine import classifier, finetune, probe
+        from synthstudio.engine import batches, classifier, finetune, probe, tensors
 
         sets, labels, notes = named_sets(work, self.real, self.synthetic)
         yield from notes
@@ -77,7 +78,7 @@ class Finetune(Step):
             shown, None, len(labels), scale=1.0, penalty=probe.PENALTY, real_weight=self.real_weight
         )  # fmt: skip
         parts = {name: part_of(work, model, images, labels) for name, images in sets.items()}
-        training = finetune.Training(model, parts, head, self._settings())
+        training = finetune.Training(model, parts, head, self._settings(), work.resources.batch)
         checkpoint = work.scratch / "finetune.checkpoint.safetensors"
         training.resume(checkpoint)
         yield from self._train(training, checkpoint, work.resources.checkpoint_every)
@@ -88,10 +89,10 @@ class Finetune(Step):
                 level="warning",
             )
         file = work.scratch / "finetune.safetensors"
-        classifier.write_tensors(file, training.tensors())
+        tensors.write_tensors(file, training.tensors())
         fitted = classifier.Fitted.read({"kind": "finetuned", "labels": labels}, file)
         for name, part in parts.items():
-            some = classifier.first_images(part, _MEASURED)
+            some = batches.first_images(part, _MEASURED)
             answers = classifier.probabilities(fitted, classifier.Images(model, some.pixels)).argmax(1)
             yield training_accuracy(name, int((answers == some.labels.numpy()).sum()), len(some.images))
         yield keep(work, self, "finetuned", labels, file, diverged_at=training.diverged_at)
@@ -109,6 +110,7 @@ class Finetune(Step):
         try:
             while not training.done:
                 values = training.advance()
+                yield from warnings(training.updates.notes)
                 if training.step % every == 0:
                     training.save(checkpoint)
                 yield Progress(done=training.step, total=self.training_steps, unit="steps", values=values)

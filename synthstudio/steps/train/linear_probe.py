@@ -55,7 +55,8 @@ def probed(
     work: Work, step: Probing, sets: dict[str, ImageSet], labels: tuple[str, ...], penalty: float | None, prior: str
 ) -> Iterator[Event]:
     """Fit a probe, measure it on what it learned from, and keep it."""
-    from synthstudio.engine import classifier, probe
+    from synthstudio.engine import probe
+    from synthstudio.engine.tensors import write_tensors
 
     model = encoding.encoder(work, step.encoder)
     yield from encoding.resized(work, model, step.encoder, [member.image for one in sets.values() for member in one])
@@ -74,7 +75,7 @@ def probed(
         answers = (part.vectors @ tensors["weight"].numpy().T + tensors["bias"].numpy()).argmax(1)
         yield training_accuracy(name, int((answers == part.labels).sum()), len(part.labels))
     file = work.scratch / "probe.safetensors"
-    classifier.write_tensors(file, tensors)
+    write_tensors(file, tensors)
     yield keep(work, step, "linear_probe", labels, file, penalty=penalty)
 
 

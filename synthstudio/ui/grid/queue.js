@@ -1,7 +1,7 @@
 // Decisions on their way. Sent in the order they were made, one batch at a time; kept until the server has committed
 // them. The queue survives a reload of the tab; every act has an id, so sending it twice stores it once.
-import { Refused } from './api.js';
-import { recall, remember, uuid } from './dom.js';
+import { Refused } from "./api.js";
+import { recall, remember, uuid } from "./dom.js";
 
 const BATCH = 40;
 const KEEP_UNDO = 500;
@@ -18,13 +18,16 @@ export class Queue {
     this.waiting = kept.waiting ?? [];
     this.undoable = kept.undoable ?? [];
     this.redoable = kept.redoable ?? [];
-    this.error = '';
+    this.error = "";
     this.sending = false;
     this.wait = 0;
-    window.addEventListener('beforeunload', this.#warn);
+    window.addEventListener("beforeunload", this.#warn);
   }
 
-  close() { window.removeEventListener('beforeunload', this.#warn); this.closed = true; }
+  close() {
+    window.removeEventListener("beforeunload", this.#warn);
+    this.closed = true;
+  }
 
   /** Add an act. `before` is how its images stand now, for undo to show at once: [digest, verdict, label]. */
   add(act, before = []) {
@@ -37,14 +40,18 @@ export class Queue {
   }
 
   /** Take the last act back; returns what its images go back to, or null. */
-  undo() { return this.#turn(this.undoable, this.redoable); }
+  undo() {
+    return this.#turn(this.undoable, this.redoable);
+  }
 
   /** Do it again. */
-  redo() { return this.#turn(this.redoable, this.undoable); }
+  redo() {
+    return this.#turn(this.redoable, this.undoable);
+  }
 
   /** Begin to send what an earlier load of this tab left behind. */
   start() {
-    for (const act of this.waiting) this.on({ type: 'queued', act });
+    for (const act of this.waiting) this.on({ type: "queued", act });
     this.#send();
   }
 
@@ -59,8 +66,11 @@ export class Queue {
   }
 
   #after(act, before) {
-    return before.map(([digest, , label]) =>
-      [digest, act.verdict, act.verdict === 'relabel' ? act.label : act.verdict === 'clear' ? '' : label]);
+    return before.map(([digest, , label]) => [
+      digest,
+      act.verdict,
+      act.verdict === "relabel" ? act.label : act.verdict === "clear" ? "" : label,
+    ]);
   }
 
   /** `shows` is how its images look from now on: [digest, verdict, label]. */
@@ -68,13 +78,17 @@ export class Queue {
     const item = { ...act, shows };
     this.waiting.push(item);
     this.#keep();
-    this.on({ type: 'queued', act: item });
+    this.on({ type: "queued", act: item });
     this.#send();
   }
 
   #keep() {
-    remember(sessionStorage, this.key,
-      { tab: this.tab, waiting: this.waiting, undoable: this.undoable.slice(-100), redoable: this.redoable.slice(-100) });
+    remember(sessionStorage, this.key, {
+      tab: this.tab,
+      waiting: this.waiting,
+      undoable: this.undoable.slice(-100),
+      redoable: this.redoable.slice(-100),
+    });
   }
 
   async #send() {
@@ -82,10 +96,10 @@ export class Queue {
     this.sending = true;
     const batch = this.#batch();
     try {
-      const acts = batch.map(({ shows, ...act }) => act);
-      const answer = await this.api.say('decide', { project: this.project, tab: this.tab, acts });
+      const acts = batch.map(({ shows: _, ...act }) => act); // what they look like is nothing to the server
+      const answer = await this.api.say("decide", { project: this.project, tab: this.tab, acts });
       this.#done(batch);
-      this.on({ type: 'stored', batch, answer });
+      this.on({ type: "stored", batch, answer });
     } catch (error) {
       if (error instanceof Refused && ![401, 409].includes(error.status)) this.#refused(batch, error);
       else this.#failed(batch, error);
@@ -108,7 +122,7 @@ export class Queue {
 
   #done(batch) {
     this.waiting = this.waiting.slice(batch.length);
-    this.error = '';
+    this.error = "";
     this.wait = 0;
     this.alone = false;
     this.#keep();
@@ -117,17 +131,23 @@ export class Queue {
   #failed(batch, error) {
     this.error = error.message;
     this.wait = Math.min(8000, (this.wait || 250) * 2);
-    this.on({ type: 'failing', batch, error: this.error });
+    this.on({ type: "failing", batch, error: this.error });
   }
 
   /** A batch that is refused is sent again one by one, so that one bad act does not take the others with it. */
   #refused(batch, error) {
-    if (batch.length > 1) { this.alone = true; this.wait = 0; return; }
+    if (batch.length > 1) {
+      this.alone = true;
+      this.wait = 0;
+      return;
+    }
     this.#done(batch);
-    this.undoable = this.undoable.filter(act => act.id !== batch[0].id);
+    this.undoable = this.undoable.filter((act) => act.id !== batch[0].id);
     this.#keep();
-    this.on({ type: 'refused', batch, error: error.message });
+    this.on({ type: "refused", batch, error: error.message });
   }
 
-  #warn = event => { if (this.waiting.length && this.error) event.preventDefault(); };
+  #warn = (event) => {
+    if (this.waiting.length && this.error) event.preventDefault();
+  };
 }

@@ -11,7 +11,7 @@ export class Store {
     this.query = null;
     this.total = 0;
     this.pages = new Map();
-    this.known = new Map();   // digest -> row
+    this.known = new Map(); // digest -> row
     this.pending = new Map(); // digest -> [{act, verdict, label}]
     this.problems = new Map();
     this.last = 0;
@@ -46,7 +46,7 @@ export class Store {
   /** Where an image stands, if its page is here; else -1. */
   placeOf(digest) {
     for (const [at, page] of this.pages) {
-      const place = Array.isArray(page) ? page.findIndex(row => row.digest === digest) : -1;
+      const place = Array.isArray(page) ? page.findIndex((row) => row.digest === digest) : -1;
       if (place >= 0) return at * PAGE + place;
     }
     return -1;
@@ -62,7 +62,13 @@ export class Store {
     const waiting = this.pending.get(row.digest)?.at(-1);
     const problem = this.problems.get(row.digest);
     const { verdict, label } = waiting ?? row;
-    return { verdict, label: label || row.own, moved: Boolean(label) && label !== row.own, waiting: Boolean(waiting), problem };
+    return {
+      verdict,
+      label: label || row.own,
+      moved: Boolean(label) && label !== row.own,
+      waiting: Boolean(waiting),
+      problem,
+    };
   }
 
   /** Show a decision before it is committed. */
@@ -79,15 +85,17 @@ export class Store {
   settle(acts) {
     const ids = new Set(acts);
     for (const [digest, list] of this.pending) {
-      const left = list.filter(one => !ids.has(one.act));
-      if (left.length) this.pending.set(digest, left); else this.pending.delete(digest);
+      const left = list.filter((one) => !ids.has(one.act));
+      if (left.length) this.pending.set(digest, left);
+      else this.pending.delete(digest);
     }
   }
 
   /** Mark the images of some acts with what went wrong, or take the marks away. */
   problem(acts, text) {
     const ids = new Set(acts);
-    for (const [digest, list] of this.pending) if (list.some(one => ids.has(one.act))) this.problems.set(digest, text);
+    for (const [digest, list] of this.pending)
+      if (list.some((one) => ids.has(one.act))) this.problems.set(digest, text);
   }
 
   /** Decisions the server has committed: [digest, verdict, label, seq]. Older news never replaces newer. */
@@ -102,13 +110,21 @@ export class Store {
 
   #fetch(at, again = false) {
     const asked = this.asked;
-    const fetched = this.api.insist('page', { q: asked, start: at * PAGE, count: PAGE }).then(rows => {
-      if (asked !== this.asked) return;
-      this.pages.delete(at);
-      this.pages.set(at, rows.map(row => this.#row(row)));
-      this.#forget();
-      this.onChange();
-    }).catch(() => { if (asked === this.asked && !again) this.pages.delete(at); });
+    const fetched = this.api
+      .insist("page", { q: asked, start: at * PAGE, count: PAGE })
+      .then((rows) => {
+        if (asked !== this.asked) return;
+        this.pages.delete(at);
+        this.pages.set(
+          at,
+          rows.map((row) => this.#row(row)),
+        );
+        this.#forget();
+        this.onChange();
+      })
+      .catch(() => {
+        if (asked === this.asked && !again) this.pages.delete(at);
+      });
     if (!again) this.pages.set(at, fetched);
   }
 

@@ -40,7 +40,7 @@ def write_stable_diffusion(folder: Path, prediction: str = "epsilon", linear: bo
     from diffusers import DDIMScheduler, UNet2DConditionModel
     from transformers import CLIPTextModel
 
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         unet = UNet2DConditionModel(
             sample_size=SIZE // 4,
@@ -83,7 +83,7 @@ def write_sdxl(folder: Path, prediction: str = "epsilon", seed: int = 0, zeros: 
     from diffusers import EulerDiscreteScheduler, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         unet = UNet2DConditionModel(
             sample_size=SIZE // 4,
@@ -158,7 +158,7 @@ def write_flux2_klein(folder: Path, seed: int = 0) -> Path:
     from diffusers import AutoencoderKLFlux2, FlowMatchEulerDiscreteScheduler, Flux2Transformer2DModel
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         transformer = Flux2Transformer2DModel(
             in_channels=16,

@@ -96,7 +96,7 @@ def test_a_generator_of_ones_own_serves(work, request_, tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
     about = generators.About(architecture="convolutional", latent=(4, 4, 4), widths=(8, 8), groups=4)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         generators.save(folder / "mine.safetensors", generators.ConvolutionalGenerator(about))
     backbone = models.reference(str(folder), "backbone", work.workspace)
     fields = {**request_, "parameterisation": "generator", "backbone": backbone, "initialisation": "noise"}

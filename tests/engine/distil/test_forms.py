@@ -20,7 +20,7 @@ ABOUT = generators.About(architecture="convolutional", latent=(4, 4, 4), widths=
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generator")
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         generators.save(folder / "mine.safetensors", generators.ConvolutionalGenerator(ABOUT))
     return folder

@@ -216,9 +216,9 @@ def test_the_strip_stays_in_sight_and_asks_for_notifications_on_a_press_only(wat
     page.reload()
     bell = page.get_by_role("button", name="when it is done")
     bell.wait_for()
-    page.mouse.wheel(0, 900)
-    page.wait_for_function(
-        "() => scrollY > 200 && document.querySelector('studio-bar').getBoundingClientRect().top >= 0"
+    page.wait_for_function(  # again and again: what the page is to show may still be on its way
+        "() => { scrollTo(0, 900);"
+        " return scrollY > 200 && document.querySelector('studio-bar').getBoundingClientRect().top >= 0; }"
     )
     assert bell.get_attribute("aria-pressed") == "false" and page.evaluate("() => window.asked") == 0
     bell.click()

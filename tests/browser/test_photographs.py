@@ -153,7 +153,7 @@ def export(page, folder):
     )
     page.fill("#ss-export-name", "textures")
     page.click("#ss-export-go")
-    link = page.locator("[data-export='export.image_folder'][data-state=done] a")
+    link = page.locator("[data-export='export.image_folder'][data-state=done] a[download]")
     link.wait_for()
     with page.expect_download() as download:
         link.click()

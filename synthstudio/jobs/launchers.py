@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -22,6 +23,9 @@ from synthstudio.jobs.request import LOG, Request
 from synthstudio.step import STEPS
 from synthstudio.workspace import storage_errors
 
+log = logging.getLogger("synthstudio")
+
+_LONGEST_SOCKET = 107  # bytes of its path, which is all that Linux has room for
 _PACKAGE = Path(synthstudio.__file__).resolve().parent
 
 
@@ -55,10 +59,11 @@ class WarmLauncher(ProcessLauncher):
     """Computing runs are forked from a nursery that has the engine loaded; the others need no engine."""
 
     def __init__(self, patience_seconds: float = 90.0) -> None:
-        self._address = _private_folder() / f"nursery-{_code_key()}.sock"
+        self.address = _private_folder() / f"nursery-{_code_key()}.sock"
         self._patience = patience_seconds
         self._waiting_since: float | None = None
         self._spawned: float | None = None
+        self._nursery: subprocess.Popen[bytes] | None = None
 
     def launch(self, folder: Path, computes: bool) -> tuple[int, float] | None:
         """Fork from the nursery; None while it is loading. Without one in time, a fresh process does the work."""
@@ -71,18 +76,24 @@ class WarmLauncher(ProcessLauncher):
             return pid, start_time(pid)
         self._start_nursery()
         self._waiting_since = self._waiting_since or time.monotonic()
-        if time.monotonic() - self._waiting_since < self._patience:
+        failed = self._nursery is not None and bool(self._nursery.returncode)
+        if time.monotonic() - self._waiting_since < self._patience and not failed:
             return None
         with (folder / LOG).open("a") as out:
-            out.write("The nursery did not answer in time; a fresh process loads the engine itself.\n")
+            why = f"ended (see {self._log})" if failed else "did not answer in time"
+            out.write(f"The nursery {why}; a fresh process loads the engine itself.\n")
         return super().launch(folder, computes)
+
+    @property
+    def _log(self) -> Path:
+        return self.address.with_suffix(".log")
 
     def _ask(self, folder: Path) -> int | None:
         request = json.dumps({"folder": str(folder), "environment": for_workers(os.environ)}).encode() + b"\n"
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(5.0)
-                connection.connect(str(self._address))
+                connection.connect(str(self.address))
                 connection.sendall(request)
                 answer = connection.recv(64)
         except OSError:
@@ -93,12 +104,21 @@ class WarmLauncher(ProcessLauncher):
         """Start one unless one was started lately; where one runs already, the second ends at once."""
         if self._spawned is None or time.monotonic() - self._spawned > self._patience:
             self._spawned = time.monotonic()
-            _spawn(["synthstudio.jobs.nursery", str(self._address)], self._address.with_suffix(".log"))
+            self._nursery = _spawn(["synthstudio.jobs.nursery", str(self.address)], self._log)
 
 
 def default_launcher() -> Launcher:
-    """Warm where forking is possible."""
-    return WarmLauncher() if hasattr(os, "fork") and sys.platform == "linux" else ProcessLauncher()
+    """Warm where forking is possible, and where the folder for temporary files is short enough for a socket."""
+    if not hasattr(os, "fork") or sys.platform != "linux":
+        return ProcessLauncher()
+    launcher = WarmLauncher()
+    if len(os.fsencode(launcher.address)) <= _LONGEST_SOCKET:
+        return launcher
+    log.warning(
+        "Every run loads the engine by itself, which takes some seconds: %s is too long for a socket. Set TMPDIR to a "
+        "folder with a shorter name.", launcher.address,
+    )  # fmt: skip
+    return ProcessLauncher()
 
 
 def start_time(pid: int) -> float:
@@ -153,7 +173,7 @@ def _collect(child: "subprocess.Popen[bytes]", worker: Worker | None) -> None:
 
 
 def _private_folder() -> Path:
-    """A folder for sockets that only this user can enter; short, because a socket's path may have 107 bytes."""
+    """A folder for sockets that only this user can enter; short, because a socket's path has to be."""
     folder = Path(tempfile.gettempdir()) / f"synthstudio-{os.getuid()}"
     with storage_errors(folder):
         folder.mkdir(mode=0o700, exist_ok=True)

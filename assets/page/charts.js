@@ -237,7 +237,9 @@
           {
             class: "ss-track",
             role: "img",
-            "aria-label": `${arm.words}: ${percent(arm.value)}, 95 % interval ${percent(arm.low)} to ${percent(arm.high)}, n = ${n} test images`,
+            "aria-label":
+              `${arm.words}: ${percent(arm.value)}, 95 % interval ` +
+              `${percent(arm.low)} to ${percent(arm.high)}, n = ${n} test images`,
           },
           el("i", { class: "ss-fill", style: `width:${100 * arm.value}%` }),
           el("i", {

@@ -124,7 +124,8 @@
                     "p",
                     { class: "ss-muted" },
                     (gain.draws || 1) < 2
-                      ? "There is one draw of shots: the interval does not know how other shots would have done. Run three or more folds for that."
+                      ? "There is one draw of shots: the interval does not know how other shots would have done. " +
+                          "Run three or more folds for that."
                       : "Two draws of shots say little of other draws, so the interval is wide. Run three or more folds.",
                   )
                 : null,
@@ -352,7 +353,8 @@
               class: "ss-cell",
               title: words,
               style: counts[row][column]
-                ? `background:color-mix(in srgb, ${right ? "var(--ss-accent)" : "var(--ss-bad)"} ${Math.round(8 + 34 * share)}%, transparent)`
+                ? `background:color-mix(in srgb, ${right ? "var(--ss-accent)" : "var(--ss-bad)"} ` +
+                  `${Math.round(8 + 34 * share)}%, transparent)`
                 : "",
             },
             counts[row][column]

@@ -457,7 +457,8 @@
                   "p",
                   {},
                   `${many(shared, "image")} will stay, because ` +
-                    `${found.kept_by.slice(0, 4).join(", ") || "something else"}${found.kept_by.length > 4 ? " and others need" : found.kept_by.length > 1 ? " need" : " needs"} them.`,
+                    `${found.kept_by.slice(0, 4).join(", ") || "something else"}` +
+                    `${found.kept_by.length > 4 ? " and others need" : found.kept_by.length > 1 ? " need" : " needs"} them.`,
                 )
               : null,
             found.dependants.length

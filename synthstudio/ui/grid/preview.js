@@ -126,7 +126,9 @@ export class Preview {
     const word = { keep: "✓ accepted", relabel: "✓ accepted", reject: "✕ rejected" }[shown.verdict] ?? "undecided";
     this.element.dataset.standing = word.split(" ").at(-1);
     const saved = shown.problem ? `, not saved: ${shown.problem}` : shown.waiting ? " …" : "";
-    this.caption.textContent = `${shown.label} · ${row.origin} · ${word}${saved} · ${place + 1} of ${this.store.total.toLocaleString("en-US")}`;
+    this.caption.textContent =
+      `${shown.label} · ${row.origin} · ${word}${saved} · ` +
+      `${place + 1} of ${this.store.total.toLocaleString("en-US")}`;
     this.image.alt = `${shown.label}, ${row.origin}`;
     for (const next of [1, 2, -1]) {
       const other = this.store.row(place + next);

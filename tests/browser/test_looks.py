@@ -12,7 +12,7 @@ from tests.browser.test_a_newcomer import go
 DRAWN = {
     "Start": "studio-live .ss-answer .ss-arm",
     "Data": "studio-data .ss-card",
-    "Adapt": "studio-latest[kind='adapt.'] .ss-curvebox",
+    "Adapt": "studio-latest[kind='adapt.'] .ss-card",  # of the newest training, which may have no loss yet
     "Sample": "#ss-sample-preview .ss-plan",
     "Review": "#ss-tile-0 img",
     "Distil": "#ss-distil-plan .ss-plan",

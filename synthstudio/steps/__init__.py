@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Protocol
 
 from synthstudio.artifacts import Image
+from synthstudio.errors import BadInput
 from synthstudio.filters import Condition
 from synthstudio.resources import Resources
 from synthstudio.workspace import Workspace
+
+OUTSIDE = "SYNTHSTUDIO_STEPS"
 
 
 class Work(Protocol):
@@ -38,9 +41,18 @@ class Work(Protocol):
 
 
 def load_extensions() -> None:
-    """Import the modules named in SYNTHSTUDIO_STEPS (separated by commas): Steps that live outside this package."""
-    for name in filter(None, os.environ.get("SYNTHSTUDIO_STEPS", "").split(",")):
-        importlib.import_module(name.strip())
+    """Import the modules named in SYNTHSTUDIO_STEPS (separated by commas): Steps that live outside this package.
+
+    BadInput names one that cannot be imported, and why.
+    """
+    for name in filter(None, map(str.strip, os.environ.get(OUTSIDE, "").split(","))):
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise BadInput(
+                f"{OUTSIDE} names {name}, which cannot be imported: {error}. Put its folder on PYTHONPATH, or take it "
+                f"out of {OUTSIDE}."
+            ) from error
 
 
 # The table of kinds: one line per verb, at the end because every step needs Work.
@@ -58,3 +70,5 @@ from synthstudio.steps.select import eye, share  # noqa: E402, F401
 from synthstudio.steps.select import filter as _select_filter  # noqa: E402, F401 - `filter` is taken
 from synthstudio.steps.select import random as _select_random  # noqa: E402, F401 - so is `random`
 from synthstudio.steps.train import classifier, finetune, linear_probe  # noqa: E402, F401
+
+load_extensions()  # so that the page, the command line and Python know them as workers do

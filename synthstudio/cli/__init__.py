@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from synthstudio.cli import curate, data, measures, models, names, runs, studio
+from synthstudio.cli import curate, data, measures, models, names, page, runs, studio
 from synthstudio.errors import StudioError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ curate.register(app)
 names.register(app)
 models.register(app)
 measures.register(app)
+page.register(app)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from synthstudio.errors import BadInput, UnknownName
 from synthstudio.step import STEPS, build, describe, from_json
 from synthstudio.steps import load_extensions
 from tests.examples import EXAMPLES
+from tests.stored_steps import STORED, key
 
 
 def test_every_step_has_an_example():
@@ -72,3 +73,34 @@ def test_a_module_of_steps_that_cannot_be_imported_is_named_with_what_to_do(monk
     monkeypatch.setenv("SYNTHSTUDIO_STEPS", "no_such_module")
     with pytest.raises(BadInput, match="SYNTHSTUDIO_STEPS names no_such_module.*Put its folder on PYTHONPATH"):
         load_extensions()
+
+
+@pytest.mark.parametrize("kind", sorted(EXAMPLES))
+def test_the_id_of_every_kind_is_that_of_what_projects_hold(kind):
+    known = STORED.get(key(kind))
+    assert known, f"{kind} is new, or its version rose: python -m tests.stored_steps adds it to what is kept"
+    assert build(kind, EXAMPLES[kind]).to_json() == known["step"], f"raise the version of {kind}, and upgrade() it"
+    assert build(kind, EXAMPLES[kind]).id == known["id"]
+
+
+@pytest.mark.parametrize("name", sorted(STORED))
+def test_a_step_that_any_version_stored_is_read_today_and_keeps_what_it_said(name):
+    stored = json.loads(STORED[name]["step"])
+    step = from_json(STORED[name]["step"])
+    assert step.kind == stored["kind"]
+    assert {field: step.fields[field] for field in stored["fields"]} == stored["fields"]
+    assert from_json(step.to_json()) == step
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "then"),
+    [
+        ("adapt.lora 1", "method", "lora"),
+        ("collect.split 1", "eye", None),
+        ("distil.match 1", "network_rate", None),
+        ("distil.match 1", "rate_of_student_rate", None),
+    ],
+)
+def test_a_field_that_an_older_version_did_not_know_gets_what_was_meant_then(name, field, then):
+    assert field not in json.loads(STORED[name]["step"])["fields"]
+    assert from_json(STORED[name]["step"]).fields[field] == then

@@ -23,7 +23,8 @@ _STOP_SECONDS = 120.0
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command()(run)
-    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(step)
+    loose = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command(context_settings=loose, add_help_option=False)(step)
 
 
 def run(
@@ -85,7 +86,7 @@ def run(
 
 def step(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(help="A step; see `steps`.")],
+    kind: Annotated[str | None, typer.Argument(help="A step; see `steps`.")] = None,
     project: Project = "default",
     home: Home = HERE,
     device: Device = "auto",
@@ -93,10 +94,13 @@ def step(
     batch: Batch = 0,
     log: Log = None,
     result: Json = None,
+    about: Annotated[
+        bool, typer.Option("--help", help="Show this message, with the fields of KIND, and exit.")
+    ] = False,
 ) -> None:
     """Run one step with its fields as options: --field value.
 
-    `steps KIND` lists the fields of a step. Sets, classifiers and the like are given by name (see `names`) or id,
+    `step KIND --help` lists the fields of a step. Sets, classifiers and the like are given by name (see `names`) or id,
     models by name, folder or Hub repository, lists with commas between.
 
     Example: step train.linear_probe --real shots-datadream-digits-fold1 --synthetic mine --encoder pico-clip
@@ -106,6 +110,9 @@ def step(
     from synthstudio.jobs.requests import step_from_text
     from synthstudio.resources import Resources
 
+    if about or kind is None:
+        _explain_step(context, kind)
+        return
     with Studio(home, project, log=log) as studio:
         options = _options(context.args)
         wanted = provided(studio, lambda: step_from_text(kind, options, studio.workspace, studio.catalog.names))
@@ -126,6 +133,14 @@ def step(
         raise RunFailed(
             f"The run is {ended.state}. {ended.error or ''} Resume with: python -m synthstudio resume {run_id}"
         )
+
+
+def _explain_step(context: typer.Context, kind: str | None) -> None:
+    from synthstudio.cli.runs import steps
+
+    typer.echo(context.get_help())
+    if kind is not None:
+        steps(kind, as_json=False)
 
 
 def follow_run(studio: "Studio", name: str, run_id: str, reused: bool = False) -> "Run":

@@ -28,8 +28,15 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def commands() -> str:
     """Every command with its arguments and options."""
+    return "\n".join(_command(name, command) for name, command in sorted(known_commands()))
+
+
+def known_commands() -> Iterator[tuple[str, Any]]:
+    """(name, command), those of a group as "recipe save"."""
     group: Any = typer.main.get_command(app)
-    return "\n".join(_command(name, group.commands[name]) for name in sorted(group.commands))
+    for name, command in group.commands.items():
+        inside = getattr(command, "commands", None)
+        yield from ((f"{name} {one}", inside[one]) for one in inside) if inside else [(name, command)]
 
 
 def steps() -> str:

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from synthstudio.cli import curate, data, measures, models, names, page, runs, studio
+from synthstudio.cli import curate, data, measures, models, names, page, recipe, runs, studio
 from synthstudio.errors import StudioError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ names.register(app)
 models.register(app)
 measures.register(app)
 page.register(app)
+recipe.register(app)
 
 
 def main() -> None:

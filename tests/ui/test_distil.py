@@ -14,13 +14,15 @@ from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.catalog.pipelines import Node
 from synthstudio.errors import BadInput
 from synthstudio.events import Made, Output, Progress
+from synthstudio.jobs import distil_exports, distil_recipes
 from synthstudio.jobs.recipes import load_recipe, recipe_names
 from synthstudio.jobs.requests import Asked
 from synthstudio.resources import Resources
 from synthstudio.step import build
-from synthstudio.ui import distil_exports, distil_plan, distil_recipes, distil_shrink, routes
-from synthstudio.ui.distil_routes import router
-from synthstudio.ui.live import Live
+from synthstudio.ui.api import distil_shrink, routes
+from synthstudio.ui.api.distil_routes import router
+from synthstudio.ui.api.live import Live
+from synthstudio.ui.tabs import distil, distil_plan
 from tests.examples import BACKBONE, ENCODER, EXAMPLES
 
 HOSTILE = '<img src=x onerror="alert(1)">'
@@ -100,14 +102,14 @@ def test_every_recipe_with_a_judge_is_a_method_and_no_other_is():
 
 @pytest.mark.parametrize("name", distil_recipes.names())
 def test_the_chosen_size_reaches_the_step_that_makes_the_set(name, session):
-    recipe, asked = distil_recipes.asked_of({**FORM, "recipe": name})
+    recipe, asked = distil.asked_of({**FORM, "recipe": name})
     text = distil_plan.preview(session, recipe, asked)
     assert "<dt>Images per class</dt><dd>5</dd>" in text
     assert re.search(r"Judge the small set against every baseline: \d+ trainings", text)
 
 
 def test_lines_of_the_settings_box_win_over_the_slider(session):
-    _, asked = distil_recipes.asked_of({**FORM, "settings": "small.images_per_class=7\n\njudge.encoder=null"})
+    _, asked = distil.asked_of({**FORM, "settings": "small.images_per_class=7\n\njudge.encoder=null"})
     assert asked.settings == ["small.images_per_class=5", "small.images_per_class=7", "judge.encoder=null"]
     assert "<dd>7</dd>" in distil_plan.preview(session, "dm", asked)
 
@@ -115,12 +117,12 @@ def test_lines_of_the_settings_box_win_over_the_slider(session):
 @pytest.mark.parametrize("value", [None, 0, 2.5])
 def test_an_empty_or_broken_number_is_a_sentence(value):
     with pytest.raises(BadInput, match="Images per class must be"):
-        distil_recipes.asked_of({**FORM, "per_class": value})
+        distil.asked_of({**FORM, "per_class": value})
 
 
 def test_all_photos_or_so_many_shots():
-    assert distil_recipes.asked_of(FORM)[1].shots is None
-    assert distil_recipes.asked_of({**FORM, "every": False})[1].shots == 16
+    assert distil.asked_of(FORM)[1].shots is None
+    assert distil.asked_of({**FORM, "every": False})[1].shots == 16
 
 
 def test_the_plan_touches_nothing_and_names_of_strangers_are_text(session):

@@ -6,10 +6,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from synthstudio.jobs import accepted
-from synthstudio.ui import by_hand, choices, exports, routes, views_routes
-from synthstudio.ui.filter_form import scores_of
-from synthstudio.ui.live import Live
-from synthstudio.ui.session import StudioSession
+from synthstudio.ui.api import exports, routes, views_routes
+from synthstudio.ui.api.live import Live
+from synthstudio.ui.session import choices
+from synthstudio.ui.session.state import StudioSession
+from synthstudio.ui.tabs import by_hand
+from synthstudio.ui.tabs.filter_form import scores_of
 from tests.jobs.inline import InlineLauncher
 from tests.ui.test_by_hand import ended, form_of, made, values_of
 

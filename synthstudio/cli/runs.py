@@ -133,7 +133,7 @@ def resume(
     log: Log = None,
 ) -> None:
     """Go on with a stopped, failed or lost run, and with the recipe that waits for it."""
-    from synthstudio.cli.studio import follow_pipeline
+    from synthstudio.cli.making import follow_pipeline
     from synthstudio.jobs import Studio, summary
 
     with Studio(home, project, log=log) as studio:

@@ -26,7 +26,7 @@ from synthstudio.jobs import freeing, listeners, pipeline, remaking
 from synthstudio.jobs.endings import Endings
 from synthstudio.jobs.launchers import Launcher, default_launcher
 from synthstudio.jobs.log import EventLog
-from synthstudio.jobs.request import HEARTBEAT, STOP, Holder, Request
+from synthstudio.jobs.run_folder import HEARTBEAT, STOP, Holder, Request
 from synthstudio.jobs.wholeness import Wholeness, strings, why_not
 from synthstudio.resources import Resources
 from synthstudio.step import STEPS, Step, from_json

@@ -6,7 +6,7 @@ import gradio as gr
 from gradio.events import api
 
 from synthstudio.jobs import Studio
-from synthstudio.jobs.requests import Asked
+from synthstudio.jobs.asked import Asked
 from synthstudio.ui import notices
 from synthstudio.ui.api import selections
 from synthstudio.ui.api.live import Live

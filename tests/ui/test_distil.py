@@ -15,8 +15,8 @@ from synthstudio.catalog.pipelines import Node
 from synthstudio.errors import BadInput
 from synthstudio.events import Made, Output, Progress
 from synthstudio.jobs import distil_exports, distil_recipes
+from synthstudio.jobs.asked import Asked
 from synthstudio.jobs.recipes import load_recipe, recipe_names
-from synthstudio.jobs.requests import Asked
 from synthstudio.resources import Resources
 from synthstudio.step import build
 from synthstudio.ui.api import distil_shrink, routes

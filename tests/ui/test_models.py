@@ -5,8 +5,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from synthstudio.errors import NotFetched
+from synthstudio.jobs.asked import Asked
 from synthstudio.jobs.public.quotas import Quota
-from synthstudio.jobs.requests import Asked
 from synthstudio.models import MODELS
 from synthstudio.ui.access import visitors
 from synthstudio.ui.access.space import SpaceSession

@@ -8,7 +8,7 @@ from synthstudio.artifacts import ImageSet, Member
 from synthstudio.catalog.pipelines import Node
 from synthstudio.events import Output
 from synthstudio.jobs import shots
-from synthstudio.jobs.requests import Asked
+from synthstudio.jobs.asked import Asked
 from synthstudio.jobs.shots import Span
 from synthstudio.jobs.stock import ABOUT, folder
 from synthstudio.step import build

@@ -7,7 +7,7 @@ from synthstudio.artifacts import Image
 from synthstudio.catalog.pipelines import Node
 from synthstudio.events import Made, Progress
 from synthstudio.jobs import Studio
-from synthstudio.jobs.requests import Asked
+from synthstudio.jobs.asked import Asked
 from synthstudio.step import build
 from synthstudio.ui.api import routes, run_routes, views_routes
 from synthstudio.ui.api.live import Live

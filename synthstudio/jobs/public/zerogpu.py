@@ -15,7 +15,7 @@ from synthstudio.errors import RunFailed
 from synthstudio.jobs import worker
 from synthstudio.jobs.environment import for_workers
 from synthstudio.jobs.launchers import ProcessLauncher, start_time
-from synthstudio.jobs.request import LOG
+from synthstudio.jobs.run_folder import LOG
 from synthstudio.workspace import write_atomically
 
 _SECONDS = 60

@@ -7,9 +7,9 @@ from typing import Any
 
 from synthstudio.catalog.pipelines import Node
 from synthstudio.jobs import shots
+from synthstudio.jobs.asked import AUTO, Asked, prepare
 from synthstudio.jobs.estimates import Estimate, estimate
 from synthstudio.jobs.recipes import Recipe, load_recipe, recipe_names, unusable
-from synthstudio.jobs.requests import AUTO, Asked, prepare
 from synthstudio.quantities import duration, megabytes
 from synthstudio.ui import words
 from synthstudio.ui.session.state import StudioSession

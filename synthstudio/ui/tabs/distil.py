@@ -7,8 +7,8 @@ import gradio as gr
 
 from synthstudio.intake.sources import DIGITS
 from synthstudio.jobs import distil_recipes
+from synthstudio.jobs.asked import Asked, check_resources
 from synthstudio.jobs.recipes import load_recipe
-from synthstudio.jobs.requests import Asked, check_resources
 from synthstudio.jobs.stock import BUNDLED, typed
 from synthstudio.ui.session import choices
 from synthstudio.ui.session.lists import following

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from synthstudio.catalog.pipelines import Node
 from synthstudio.jobs import distil_estimates, distil_recipes, shots
+from synthstudio.jobs.asked import Asked
 from synthstudio.jobs.recipes import load_recipe
-from synthstudio.jobs.requests import Asked
 from synthstudio.quantities import duration
 from synthstudio.ui import words
 from synthstudio.ui.session.state import StudioSession

@@ -7,8 +7,8 @@ import gradio as gr
 
 from synthstudio.complaints import concerning
 from synthstudio.intake.sources import DIGITS
+from synthstudio.jobs.asked import Asked, check_resources
 from synthstudio.jobs.recipes import load_recipe
-from synthstudio.jobs.requests import Asked, check_resources
 from synthstudio.jobs.stock import BUNDLED, typed
 from synthstudio.models import MODELS
 from synthstudio.ui.session import choices

@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field, ValidationError
 from synthstudio.complaints import concerning, refusal
 from synthstudio.errors import UnknownName
 from synthstudio.jobs import by_hand
+from synthstudio.jobs.asked import AUTO
 from synthstudio.jobs.by_hand import NOW, Plan, Wish
 from synthstudio.jobs.estimates import estimate
 from synthstudio.jobs.recipes import load_recipe, parse_setting
-from synthstudio.jobs.requests import AUTO
 from synthstudio.jobs.shots import known
 from synthstudio.models import at_hand
 from synthstudio.quantities import duration, many

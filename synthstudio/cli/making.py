@@ -59,8 +59,8 @@ def run(
     """Run a recipe from images to the answer: did synthetic images help, or what does a small set teach?"""
     from synthstudio.cli.models import provide_if_possible, provided
     from synthstudio.jobs import Studio, summary
+    from synthstudio.jobs.asked import AUTO, LARGE_ENCODER, Asked, prepare
     from synthstudio.jobs.recipes import load_recipe
-    from synthstudio.jobs.requests import AUTO, LARGE_ENCODER, Asked, prepare
     from synthstudio.resources import Resources
 
     loaded = load_recipe(recipe, home)
@@ -103,7 +103,7 @@ def step(
     """
     from synthstudio.cli.models import provided
     from synthstudio.jobs import Studio
-    from synthstudio.jobs.requests import step_from_text
+    from synthstudio.jobs.asked import step_from_text
     from synthstudio.resources import Resources
 
     with Studio(home, project, log=log) as studio:

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from synthstudio.cli import curate, export, making, measures, models, names, runs
+from synthstudio.cli import curate, export, making, measures, models, names, photos, runs
 from synthstudio.errors import StudioError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 making.register(app)
+photos.register(app)
 runs.register(app)
 export.register(app)
 curate.register(app)

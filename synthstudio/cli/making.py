@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from synthstudio.catalog.runs import Run
     from synthstudio.cli.progress import Display
     from synthstudio.jobs import Studio
+    from synthstudio.jobs.asked import Asked
+    from synthstudio.jobs.recipes import Recipe
 
 _POLL_SECONDS = 0.3
 _STOP_SECONDS = 120.0
@@ -55,6 +58,9 @@ def run(
     batch: Batch = 0,
     log: Log = None,
     result: Json = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Only say what it would do and cost; nothing is started or fetched.")
+    ] = False,
 ) -> None:
     """Run a recipe from images to the answer: did synthetic images help, or what does a small set teach?"""
     from synthstudio.cli.models import provide_if_possible, provided
@@ -71,6 +77,9 @@ def run(
             resources=Resources(device=device, threads=threads, batch=batch),
             pool=studio.catalog.names.find(pool, ("set",)) if pool else None,
         )  # fmt: skip
+        if estimate:
+            _estimate(studio, loaded, asked, result)
+            return
         if backbone != "pico" and encoder in (None, AUTO):
             provide_if_possible(studio, LARGE_ENCODER, "encoder")
         request = provided(studio, lambda: prepare(studio.workspace, asked))
@@ -78,9 +87,22 @@ def run(
         started = time.monotonic()
         follow_pipeline(studio, pipeline_id)
         found = summary.of(studio, pipeline_id, wall_seconds=time.monotonic() - started)
+    _write(result, found)
+    typer.echo(summary.text(found))
+
+
+def _estimate(studio: "Studio", recipe: "Recipe", asked: "Asked", result: Path | None) -> None:
+    from synthstudio.cli.estimate import estimated, lines
+
+    found = estimated(studio, recipe, asked)
+    _write(result, found)
+    for line in lines(found):
+        typer.echo(line)
+
+
+def _write(result: Path | None, found: object) -> None:
     if result is not None:
         write_atomically(result.absolute(), (json.dumps(found, indent=2, ensure_ascii=False) + "\n").encode())
-    typer.echo(summary.text(found))
 
 
 def step(
@@ -119,8 +141,7 @@ def step(
             "notes": [note["text"] for note in studio.catalog.runs.notes(run_id)],
             "refused": studio.catalog.runs.refused(run_id),
         }  # fmt: skip
-    if result is not None:
-        write_atomically(result.absolute(), (json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode())
+    _write(result, body)
     typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
     if ended.state != "done":
         raise RunFailed(

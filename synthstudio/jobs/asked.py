@@ -5,10 +5,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, ValidationError
 
 from synthstudio.catalog.names import Names
+from synthstudio.catalog.pipelines import Node
 from synthstudio.complaints import concerning, refusal
 from synthstudio.errors import BadInput
 from synthstudio.intake import sources
-from synthstudio.jobs.recipes import json_or_text, parse_setting
+from synthstudio.jobs.recipes import Recipe, json_or_text, parse_setting
 from synthstudio.modelfolder import Purpose
 from synthstudio.models import at_hand, reference, witness
 from synthstudio.resources import Resources
@@ -17,6 +18,7 @@ from synthstudio.terms import Seed, Shots
 from synthstudio.workspace import Workspace
 
 AUTO = "auto"
+_UNKNOWN = "0" * 64
 LARGE_ENCODER = "vit-b-16-laion2b"  # competes where the backbone is a large one too
 
 
@@ -63,6 +65,24 @@ def prepare(workspace: Workspace, asked: Asked) -> dict[str, Any]:
         found["judge_eye"] = reference(asked.judge, "encoder", workspace) if asked.judge else None
     found["witness"] = reference(witness(), "encoder", workspace) if witness() else None
     return found
+
+
+def planned(recipe: Recipe, asked: Asked) -> list[Node]:
+    """The nodes of a recipe without touching data or models; BadInput says what cannot be."""
+    return recipe.nodes({**asked.model_dump(), **placeholders(asked)})
+
+
+def placeholders(asked: Asked) -> dict[str, Any]:
+    """Stands for what only `prepare` can know: digests of data and models."""
+    backbone = "".join(c if c.isalnum() or c in "-_." else "-" for c in asked.backbone) or "model"
+    return {
+        "source": f"source:{_UNKNOWN}",
+        "backbone": f"{backbone}@{_UNKNOWN}",
+        "encoder": f"encoder@{_UNKNOWN}",
+        "shots": asked.shots,
+        "folds": asked.folds,
+        "resources": asked.resources.model_dump(),
+    }
 
 
 def _eyes(workspace: Workspace, asked: Asked) -> dict[str, Any]:

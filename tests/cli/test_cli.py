@@ -83,6 +83,9 @@ def test_a_step_runs_from_the_command_line_and_is_reused(tmp_path):
     assert first["outputs"]["images"].startswith("pool:")
     second = json.loads(call(*arguments).stdout)
     assert (second["run"], second["reused"]) == (first["run"], True)
+    brought = json.loads(call("import", "digits", "--json", "--home", tmp_path).stdout)  # the same Step
+    assert (brought["run"], brought["reused"], brought["classes"]["0"]) == (first["run"], True, 178)
+    assert first["names"]["images"] == brought["name"]
     listed = json.loads(call("runs", "--json", "--home", tmp_path).stdout)
     assert [row["state"] for row in listed] == ["done"]
 

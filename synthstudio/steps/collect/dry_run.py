@@ -1,4 +1,4 @@
-"""Look at uploaded files without keeping any: `python -m synthstudio.steps.collect.dry_run FOLDER`.
+"""Look at photos without keeping any: `import --dry-run`, and for uploads `python -m …collect.dry_run FOLDER`.
 
 It asks the Step `collect.import_images` itself what would be kept, and lets the pictures go. It runs in a process of
 its own, with bounded memory, because strangers' files are read; pictures are decoded in yet another one. The page only
@@ -11,9 +11,10 @@ import contextlib
 import io
 import json
 import sys
+import tempfile
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -45,22 +46,40 @@ _SIDE = 72
 
 
 def look(folder: Path) -> dict[str, Any]:
-    """What an import of the files would bring: classes, refusals, duplicates. Nothing is kept."""
-    workspace = Workspace(folder / "look")
+    """What an import of the files of an upload would bring: classes, refusals, duplicates. Nothing is kept."""
+    files = folder / FILES
+
+    def say(done: int, total: int) -> None:
+        write_atomically(folder / PROGRESS, json.dumps({"done": done, "total": total}).encode())
+
+    found = _looked(str(source_of(files)), folder / "look", {printable(name) for name, _ in walk(files)[0]}, say)
+    return found | {"archives": [printable(path.name) for path in sources.archives_in(files)]}
+
+
+def look_at(data: str, told: Callable[[int, int], None] = lambda done, total: None) -> dict[str, Any]:
+    """The same of a source as `collect.import_images` takes it: digits, a folder, a zip, a parquet file.
+
+    `told` hears how far it is, as (done, total). Raises what an import would raise.
+    """
+    with tempfile.TemporaryDirectory(prefix="synthstudio-") as folder:
+        return _looked(data, Path(folder), (), told)
+
+
+def _looked(data: str, scratch: Path, files: Collection[str], told: Callable[[int, int], None]) -> dict[str, Any]:
+    workspace = Workspace(scratch)
     workspace.locations.mkdir(parents=True, exist_ok=True)
-    source_id = sources.register(str(source_of(folder / FILES)), workspace)
+    source_id = sources.register(data, workspace)
     step = ImportImages(source=source_id)
-    seen = _Seen({printable(name) for name, _ in walk(folder / FILES)[0]})
+    seen = _Seen(files)
     with contextlib.closing(step.open(workspace)) as source:
         total = len(source)
         arrivals = step.arrivals(source, seen.hold, workers=min(_MOST_WORKERS, cpu_count()))
         for done, arrival in enumerate(arrivals, start=1):
             seen.take(arrival)
             if done % 10 == 0 or done == total:
-                write_atomically(folder / PROGRESS, json.dumps({"done": done, "total": total}).encode())
+                told(done, total)
         declared = source.declared
-    archives = [printable(path.name) for path in sources.archives_in(folder / FILES)]
-    return {"source": source_id, "archives": archives, **seen.report(declared)}
+    return {"source": source_id, **seen.report(declared)}
 
 
 def source_of(files: Path) -> Path:

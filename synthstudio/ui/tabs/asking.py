@@ -3,20 +3,17 @@
 import json
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from synthstudio.catalog.pipelines import Node
 from synthstudio.jobs import shots
-from synthstudio.jobs.asked import AUTO, Asked, prepare
+from synthstudio.jobs.asked import AUTO, Asked, placeholders, planned, prepare
 from synthstudio.jobs.estimates import Estimate, estimate
-from synthstudio.jobs.recipes import Recipe, load_recipe, recipe_names, unusable
+from synthstudio.jobs.recipes import load_recipe, recipe_names, unusable
 from synthstudio.quantities import duration, megabytes
 from synthstudio.ui import words
 from synthstudio.ui.session.state import StudioSession
 
 log = logging.getLogger("synthstudio")
-
-_UNKNOWN = "0" * 64
 
 
 def names(session: StudioSession) -> list[str]:
@@ -44,17 +41,12 @@ def start(session: StudioSession, recipe: str, asked: Asked) -> str:
         return studio.start(loaded.name, request, nodes)
 
 
-def planned(recipe: Recipe, asked: Asked) -> list[Node]:
-    """The nodes of a recipe without touching data or models; BadInput says what cannot be."""
-    return recipe.nodes({**asked.model_dump(), **_placeholders(asked)})
-
-
 def preview(session: StudioSession, recipe: str, asked: Asked) -> str:
     """What a recipe will do, in words, with what it will cost."""
     loaded = load_recipe(recipe, session.recipe_home)
     nodes = planned(loaded, asked)
     photos = shots.photos_of(session.studio, asked.data)
-    cost = estimate(session.studio.catalog, nodes, _placeholders(asked), len(photos), photos.classes)
+    cost = estimate(session.studio.catalog, nodes, placeholders(asked), len(photos), photos.classes)
     lines = "".join(f"<li>{words.safe(text)}</li>" for text in _lines(nodes, asked.folds))
     again = f"<p class='ss-muted'>Steps marked ×{asked.folds} are done once per fold.</p>" if asked.folds > 1 else ""
     return (
@@ -92,16 +84,3 @@ def _cost(cost: Estimate, photos: shots.Photos) -> str:
     ]
     cells = "".join(f"<div><dt>{name}</dt><dd>{words.safe(value)}</dd></div>" for name, value in facts)
     return f"<dl class='ss-facts'>{cells}</dl><p class='ss-muted'>Time and memory: {words.safe(cost.basis)}.</p>"
-
-
-def _placeholders(asked: Asked) -> dict[str, Any]:
-    """Stands for what only `prepare` can know: digests of data and models."""
-    backbone = "".join(c if c.isalnum() or c in "-_." else "-" for c in asked.backbone) or "model"
-    return {
-        "source": f"source:{_UNKNOWN}",
-        "backbone": f"{backbone}@{_UNKNOWN}",
-        "encoder": f"encoder@{_UNKNOWN}",
-        "shots": asked.shots,
-        "folds": asked.folds,
-        "resources": asked.resources.model_dump(),
-    }

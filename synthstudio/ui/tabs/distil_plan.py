@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from synthstudio.catalog.pipelines import Node
 from synthstudio.jobs import distil_estimates, distil_recipes, shots
-from synthstudio.jobs.asked import Asked
+from synthstudio.jobs.asked import Asked, planned
 from synthstudio.jobs.recipes import load_recipe
 from synthstudio.quantities import duration
 from synthstudio.ui import words
@@ -15,7 +15,7 @@ from synthstudio.ui.tabs import asking
 def preview(session: StudioSession, name: str, asked: Asked) -> str:
     """What will happen, in words, with what it will cost."""
     recipe = load_recipe(name)
-    nodes = asking.planned(recipe, asked)
+    nodes = planned(recipe, asked)
     made = next(node for node in nodes if node.name == distil_recipes.maker(name))
     lines = "".join(f"<li>{words.safe(text)}</li>" for text in _lines(nodes, asked.folds))
     return (

@@ -51,8 +51,10 @@ def steps(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List every step with its fields, ranges and help."""
-    import synthstudio.steps  # noqa: F401  fills the table of kinds
     from synthstudio.step import STEPS, describe, step_class
+    from synthstudio.steps import load_extensions
+
+    load_extensions()
 
     shown = [step_class(kind)] if kind else [STEPS[name] for name in sorted(STEPS)]
     if as_json:

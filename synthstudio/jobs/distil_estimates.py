@@ -11,6 +11,7 @@ from synthstudio.resources import cpu_count
 from synthstudio.step import from_json
 
 _START_SECONDS = 3.0  # a worker begins, reads the photos and loads torch
+_EARLIER = 3  # so many of the last runs of a kind say how fast it goes
 _TYPICAL_CLASSES, _TYPICAL_PHOTOS = 10, 500  # where nobody has counted yet
 
 # Estimated seconds per million pixel-channels shown to a network, two free cores; earlier runs replace them.
@@ -70,10 +71,10 @@ def _effort_of(kind: str, asked: dict[str, object], photos: int, classes: int, t
 def _earlier(studio: Readable) -> dict[str, float]:
     """Seconds per unit of effort of the last runs of each kind that were done."""
     found: dict[str, list[float]] = {}
-    for run in studio.catalog.runs.of_kind("distil.", "evaluate.small_set", limit=200):
-        if run.seconds > _START_SECONDS:
+    for run in studio.catalog.runs.newest_done(each=_EARLIER, least_seconds=_START_SECONDS):
+        if run.kind.startswith("distil.") or run.kind == distil_recipes.JUDGE:
             found.setdefault(run.kind, []).append(_rate(studio, run))
-    return {kind: statistics.median(rates[:3]) for kind, rates in found.items()}
+    return {kind: statistics.median(rates) for kind, rates in found.items()}
 
 
 def _rate(studio: Readable, run: Run) -> float:

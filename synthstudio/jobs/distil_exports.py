@@ -1,13 +1,14 @@
 """Write a small set for other tools: what is accepted of it as train, and the real photos never shown to it."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from synthstudio.artifacts import ImageSet
 from synthstudio.catalog.pipelines import Pipeline
+from synthstudio.catalog.runs import Run
 from synthstudio.errors import BadInput
 from synthstudio.jobs import Studio, accepted, delivery
 from synthstudio.jobs.accepted import Part
-from synthstudio.step import Step, from_json
 from synthstudio.step import build as build_step
 
 KIND = "export.image_folder"
@@ -40,19 +41,30 @@ def of_pipeline(studio: Studio, pipeline_id: str, fold: int) -> list[str]:
     return _written(studio, _of_fold(studio, pipeline, part)) if part.members else []
 
 
-def of_size(studio: Studio, run_id: str, size: int) -> list[str]:
-    """The runs that exported one size of a shrink, the newest first."""
-    return _written(studio, _of_size(studio, run_id, size))
+def of_sizes(studio: Studio, run_id: str, sizes: Iterable[int]) -> dict[int, list[str]]:
+    """By size of a shrink the runs that exported it, the newest first."""
+    run = studio.catalog.runs.get(run_id)
+    outputs, fields = studio.catalog.runs.outputs(run.id), studio.catalog.runs.fields(run.id)
+    beside = _beside(studio, fields["validation"])
+    exports = _exports(studio)
+    return {size: _same(exports, {**_parts(studio, _size_set(run, outputs, size)), **beside}) for size in sizes}
 
 
 def _written(studio: Studio, fields: dict[str, Any]) -> list[str]:
+    return _same(_exports(studio), fields)
+
+
+def _exports(studio: Studio) -> dict[str, dict[str, Any]]:
+    """The fields of every export of images, by run, the newest first."""
+    runs = [run.id for run in studio.catalog.runs.of_kind(KIND, done=False)]
+    found = studio.catalog.runs.fields_of(runs)
+    return {run_id: found[run_id] for run_id in runs}
+
+
+def _same(exports: Mapping[str, Mapping[str, Any]], fields: Mapping[str, Any]) -> list[str]:
     """An export is known by what it holds, whatever it is called and whether it was written before the judge spoke."""
-    found = []
-    for run in studio.catalog.runs.of_kind(KIND, done=False):
-        body = from_json(studio.catalog.runs.step_body(run.step_id)).fields
-        if all(body.get(name) == fields.get(name) for name in ("real", "synthetic", "validation", "test")):
-            found.append(run.id)
-    return found
+    held = ("real", "synthetic", "validation", "test")
+    return [run for run, body in exports.items() if all(body.get(name) == fields.get(name) for name in held)]
 
 
 def _of_fold(studio: Studio, pipeline: Pipeline, part: Part) -> dict[str, Any]:
@@ -86,33 +98,32 @@ def _history(studio: Studio, pipeline: Pipeline, part: Part, fields: dict[str, A
 
 def _of_size(studio: Studio, run_id: str, size: int) -> dict[str, Any]:
     run = studio.catalog.runs.get(run_id)
-    images = studio.catalog.runs.outputs(run.id).get(f"set_{size}")
+    images = _size_set(run, studio.catalog.runs.outputs(run.id), size)
+    return {**_parts(studio, images), **_beside(studio, studio.catalog.runs.fields(run.id)["validation"])}
+
+
+def _size_set(run: Run, outputs: Mapping[str, Any], size: int) -> str:
+    images = outputs.get(f"set_{size}")
     if run.kind != "evaluate.shrink" or not images:
         raise BadInput(f"There is no set of {size} images per class. Choose a size that the slider offers.")
-    step: Step = from_json(studio.catalog.runs.step_body(run.step_id))
-    validation = step.fields["validation"]
-    return {**_parts(studio, str(images)), "validation": validation, "test": _test_beside(studio, validation)}
+    return str(images)
 
 
-def _test_beside(studio: Studio, validation: str) -> str | None:
-    """The test photos of the split that these validation photos are from."""
+def _beside(studio: Studio, validation: str) -> dict[str, str | None]:
+    """These validation photos, and the test photos of the split that they are from."""
     for run in studio.catalog.runs.making(validation):
         if run.kind == "collect.split":
-            return str(studio.catalog.runs.outputs(run.id)["test"])
-    return None
+            return {"validation": validation, "test": str(studio.catalog.runs.outputs(run.id)["test"])}
+    return {"validation": validation, "test": None}
 
 
 def _parts(studio: Studio, set_id: str) -> dict[str, str | None]:
     """A set as its real and its other images: an export says of each which it is."""
     images = studio.workspace.image_set(set_id)
-    real = [one for one in images if _is_real(studio, one.image)]
+    brought = studio.catalog.images.real_among(one.image for one in images)
+    real = [one for one in images if one.image in brought]
     if not real or len(real) == len(images):
         return {"real": set_id if real else None, "synthetic": None if real else set_id}
-    known = {one.image for one in real}
-    others = [one for one in images if one.image not in known]
+    others = [one for one in images if one.image not in brought]
     put = studio.workspace.put_set
     return {"real": put(ImageSet.of("set", real)), "synthetic": put(ImageSet.of("set", others))}
-
-
-def _is_real(studio: Studio, digest: str) -> bool:
-    return any(one["origin"] == "real" for one in studio.catalog.images.provenance(digest))

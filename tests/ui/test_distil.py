@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from PIL import Image as Picture
 
 from synthstudio.artifacts import Image, ImageSet, Member
+from synthstudio.catalog.database import Database
 from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.catalog.pipelines import Node
 from synthstudio.errors import BadInput
@@ -276,6 +277,35 @@ def test_a_curve_shows_its_points_its_images_and_its_exports(client, session, ma
     assert made["test"] in body
     assert client.get("/distil/shrink").json()["shown"]["report"]["points"][0]["exports"] == [run]
     assert client.get("/distil/shrink/shrink/9").status_code == 422
+
+
+def test_what_the_slider_asks_every_few_seconds_costs_as_few_queries_in_a_large_project(
+    client, session, made, monkeypatch
+):
+    def asked():
+        with monkeypatch.context() as counting:
+            queries = []
+            for name in ("rows", "records"):
+                query = getattr(Database, name)
+                counting.setattr(Database, name, lambda *given, q=query: (queries.append(given[1]), q(*given))[1])
+            return client.get("/distil/shrink").json(), len(queries)
+
+    shrunk(session, made)
+    client.post("/distil/shrink/shrink/1/export", json={"name": "one"})
+    before, few = asked()
+    with session.studio.catalog.database.transaction() as cursor:
+        cursor.execute(
+            "insert into runs (id, step_id, kind, state, resources, created, position)"
+            " select 'later' || n, step_id, kind, 'done', '{}', created, 0 from runs, range(300) t(n)"
+            " where kind = 'export.image_folder'"
+        )
+        cursor.execute(
+            "insert into pipelines (id, recipe, state, request, created) select 'later' || n, recipe, state, request,"
+            " created + n from pipelines, range(1, 300) t(n)"
+        )
+    after, as_few = asked()
+    assert after["sources"] == before["sources"] and len(after["shown"]["report"]["points"][0]["exports"]) == 301
+    assert few < 40 and as_few < few + 2 * 300 / 24 + 1  # two for every two dozen recipes that made nothing
 
 
 def digests(session, set_id):

@@ -1,5 +1,7 @@
 """How few images would do: what can be shrunk, asking for the curve, and the curve with its sets."""
 
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
@@ -8,18 +10,18 @@ from synthstudio.catalog.pipelines import Node, Pipeline
 from synthstudio.catalog.runs import Run
 from synthstudio.complaints import concerning
 from synthstudio.errors import BadInput
-from synthstudio.jobs import distil_exports, distil_recipes
+from synthstudio.jobs import Studio, distil_exports, distil_recipes
 from synthstudio.jobs.recipes import parse_setting
 from synthstudio.jobs.shots import known
 from synthstudio.jobs.stock import title_of
 from synthstudio.step import build as build_step
-from synthstudio.step import from_json
 from synthstudio.ui.api import run_views
 from synthstudio.ui.api.distil_views import sheet
 from synthstudio.ui.session.state import StudioSession
 
 KIND = "evaluate.shrink"
 _SOURCES, _SETTINGS_LENGTH = 24, 2000
+_Outputs = Mapping[str, dict[str, Any]]  # what runs made, by run
 
 
 class Asked(BaseModel):
@@ -33,14 +35,15 @@ class Asked(BaseModel):
 
 def sources(session: StudioSession) -> list[dict[str, Any]]:
     """Sets that can be shrunk: shots, kept synthetic images and distilled sets, each with photos to ask with."""
+    catalog = session.studio.catalog
     found: dict[str, dict[str, Any]] = {}
-    for pipeline in session.studio.catalog.pipelines.all():
-        nodes = [one for one in session.studio.catalog.pipelines.nodes(pipeline.id) if one.run_id]
-        for fold in sorted({one.fold for one in nodes if one.fold is not None}):
-            for one in _of_fold(session, pipeline, [n for n in nodes if n.fold == fold], fold):
+    pipelines = iter(catalog.pipelines.all())
+    while len(found) < _SOURCES and (some := list(islice(pipelines, _SOURCES))):
+        nodes = catalog.pipelines.nodes_of(one.id for one in some)
+        made = catalog.runs.outputs_of({one.run_id for each in nodes.values() for one in each if one.run_id})
+        for pipeline in some:
+            for one in _of_pipeline(session.studio, pipeline, nodes[pipeline.id], made):
                 found.setdefault(one["images"], one)
-        if len(found) >= _SOURCES:
-            break
     return list(found.values())[:_SOURCES]
 
 
@@ -65,30 +68,29 @@ def overview(session: StudioSession, wanted: str | None) -> dict[str, Any]:
     chosen = next((run for run in runs if run.id == wanted), runs[0] if runs else None)
     offered = sources(session)
     titles = {one["images"]: one["title"] for one in offered}
+    fields = session.studio.catalog.runs.fields_of(run.id for run in runs)
     return {
         "sources": [{"images": one["images"], "title": one["title"]} for one in offered],
-        "runs": [_listed(session, run, titles) for run in runs],
-        "shown": None if chosen is None else _shown(session, chosen, titles),
+        "runs": [_listed(run, fields[run.id], titles) for run in runs],
+        "shown": None if chosen is None else _shown(session, chosen, fields[chosen.id], titles),
     }
 
 
-def _listed(session: StudioSession, run: Run, titles: dict[str, str]) -> dict[str, Any]:
-    fields = from_json(session.studio.catalog.runs.step_body(run.step_id)).fields
+def _listed(run: Run, fields: dict[str, Any], titles: dict[str, str]) -> dict[str, Any]:
     return {"run": run.id, "created": run.created, "rule": fields["rule"],
             "title": titles.get(fields["images"], "a set"), "state": run.state}  # fmt: skip
 
 
-def _shown(session: StudioSession, run: Run, titles: dict[str, str]) -> dict[str, Any]:
-    found = {**run_views.listed(session, run), **_listed(session, run, titles), "report": None}
+def _shown(session: StudioSession, run: Run, fields: dict[str, Any], titles: dict[str, str]) -> dict[str, Any]:
+    found = {**run_views.listed(session, run), **_listed(run, fields, titles), "report": None}
     outputs = session.studio.catalog.runs.outputs(run.id)
     if run.state != "done" or "report" not in outputs:
         return found
     report = session.studio.workspace.document(outputs["report"])
     protocol = report["protocol"]
-    points = [
-        {**point, "exports": distil_exports.of_size(session.studio, run.id, point["images_per_class"])}
-        for point in report["points"]
-    ]
+    sizes = [point["images_per_class"] for point in report["points"]]
+    exports = distil_exports.of_sizes(session.studio, run.id, sizes)
+    points = [{**point, "exports": exports[size]} for point, size in zip(report["points"], sizes, strict=True)]
     return found | {
         "report": {
             "points": points, "full": report["full"], "n": report["n"], "over": report["interval_over"],
@@ -106,19 +108,25 @@ def sheet_of(session: StudioSession, run_id: str, size: int) -> dict[str, Any]:
     return sheet(session.studio, str(found))
 
 
-def _of_fold(session: StudioSession, pipeline: Pipeline, nodes: list[Node], fold: int) -> list[dict[str, Any]]:
-    studio, request = session.studio, pipeline.request
-    made = {node.kind: studio.catalog.runs.outputs(str(node.run_id)) for node in nodes if node.run_id}
+def _of_pipeline(studio: Studio, pipeline: Pipeline, nodes: list[Node], outputs: _Outputs) -> Iterator[dict[str, Any]]:
+    done = [node for node in nodes if node.run_id]
+    for fold in sorted({node.fold for node in done if node.fold is not None}):
+        yield from _of_fold(studio, pipeline, [node for node in done if node.fold == fold], outputs)
+
+
+def _of_fold(studio: Studio, pipeline: Pipeline, nodes: list[Node], outputs: _Outputs) -> list[dict[str, Any]]:
+    request, fold = pipeline.request, nodes[0].fold or 0
+    made = {node.kind: outputs[str(node.run_id)] for node in nodes}
     validation = made.get("collect.split", {}).get("validation")
     if not validation or not known(studio.workspace, validation)[0]:
         return []
-    where = title_of(session.studio, request["data"]) + (f", fold {fold + 1}" if request["folds"] > 1 else "")
+    where = title_of(studio, request["data"]) + (f", fold {fold + 1}" if request["folds"] > 1 else "")
     named = [("real photos to learn from", made["collect.split"].get("shots"))]
     if "select.filter" in made:
         named.append(("kept synthetic images", made["select.filter"].get("images")))
     if distil_recipes.is_distillation(pipeline.recipe):
         name = distil_recipes.maker(pipeline.recipe)
-        found = next((studio.catalog.runs.outputs(str(n.run_id)).get("images") for n in nodes if n.name == name), None)
+        found = next((outputs[str(node.run_id)].get("images") for node in nodes if node.name == name), None)
         named.append((f"distilled by {pipeline.recipe}", found))
     return [
         {"images": images, "validation": validation, "backbone": request["backbone"],

@@ -208,10 +208,10 @@ def test_the_tab_counts(tmp_path):
     import gradio as gr
     import pandas as pd
 
-    from synthstudio.ui.session import StudioSession
+    from synthstudio.ui.session.state import StudioSession
     from tests.ui.blocks import built
 
-    tab = module_of("counts", FILES["synthstudio/ui/counts.py"])
+    tab = module_of("counts", FILES["synthstudio/ui/tabs/counts.py"])
     session = StudioSession(tmp_path / "home")
     with built(), gr.Blocks() as page:
         tab.build(session)
@@ -263,6 +263,6 @@ def test_no_block_of_the_page_about_extending_is_left_untried():
     assert set(FILES) == {
         "contrast.py",
         "synthstudio/engine/distil/matching/moments.py",
-        "synthstudio/ui/counts.py",
+        "synthstudio/ui/tabs/counts.py",
         "synthstudio/jobs/listeners/to_jsonl.py",
     }

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+import synthstudio.steps  # noqa: F401
 from synthstudio.errors import BadInput, UnknownName
 from synthstudio.step import STEPS, build, describe, from_json
-from synthstudio.steps import load_extensions
 from tests.examples import EXAMPLES
 from tests.stored_steps import STORED, key
 
@@ -67,12 +67,6 @@ def test_a_test_set_cannot_be_a_source():
     leaked = "test:" + "0" * 64
     with pytest.raises(BadInput, match="images"):
         build("adapt.lora", {**EXAMPLES["adapt.lora"], "images": leaked})
-
-
-def test_a_module_of_steps_that_cannot_be_imported_is_named_with_what_to_do(monkeypatch):
-    monkeypatch.setenv("SYNTHSTUDIO_STEPS", "no_such_module")
-    with pytest.raises(BadInput, match="SYNTHSTUDIO_STEPS names no_such_module.*Put its folder on PYTHONPATH"):
-        load_extensions()
 
 
 @pytest.mark.parametrize("kind", sorted(EXAMPLES))

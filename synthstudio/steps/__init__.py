@@ -15,8 +15,6 @@ from synthstudio.filters import Condition
 from synthstudio.resources import Resources
 from synthstudio.workspace import Workspace
 
-OUTSIDE = "SYNTHSTUDIO_STEPS"
-
 
 class Work(Protocol):
     """What a running Step may touch. Jobs implement it; a test hands in a plain object."""
@@ -43,15 +41,15 @@ class Work(Protocol):
 def load_extensions() -> None:
     """Import the modules named in SYNTHSTUDIO_STEPS (separated by commas): Steps that live outside this package.
 
-    BadInput names one that cannot be imported, and why.
+    Whoever opens a project does so, the worker too. Raises BadInput for a module that is not there.
     """
-    for name in filter(None, map(str.strip, os.environ.get(OUTSIDE, "").split(","))):
+    for name in (one.strip() for one in os.environ.get("SYNTHSTUDIO_STEPS", "").split(",") if one.strip()):
         try:
             importlib.import_module(name)
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise BadInput(
-                f"{OUTSIDE} names {name}, which cannot be imported: {error}. Put its folder on PYTHONPATH, or take it "
-                f"out of {OUTSIDE}."
+                f"SYNTHSTUDIO_STEPS names {name}, but there is no module {error.name}. Correct the name, install it, or"
+                " add its folder to PYTHONPATH."
             ) from error
 
 
@@ -70,5 +68,3 @@ from synthstudio.steps.select import eye, share  # noqa: E402, F401
 from synthstudio.steps.select import filter as _select_filter  # noqa: E402, F401 - `filter` is taken
 from synthstudio.steps.select import random as _select_random  # noqa: E402, F401 - so is `random`
 from synthstudio.steps.train import classifier, finetune, linear_probe  # noqa: E402, F401
-
-load_extensions()  # so that the page, the command line and Python know them as workers do

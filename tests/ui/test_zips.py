@@ -3,7 +3,7 @@
 import io
 import zipfile
 
-from synthstudio.ui import exports
+from synthstudio.ui.api import exports
 
 
 def test_a_folder_becomes_a_zip_of_the_length_that_was_told_and_links_are_left_out(tmp_path):

@@ -38,7 +38,7 @@ _CONDITIONS = {
     ("at_least", "sharpness"): "are sharp",
 }
 _KINDS = {
-    "collect.import_images": "Bring the photos in",
+    "collect.import_images": "Import photos",
     "collect.model": "Download a model",
     "collect.split": "Split: shots, validation, test",
     "adapt.lora": "Adapt the model to the shots",
@@ -66,9 +66,9 @@ _KINDS = {
     "evaluate.compare": "Compare on the test photos",
     "evaluate.classifiers": "Compare the classifiers on the test photos",
     "evaluate.review": "Ask what the review was worth",
-    "export.image_folder": "Write the dataset",
-    "export.adapter": "Write the adapter",
-    "export.classifier": "Write the classifier",
+    "export.image_folder": "Export the dataset",
+    "export.adapter": "Export the adapter",
+    "export.classifier": "Export the classifier",
 }
 _EXACT = 2**53 - 1
 STATES = {

@@ -266,3 +266,9 @@ def test_no_block_of_the_page_about_extending_is_left_untried():
         "synthstudio/ui/tabs/counts.py",
         "synthstudio/jobs/listeners/to_jsonl.py",
     }
+
+
+@pytest.mark.parametrize("name", re.findall(r"^::: (\S+)$", PAGES["reference/api.md"], re.MULTILINE))
+def test_modules_of_the_reference_exist(name):
+    path = ROOT.joinpath(*name.split("."))
+    assert path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()

@@ -5,7 +5,6 @@ It hires workers, hands them the run, or shares of its plan, and takes in what t
 were lost is handed out again.
 """
 
-import json
 import logging
 import os
 import secrets
@@ -17,20 +16,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from synthstudio.artifacts import Image
 from synthstudio.errors import BadInput, RunFailed
-from synthstudio.events import EVENT, Event, Failed, Finished, Made, Note, Progress, Started, Stopped
+from synthstudio.events import Failed, Finished
 from synthstudio.jobs import worker
 from synthstudio.jobs.cluster import address, local, parcels
+from synthstudio.jobs.cluster.intake import Intake, WorkerLost
 from synthstudio.jobs.cluster.launcher import note_slots
 from synthstudio.jobs.cluster.node import Batch, Order
 from synthstudio.jobs.environment import for_other_machines
 from synthstudio.jobs.launchers import private_folder
 from synthstudio.step import from_json
 from synthstudio.steps import Share, load_extensions
-from synthstudio.workspace import file_digest, write_atomically
+from synthstudio.workspace import write_atomically
 
 if TYPE_CHECKING:
     from synthstudio.jobs.cluster.rays import Hired
@@ -39,7 +36,6 @@ log = logging.getLogger("synthstudio")
 
 _TRIES = 4
 _SILENCE_SECONDS = 120.0
-_PROGRESS_SECONDS = 0.2
 _SHARES_EACH = 4
 _SMALLEST, _LARGEST = 32, 256  # images of a share
 _WAITING_SECONDS = 10.0
@@ -90,7 +86,7 @@ class Courier:
         self.attempt, self.workspace = attempt, attempt.workspace
         self.step = from_json(attempt.request.step)
         self.work = attempt.work()
-        self.made: dict[int, Image] = dict(self.work.done)
+        self.intake = Intake(attempt, self.step.rows, where, dict(self.work.done))
         self._here = rays.porter()().about()
         self._cpus, self._gpus, slots = self._sizes(rays.resources(), where)
         note_slots(self.workspace.home, where, slots)
@@ -99,10 +95,7 @@ class Courier:
         self._doing: dict[Hired, Share] = {}
         self._asked: dict[Any, tuple[Hired, Talk, float]] = {}
         self._lost: Counter[Share] = Counter()
-        self._said: set[str] = set()
-        self._environment: dict[str, str] = {}
         self._where = where
-        self._progress_at = 0.0
         self._finished = False
 
     def carry_out(self) -> bool:
@@ -154,13 +147,13 @@ class Courier:
         found = []
         for start in range(0, rows, size):
             stop = min(rows, start + size)
-            made = frozenset(index for index in range(start, stop) if index in self.made)
+            made = frozenset(index for index in range(start, stop) if index in self.intake.made)
             if len(made) < stop - start:
                 found.append(Share(start, stop, made))
         return found
 
     def _complete(self) -> bool:
-        return len(self.made) >= self.step.rows if self.step.rows else self._finished
+        return len(self.intake.made) >= self.step.rows if self.step.rows else self._finished
 
     # ---- the crew
 
@@ -176,8 +169,8 @@ class Courier:
                 hired, talk, _ = self._asked.pop(promise)
                 self._go_on(hired, talk, promise)
             self._dismiss_silent()
-            if not self._environment and time.monotonic() - began > _WAITING_SECONDS:
-                self._note(
+            if not self.intake.environment and time.monotonic() - began > _WAITING_SECONDS:
+                self.intake.note(
                     f"Waiting for a worker of the cluster at {self._where}: others use it, or it is being prepared."
                 )
 
@@ -192,14 +185,14 @@ class Courier:
         except StopIteration:
             self._doing.pop(hired, None)
             hired.dismiss()
-        except self._rays.WorkerLost as error:
+        except WorkerLost as error:
             self._lose(hired, str(error))
         except Refused as error:
             hired.dismiss()
             self._crew -= 1
             if self._crew < 1:
                 raise
-            self._note(str(error), "warning")
+            self.intake.note(str(error), "warning")
         else:
             self._asked[promised] = (hired, talk, time.monotonic())
 
@@ -213,13 +206,13 @@ class Courier:
         if task is None:
             task = WHOLE._replace(start=-1)  # before it was given anything
         else:
-            made = frozenset(index for index in range(task.start, task.stop) if index in self.made)
+            made = frozenset(index for index in range(task.start, task.stop) if index in self.intake.made)
             self._tasks.appendleft(task._replace(made=made))
         key = task._replace(made=frozenset())
         self._lost[key] += 1
         if self._lost[key] >= _TRIES:
             raise RunFailed(f"{_TRIES} workers were lost with the same part of this run, the last: {why}")
-        self._note("A worker of the cluster was lost; another one makes what it was making.", "warning")
+        self.intake.note("A worker of the cluster was lost; another one makes what it was making.", "warning")
 
     def _dismiss_silent(self) -> None:
         """Workers that do not answer any more count as lost; those that are still being prepared have time."""
@@ -264,99 +257,29 @@ class Courier:
     # ---- what comes back
 
     def _take_in(self, batch: Batch, number: int, folder: str) -> bool:
-        """Store what a worker told, blobs before the lines that name them; whether its task is done."""
-        self._store(batch)
+        """Take in what a worker told; whether its task is done."""
         sys.stdout.write(batch.output)
         sys.stdout.flush()
-        self.attempt.peak_memory_mb = max(self.attempt.peak_memory_mb, round(batch.memory_mb, 1))
-        last: Finished | Stopped | Failed | None = None
-        for line in batch.lines:
-            event = self._event(line)
-            if isinstance(event, Finished | Stopped | Failed):
-                last = event
-            else:
-                self._hear(event)
+        last = self.intake.take(batch)
         if isinstance(last, Failed):
             raise RunFailed(last.error.replace(folder, str(self.attempt.folder)))
-        if last is not None:
-            self.attempt.peak_memory_mb = max(self.attempt.peak_memory_mb, last.peak_memory_mb)
         self._finished = self._finished or isinstance(last, Finished)
         ended_early = batch.over and (last is None or self.step.rows > 0)
         if ended_early and not self._finished and not self.attempt.stop.asked():
-            raise self._rays.WorkerLost(batch.why or "it ended by itself")
+            raise WorkerLost(batch.why or "it ended by itself")
         return batch.over or (bool(self.step.rows) and batch.share >= number)
-
-    def _store(self, batch: Batch) -> None:
-        """Everything under the digest it has, and nothing that has another one than it is said to have."""
-        for digest, data in batch.blobs.items():
-            if self.workspace.put(data) != digest:
-                raise self._rays.WorkerLost(f"What it sent as {digest[:12]} is something else.")
-        for digest, data in batch.weights.items():
-            aside = self.attempt.folder / f"{digest}.part"
-            write_atomically(aside, data)
-            if file_digest(aside) != digest:
-                aside.unlink()
-                raise self._rays.WorkerLost(f"What it sent as {digest[:12]} is something else.")
-            self.workspace.put_weights(aside)
-        for name, data in batch.files.items():
-            if parcels.may_return(name, self.attempt.request.run_id):
-                write_atomically(self.workspace.root / name, data)
-
-    def _event(self, line: bytes) -> Event:
-        try:
-            body = json.loads(line)
-            body.pop("t")
-            return EVENT.validate_python(body)
-        except (ValueError, TypeError, KeyError, AttributeError, ValidationError) as error:
-            raise self._rays.WorkerLost("What it said cannot be read.") from error
-
-    def _hear(self, event: Event) -> None:
-        if isinstance(event, Started):
-            self._started(event)
-        elif not self.step.rows:
-            self.attempt.events.append(event)
-        elif isinstance(event, Made):
-            if not 0 <= event.index < self.step.rows or not self.workspace.has(event.image.digest):
-                raise self._rays.WorkerLost("It named an image that it did not send.")
-            self.made[event.index] = event.image
-            self.attempt.events.append(event)
-            if time.monotonic() - self._progress_at > _PROGRESS_SECONDS:
-                self._progress_at = time.monotonic()
-                self.attempt.events.append(Progress(done=len(self.made), total=self.step.rows, unit="images"))
-        elif isinstance(event, Note):
-            self._note(event.text, event.level)
-
-    def _started(self, event: Started) -> None:
-        """The first worker says where the run is carried out; of the others, what is different there."""
-        if not self._environment:
-            self._environment = event.environment
-            self.attempt.started({**event.environment, "cluster": self._where})
-            return
-        other = [
-            f"{name} {value} and {self._environment.get(name, 'none')}"
-            for name, value in event.environment.items()
-            if self._environment.get(name) != value
-        ]
-        if other:
-            self._note(
-                f"The workers differ: {', '.join(other)}. Their images may differ in the last bits from those of one "
-                "machine; install the same versions on every node if that matters.", "warning",
-            )  # fmt: skip
-
-    def _note(self, text: str, level: Any = "info") -> None:
-        if text not in self._said:
-            self._said.add(text)
-            self.attempt.events.append(Note(text=text, level=level))
 
     def _end(self) -> bool:
         """Of a plan made in shares: what its Step says when all is there, said here."""
         if not self.step.rows:
             return self._finished
-        if not self._environment:
+        if not self.intake.environment:
             self.attempt.started(worker.environment() | {"cluster": self._where})
         if not self._complete():
-            raise RunFailed(f"{self.step.rows - len(self.made)} images were not made. Resume the run to make them.")
-        self.work.done = self.made
+            raise RunFailed(
+                f"{self.step.rows - len(self.intake.made)} images were not made. Resume the run to make them."
+            )
+        self.work.done = self.intake.made
         for event in self.step.run(self.work):
             self.attempt.events.append(event)
         return True

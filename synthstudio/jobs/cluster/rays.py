@@ -27,6 +27,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noq
 
 from synthstudio.errors import StudioError  # noqa: E402
 from synthstudio.jobs.cluster.address import unanswered  # noqa: E402
+from synthstudio.jobs.cluster.intake import WorkerLost  # noqa: E402
 from synthstudio.jobs.processes import start_time  # noqa: E402
 from synthstudio.workspace import write_atomically  # noqa: E402
 
@@ -39,10 +40,6 @@ _IDLE_SECONDS = 180.0
 _STORE_BYTES = 256 << 20
 _LOOPBACK = "127.0.0.1:"
 _QUIET = {"log_to_driver": False, "configure_logging": False}
-
-
-class WorkerLost(StudioError):
-    """A worker is gone, or what it sent cannot be used; what it was given is made again elsewhere."""
 
 
 def join(address: str) -> None:

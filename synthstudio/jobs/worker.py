@@ -29,7 +29,7 @@ from synthstudio.intake.isolated import limit_memory
 from synthstudio.jobs import causes, shares
 from synthstudio.jobs.log import EventLog
 from synthstudio.jobs.processes import same_process
-from synthstudio.jobs.request import HEARTBEAT, LOCK, STOP, Holder, Request
+from synthstudio.jobs.run_folder import HEARTBEAT, LOCK, STOP, Holder, Request
 from synthstudio.resources import Resources
 from synthstudio.step import Step, from_json
 from synthstudio.steps import Share, Work, load_extensions

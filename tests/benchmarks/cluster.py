@@ -23,12 +23,12 @@ import numpy as np
 from synthstudio.artifacts import Image, digest_of
 from synthstudio.events import Finished, Made, Output
 from synthstudio.jobs import Studio
+from synthstudio.jobs.asked import Asked, prepare
 from synthstudio.jobs.cluster import local
 from synthstudio.jobs.cluster.intake import Intake
 from synthstudio.jobs.cluster.node import Batch
 from synthstudio.jobs.log import EventLog
 from synthstudio.jobs.recipes import load_recipe
-from synthstudio.jobs.requests import Asked, prepare
 from synthstudio.jobs.worker import Attempt
 from synthstudio.resources import Resources
 from synthstudio.steps.sample.text import Text

@@ -11,7 +11,7 @@ from synthstudio.jobs.endings import Worker
 from synthstudio.jobs.environment import for_couriers
 from synthstudio.jobs.launchers import Launcher, ProcessLauncher, spawn
 from synthstudio.jobs.processes import start_time
-from synthstudio.jobs.request import LOG, Request
+from synthstudio.jobs.run_folder import LOG, Request
 from synthstudio.resources import cpu_count
 from synthstudio.step import STEPS, Step
 from synthstudio.workspace import write_atomically

@@ -20,7 +20,7 @@ from synthstudio.jobs.endings import Endings
 from synthstudio.jobs.launchers import Launcher, default_launcher
 from synthstudio.jobs.log import NAME as EVENTS
 from synthstudio.jobs.processes import start_time
-from synthstudio.jobs.request import LOG, STOP, Request
+from synthstudio.jobs.run_folder import LOG, STOP, Request
 from synthstudio.resources import Resources
 from synthstudio.steps import Share
 

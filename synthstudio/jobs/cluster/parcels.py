@@ -8,7 +8,7 @@ from typing import NamedTuple
 from synthstudio import models
 from synthstudio.errors import Missing
 from synthstudio.jobs.log import NAME as EVENTS
-from synthstudio.jobs.request import NAME as REQUEST
+from synthstudio.jobs.run_folder import NAME as REQUEST
 from synthstudio.step import Step
 from synthstudio.workspace import Workspace
 

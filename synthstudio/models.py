@@ -193,6 +193,15 @@ def _convert(package: Package, place: Path) -> None:
             shutil.rmtree(aside, ignore_errors=True)
 
 
+def files_behind(digest: str, workspace: Workspace) -> tuple[dict[str, str], list[Path]]:
+    """Of a model named by digest what `location` knows, and the files that it is; none where it has yet to be made from
+    its package. Missing where the project does not know it.
+    """
+    about = workspace.location("models", digest)
+    place = Path(about["place"])
+    return about, [path for path in _counted(place) if path.suffix in _WHAT_A_MODEL_IS] if place.is_dir() else []
+
+
 def at_hand(workspace: Workspace, *more: str) -> tuple[list[str], list[str]]:
     """The encoders that can be used here without a hub, and those named; then why others of these are left out."""
     found, left_out = [], []

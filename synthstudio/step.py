@@ -29,6 +29,8 @@ class Step(BaseModel):
     computes: ClassVar[bool] = True  # whether a run holds the device; False for steps that only move files
     connects: ClassVar[bool] = False  # whether its worker may reach the Hub
     memory_bytes: ClassVar[int | None] = None  # the most that its worker may hold, an engine included; None: any
+    travels: ClassVar[bool] = True  # whether another machine can do it; False: it reads or writes files of this one
+    reads_logs: ClassVar[bool] = False  # whether it looks up in the logs of other runs how images were made
     version: ClassVar[int] = 1  # raise it when the same fields would give other pixels or weights
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -55,6 +57,11 @@ class Step(BaseModel):
     def id(self) -> str:
         """Equal id, equal work."""
         return "step:" + hashlib.blake2b(self.to_json().encode(), digest_size=16).hexdigest()
+
+    @property
+    def rows(self) -> int:
+        """How many images it plans, if any share of them can be made apart (`Work.share`); 0: made in one piece."""
+        return 0
 
     def run(self, work: "Work") -> Iterator["Event"]:
         """Do the work, saying each result as soon as it exists; a stopped run keeps what it said."""

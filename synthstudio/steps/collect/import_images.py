@@ -32,6 +32,7 @@ class ImportImages(Step):
     """Import real images from a folder, a zip, a parquet file or the bundled digits."""
 
     kind: ClassVar[str] = "collect.import_images"
+    travels: ClassVar[bool] = False
     memory_bytes: ClassVar[int | None] = 4096 * _MB  # it reads the files of strangers
 
     source: SourceId

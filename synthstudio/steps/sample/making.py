@@ -49,28 +49,37 @@ def make_images(work: Work, step: Sampled, rows: Sequence[Row]) -> Iterator[Even
     """Make the missing rows batch by batch, then name the set of all.
 
     A batch is made whole or skipped whole, so that an interrupted run ends with the very bytes of an unbroken one.
+    Where others make the rest of the plan, only the batches of this share are made, cut as they always are, and no set.
     """
-    from synthstudio.engine import devices, diffusion
-
     made: dict[int, Image] = dict(work.done)
     yield Progress(done=len(made), total=len(rows), unit="images")
-    missing = any(row.index not in made for row in rows)
-    backbone = _backbone(work, step) if missing else None
-    if backbone is not None:
-        devices.use_threads(work.resources.threads)
-        yield from _warnings(backbone, rows)
-        size = work.resources.batch or diffusion.default_batch(backbone, step.resolution)
-        for batch in chunks(rows, size):
-            if all(row.index in made for row in batch):
-                continue
-            for row, file in zip(batch, _files(work, step, backbone, batch), strict=True):
-                if row.index in made:
-                    continue
-                made[row.index] = _image(work, step, row, file, diffusion.side(backbone, step.resolution))
-                yield Made(index=row.index, image=made[row.index])
-            yield Progress(done=len(made), total=len(rows), unit="images")
+    if any(row.index not in made for row in rows):
+        yield from _made(work, step, rows, made)
+    if work.share is not None:
+        return
     members = (Member(row.label, made[row.index].digest) for row in rows)
     yield Output(name="images", value=work.workspace.put_set(ImageSet.of("set", members)))
+
+
+def _made(work: Work, step: Sampled, rows: Sequence[Row], made: dict[int, Image]) -> Iterator[Event]:
+    """Every batch that is missing in `made` and is wanted here; its images are added to `made`."""
+    from synthstudio.engine import devices, diffusion
+
+    backbone = _backbone(work, step)
+    devices.use_threads(work.resources.threads)
+    if work.share is None or work.share.start == 0:
+        yield from _warnings(backbone, rows)
+    side = diffusion.side(backbone, step.resolution)
+    for batch in chunks(rows, work.resources.batch or diffusion.default_batch(backbone, step.resolution)):
+        indices = [row.index for row in batch]
+        if all(index in made for index in indices) or (work.share is not None and not work.share.wants(indices)):
+            continue
+        for row, file in zip(batch, _files(work, step, backbone, batch), strict=True):
+            if row.index in made:
+                continue
+            made[row.index] = _image(work, step, row, file, side)
+            yield Made(index=row.index, image=made[row.index])
+        yield Progress(done=len(made), total=len(rows), unit="images")
 
 
 def _backbone(work: Work, step: Sampled) -> "Backbone":

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthstudio.cli.options import HERE, Batch, Device, Home, Json, Log, Project, Threads
+from synthstudio.cli.options import (
+    HERE,
+    Batch,
+    Checkpointing,
+    Compile,
+    Device,
+    Home,
+    Json,
+    Log,
+    Project,
+    Slicing,
+    Threads,
+)
 from synthstudio.errors import BadInput, RunFailed
 from synthstudio.workspace import write_atomically
 
@@ -53,6 +65,9 @@ def run(
     device: Device = "auto",
     threads: Threads = 0,
     batch: Batch = 0,
+    checkpointing: Checkpointing = "auto",
+    slicing: Slicing = False,
+    compile: Compile = False,  # noqa: A002 - the option
     log: Log = None,
     result: Json = None,
 ) -> None:
@@ -68,7 +83,10 @@ def run(
         asked = Asked(
             data=data, shots=shots or loaded.shots, folds=folds, preset=preset, backbone=backbone, encoder=encoder,
             judge=judge, settings=settings or [], seed=seed,
-            resources=Resources(device=device, threads=threads, batch=batch),
+            resources=Resources(
+                device=device, threads=threads, batch=batch, checkpointing=checkpointing, slicing=slicing,
+                compile=compile,
+            ),
             pool=studio.catalog.names.find(pool, ("set",)) if pool else None,
         )  # fmt: skip
         if backbone != "pico" and encoder in (None, AUTO):
@@ -91,6 +109,9 @@ def step(
     device: Device = "auto",
     threads: Threads = 0,
     batch: Batch = 0,
+    checkpointing: Checkpointing = "auto",
+    slicing: Slicing = False,
+    compile: Compile = False,  # noqa: A002 - the option
     log: Log = None,
     result: Json = None,
 ) -> None:
@@ -109,7 +130,10 @@ def step(
     with Studio(home, project, log=log) as studio:
         options = _options(context.args)
         wanted = provided(studio, lambda: step_from_text(kind, options, studio.workspace, studio.catalog.names))
-        run_id, reused = studio.submit(wanted, Resources(device=device, threads=threads, batch=batch))
+        resources = Resources(
+            device=device, threads=threads, batch=batch, checkpointing=checkpointing, slicing=slicing, compile=compile
+        )
+        run_id, reused = studio.submit(wanted, resources)
         ended = follow_run(studio, kind, run_id, reused)
         outputs = studio.catalog.runs.outputs(run_id)
         known = {one.id: one.name for one in studio.catalog.names.all()}

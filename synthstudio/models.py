@@ -99,6 +99,12 @@ MODELS = {
     )
 }  # fmt: skip
 
+# Millions of numbers in the parts that are read, of models that are not here: what a download and a run will need.
+MILLIONS = {
+    "sd15": 1066, "sd21-base": 1290, "bk-sdm-small": 690, "sdxl": 3469, "flux2-klein": 7982,
+    "vit-b-16-laion2b": 150, "vit-b-16-openai": 150,
+}  # fmt: skip
+
 WITNESSES = ("lite0", "pico-clip")  # the first was trained on photographs and looks at more pixels
 
 

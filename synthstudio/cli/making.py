@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthstudio.cli.options import HERE, Batch, Device, Home, Json, Log, Project, Threads
+from synthstudio.cli.options import (
+    HERE,
+    Batch,
+    Checkpointing,
+    Compile,
+    Device,
+    Home,
+    Json,
+    Log,
+    Project,
+    Slicing,
+    Threads,
+)
 from synthstudio.errors import BadInput, RunFailed
 from synthstudio.workspace import write_atomically
 
@@ -57,6 +69,9 @@ def run(
     device: Device = "auto",
     threads: Threads = 0,
     batch: Batch = 0,
+    checkpointing: Checkpointing = "auto",
+    slicing: Slicing = False,
+    compile: Compile = False,  # noqa: A002 - the option
     log: Log = None,
     result: Json = None,
     estimate: Annotated[
@@ -75,7 +90,10 @@ def run(
         asked = Asked(
             data=data, shots=shots or loaded.shots, folds=folds, preset=preset, backbone=backbone, encoder=encoder,
             judge=judge, settings=settings or [], seed=seed,
-            resources=Resources(device=device, threads=threads, batch=batch),
+            resources=Resources(
+                device=device, threads=threads, batch=batch, checkpointing=checkpointing, slicing=slicing,
+                compile=compile,
+            ),
             pool=studio.catalog.names.find(pool, ("set",)) if pool else None,
         )  # fmt: skip
         if estimate:
@@ -114,6 +132,9 @@ def step(
     device: Device = "auto",
     threads: Threads = 0,
     batch: Batch = 0,
+    checkpointing: Checkpointing = "auto",
+    slicing: Slicing = False,
+    compile: Compile = False,  # noqa: A002 - the option
     log: Log = None,
     result: Json = None,
     about: Annotated[
@@ -138,7 +159,10 @@ def step(
     with Studio(home, project, log=log) as studio:
         options = _options(context.args)
         wanted = provided(studio, lambda: step_from_text(kind, options, studio.workspace, studio.catalog.names))
-        run_id, reused = studio.submit(wanted, Resources(device=device, threads=threads, batch=batch))
+        resources = Resources(
+            device=device, threads=threads, batch=batch, checkpointing=checkpointing, slicing=slicing, compile=compile
+        )
+        run_id, reused = studio.submit(wanted, resources)
         ended = follow_run(studio, kind, run_id, reused)
         outputs = studio.catalog.runs.outputs(run_id)
         known = {one.id: one.name for one in studio.catalog.names.all()}

@@ -1,6 +1,5 @@
 """The first screen: three ways to begin, one click to run a recipe, and the live panel."""
 
-import json
 from typing import Any
 
 import gradio as gr
@@ -10,7 +9,7 @@ from synthstudio.intake.sources import DIGITS
 from synthstudio.jobs.recipes import load_recipe
 from synthstudio.jobs.requests import Asked, check_resources
 from synthstudio.models import MODELS
-from synthstudio.ui import asking, choices
+from synthstudio.ui import asking, choices, scripts
 from synthstudio.ui.lists import following
 from synthstudio.ui.session import StudioSession
 from synthstudio.ui.stock import BUNDLED, typed
@@ -19,11 +18,6 @@ from synthstudio.ui.tools import QUIET, Form, chosen_photos, filled, for_strange
 _FIRST = "datadream"
 _DIGITS = [_FIRST, "quick", DIGITS, 16, 1, "pico", "", 0, "", "auto"]  # the form as a newcomer needs it
 _DIGITS_WORDS = "Try it on handwritten digits\nFills the form in; then press Run. Minutes on a laptop."
-_FILL = (
-    "() => { studio.flash('#ss-run'); studio.say('The form below is filled in. Press Run to start.', 'note');"
-    f" return {json.dumps(_DIGITS)}; }}"
-)
-_POKE = "() => { studio.leaveRun(); studio.poke(); }"
 
 
 def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> None:
@@ -45,8 +39,8 @@ def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> None:
     _wire(session, page, tab, form, plan, run)
     fields = form.fields
     # Without the server: what is typed next must not be overtaken by an answer.
-    digits.click(None, None, fields, js=_FILL, **QUIET)
-    photos.click(None, js="() => studio.go('data')", **QUIET)
+    digits.click(None, None, fields, js=scripts.call("begin", _DIGITS), **QUIET)
+    photos.click(None, js=scripts.call("go", "data"), **QUIET)
     project.click(for_strangers(lambda: gr.Column(visible=True)), None, chooser, **QUIET)
 
 
@@ -95,7 +89,7 @@ def _wire(session: StudioSession, page: gr.Blocks, tab: gr.Tab, form: Form, plan
     back = remembered(page, "recipe", form.fields).then(photos, None, form.controls["data"], **QUIET)
     filled(form.planned(back, tab, plan, lambda values: asking.preview(session, *read_form(values))), "recipe")
     recipe.input(presets, [recipe, preset], preset, **QUIET)
-    form.press(run, begin, _POKE)
+    form.press(run, begin, "recipe")
 
 
 def read_form(values: dict[str, Any]) -> tuple[str, Asked]:
@@ -132,4 +126,4 @@ def _projects(session: StudioSession, page: gr.Blocks) -> None:
 
     names = for_strangers(lambda: gr.Dropdown(list(session.projects().values()), value=session.project))
     page.load(names, None, name, **QUIET)
-    form.press(go, begin, "() => studio.openProject(document.querySelector('#ss-project input').value)")
+    form.press(go, begin, "opened")

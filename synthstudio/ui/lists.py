@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 
 from synthstudio.errors import BadInput
+from synthstudio.ui import scripts
 from synthstudio.ui.session import StudioSession
 from synthstudio.ui.stock import ABOUT, folder
 from synthstudio.ui.tools import QUIET, for_strangers
@@ -80,7 +81,7 @@ def wire(session: StudioSession, page: gr.Blocks) -> None:
             return refreshed(session, controls, values, asked_of(event._data))
 
         event = listener.changed(refresh, controls, [*controls, said], trigger_mode="multiple", **QUIET)
-        event.success(None, said, None, js="(said) => studio.listed(said)", **QUIET)
+        event.success(None, said, None, js=scripts.call("listed"), **QUIET)
 
 
 def refreshed(session: StudioSession, controls: Sequence[Any], values: Sequence[Any], asked: Asked) -> list[Any]:

@@ -18,6 +18,7 @@ from synthstudio.ui import (
     notices,
     review,
     sample,
+    scripts,
     selections,
     train,
 )
@@ -26,7 +27,7 @@ from synthstudio.ui.session import StudioSession
 from synthstudio.ui.tools import QUIET, close_to_strangers, for_strangers, spoken, typed
 
 _HEADER = """
-<header class="ss-header"><img src="/studio/page/logo.svg" alt="" width="26" height="26">
+<header class="ss-header"><img src="{logo}" alt="" width="26" height="26">
 <h1 class="ss-brand">SynthStudio</h1>
 <button type="button" class="ss-project" id="ss-project-name" title="Open another project"></button>
 <studio-theme></studio-theme></header>
@@ -37,7 +38,7 @@ _BAR = '<studio-bar class="idle"></studio-bar>'
 def build(session: StudioSession, live: Live) -> gr.Blocks:
     """All tabs. Nothing is run by building it."""
     with gr.Blocks(title="SynthStudio", analytics_enabled=False, fill_width=True) as page:
-        gr.HTML(_HEADER, elem_classes="ss-plainblock", apply_default_css=False)
+        gr.HTML(_HEADER.format(logo=scripts.address("logo.svg")), elem_classes="ss-plainblock", apply_default_css=False)
         gr.HTML(_BAR, elem_classes=["ss-plainblock", "ss-insight"], apply_default_css=False)
         notices.head(session.where)
         with gr.Tabs(elem_id="ss-tabs", overflow_behavior="wrap") as tabs:
@@ -73,8 +74,9 @@ def build(session: StudioSession, live: Live) -> gr.Blocks:
         def use_settings(event: gr.EventData) -> list[Any]:
             return [gr.Tabs(selected="sample"), *sample.values_of(session, str(event._data["run"]))]
 
-        place = "() => studio.remember('sample')"
-        grid.use_settings(use_settings, None, [tabs, *form], **QUIET).then(None, js=place, **QUIET)
+        grid.use_settings(use_settings, None, [tabs, *form], **QUIET).then(
+            None, js=scripts.call("remember", "sample"), **QUIET
+        )
     lists.wire(session, page)
     notices.wire(session, page)
     close_to_strangers(page, session)

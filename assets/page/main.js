@@ -1,4 +1,5 @@
 // The page's own code: everything that lives on it. Each tab defines its elements; gradio holds their places.
+import "./door.js"; // for gradio, also when the server is away
 import "./tabs/bar.js";
 import "./tabs/data.js";
 import "./tabs/distil.js";

@@ -169,7 +169,7 @@ def test_the_strip_stays_in_sight_and_asks_for_notifications_on_a_press_only(wat
         route.fulfill(json={**found, "running": [{**working, "unit": "images", "left": None}]})
 
     page.add_init_script(_BELL)
-    page.route("**/state*", state)
+    page.route("**/studio/@*/state*", state)
     page.reload()
     bell = page.get_by_role("button", name="when it is done")
     bell.wait_for()

@@ -81,7 +81,13 @@ test("what is chosen in a select stays chosen while it is offered", () => {
   );
   const offered = (options) => {
     const set = [];
-    Object.defineProperty(select, "value", { configurable: true, get: () => "2", set: (one) => void set.push(one) });
+    Object.defineProperty(select, "value", {
+      configurable: true,
+      get: () => "2",
+      set(one) {
+        set.push(one);
+      },
+    });
     assert.equal(offer(select, options), true);
     return set;
   };

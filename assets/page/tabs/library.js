@@ -25,10 +25,8 @@ import { Throwing, sized } from "./throwing.js";
 
 const STATES = { freed: "thrown away", partly: "partly thrown away", working: "working" };
 // What the address says of other tabs; where a button leads, it says its own.
-const ELSEWHERE = [
-  ...["thing", "from", "show", "run", "report", "only", "selection", "adapter", "images", "real", "synthetic"],
-  ...["recipe", "measure", "measured"],
-];
+const ELSEWHERE =
+  "thing from show run report only selection adapter images real synthetic recipe measure measured".split(" ");
 
 /** A place in the page with its form filled; whatever else the address says stays, such as the project. */
 const place = (go) => changed({ ...Object.fromEntries(ELSEWHERE.map((name) => [name, null])), ...go });

@@ -5,6 +5,7 @@ from typing import Any
 
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.catalog.pipelines import Node, Pipeline
+from synthstudio.complaints import concerning
 from synthstudio.errors import BadInput
 from synthstudio.jobs import accepted, decision_files, measured
 from synthstudio.jobs.freeze import decided_by, store
@@ -168,3 +169,10 @@ def dataset(made: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any]:
         raise BadInput("This recipe has no selection to export.")
     kept, report = made["select.filter"]["images"], made.get("evaluate.compare", {}).get("report")
     return {**fields, "real": split["shots"], "synthetic": kept, "report": report}
+
+
+def check_name(name: str) -> None:
+    """BadInput for a name with nothing in it: the folder is called so."""
+    with concerning("name"):
+        if not name.strip():
+            raise BadInput("Name: give the dataset one; its folder is called so.")

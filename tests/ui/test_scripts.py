@@ -6,8 +6,9 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from synthstudio.ui import routes, scripts
-from synthstudio.ui.live import Live
+from synthstudio.ui import scripts
+from synthstudio.ui.api import routes
+from synthstudio.ui.api.live import Live
 
 SOURCES = {name: (scripts.PAGE / name).read_text() for name in sorted(scripts.files()) if name.endswith(".js")}
 PYTHON = "\n".join(path.read_text() for path in (scripts.PAGE.parents[1] / "synthstudio" / "ui").rglob("*.py"))

@@ -12,7 +12,7 @@ let shown = null,
   asked = null,
   patience = 0;
 
-/** Ask for all lists: `synthstudio/ui/lists.py` hears it. */
+/** Ask for all lists: `synthstudio/ui/session/lists.py` hears it. */
 const freshen = (choose = {}) =>
   window.dispatchEvent(new CustomEvent("studio:lists", { detail: { choose, gone: [...gone], held: [...held] } }));
 

@@ -3,7 +3,7 @@ import { button, dropZone, h } from "../shared/dom.js";
 import { wordsOf } from "../shared/say.js";
 import { Away, post } from "../shared/server.js";
 
-/** What the server read in an image is told as `studio:use_image`; `synthstudio/ui/sample.py` hears it. */
+/** What the server read in an image is told as `studio:use_image`; `synthstudio/ui/tabs/sample.py` hears it. */
 class ImageSettings extends HTMLElement {
   connectedCallback() {
     if (this.file) return;

@@ -11,6 +11,6 @@ FOLDERS = [path.relative_to(ROOT).as_posix() for path in ASSETS if path.name != 
 setup(
     packages=[*find_packages(include=["synthstudio*"]), *("synthstudio." + name.replace("/", ".") for name in FOLDERS)],
     package_dir={"synthstudio." + name.replace("/", "."): name for name in FOLDERS},
-    package_data={"synthstudio": ["ARCHITECTURE.md"], "synthstudio.ui": ["grid/*"], "": ["*"]},
+    package_data={"synthstudio": ["ARCHITECTURE.md"], "": ["*"]},
     include_package_data=False,
 )

@@ -15,7 +15,7 @@ from starlette.routing import Mount
 
 from synthstudio.errors import BadInput, StudioError
 from synthstudio.jobs.public.quotas import Quota
-from synthstudio.ui import theme
+from synthstudio.ui import scripts, theme
 from synthstudio.ui.access.connections import Limits, limited
 from synthstudio.ui.access.entrance import Entrance
 from synthstudio.ui.access.guard import Guard, Rules
@@ -150,7 +150,7 @@ def launch(
             server_port=port,
             prevent_thread_lock=True,
             theme=theme.theme(),
-            head=theme.head(),
+            head=scripts.head(),
             footer_links=[],
             run_history=False,
             ssr_mode=False,

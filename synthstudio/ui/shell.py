@@ -7,7 +7,7 @@ from gradio.events import api
 
 from synthstudio.jobs import Studio
 from synthstudio.jobs.asked import Asked
-from synthstudio.ui import notices
+from synthstudio.ui import notices, scripts
 from synthstudio.ui.api import selections
 from synthstudio.ui.api.live import Live
 from synthstudio.ui.session import address, lists
@@ -16,7 +16,7 @@ from synthstudio.ui.session.tools import QUIET, close_to_strangers, for_stranger
 from synthstudio.ui.tabs import adapt, asking, by_hand, distil, home, review, sample, train
 
 _HEADER = """
-<header class="ss-header"><img src="/studio/page/logo.svg" alt="" width="26" height="26">
+<header class="ss-header"><img src="{logo}" alt="" width="26" height="26">
 <h1 class="ss-brand">SynthStudio</h1>
 <button type="button" class="ss-project" id="ss-project-name" title="Open another project"></button>
 <studio-theme></studio-theme></header>
@@ -27,7 +27,7 @@ _BAR = '<studio-bar class="idle"></studio-bar>'
 def build(session: StudioSession, live: Live) -> gr.Blocks:
     """All tabs. Nothing is run by building it."""
     with gr.Blocks(title="SynthStudio", analytics_enabled=False, fill_width=True) as page:
-        gr.HTML(_HEADER, elem_classes="ss-plainblock", apply_default_css=False)
+        gr.HTML(_HEADER.format(logo=scripts.address("logo.svg")), elem_classes="ss-plainblock", apply_default_css=False)
         gr.HTML(_BAR, elem_classes=["ss-plainblock", "ss-insight"], apply_default_css=False)
         notices.head(session.where)
         with gr.Tabs(elem_id="ss-tabs", overflow_behavior="wrap") as tabs:
@@ -63,8 +63,9 @@ def build(session: StudioSession, live: Live) -> gr.Blocks:
         def use_settings(event: gr.EventData) -> list[Any]:
             return [gr.Tabs(selected="sample"), *sample.values_of(session, str(event._data["run"]))]
 
-        place = "() => studio.remember('sample')"
-        grid.use_settings(use_settings, None, [tabs, *form], **QUIET).then(None, js=place, **QUIET)
+        grid.use_settings(use_settings, None, [tabs, *form], **QUIET).then(
+            None, js=scripts.call("remember", "sample"), **QUIET
+        )
     lists.wire(session, page)
     notices.wire(session, page)
     close_to_strangers(page, session)

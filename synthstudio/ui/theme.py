@@ -1,17 +1,10 @@
-"""How the page looks: our theme, and the files of `assets/page` that are linked from its head."""
-
-import hashlib
+"""How the page looks to gradio; `assets/page/style.css` says the rest."""
 
 import gradio as gr
 from gradio.themes.utils import colors, sizes
 
-from synthstudio.models import ASSETS
-
-PAGE = ASSETS / "page"
 _SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
-_SHARED = ("studio.js", "theme.js", "forms.js")  # what the other scripts build on
-_SCRIPTS = (".js", ".css", ".svg")
 
 
 def theme() -> gr.themes.Base:
@@ -42,21 +35,3 @@ def theme() -> gr.themes.Base:
         block_label_text_size="*text_sm",
         block_title_text_weight="500",
     )
-
-
-def files() -> dict[str, str]:
-    """The page's own files by name, each with a digest of its content."""
-    found = sorted(path for path in PAGE.iterdir() if path.suffix in _SCRIPTS)
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in found}
-
-
-def head() -> str:
-    """Links to the page's own styles and scripts; the digest lets a browser keep them."""
-    links = [f'<link rel="icon" type="image/svg+xml" href="/studio/page/logo.svg?{files()["logo.svg"]}">']
-    for name, digest in files().items():
-        if name.endswith(".css"):
-            links.append(f'<link rel="stylesheet" href="/studio/page/{name}?{digest}">')
-    for name in sorted(files(), key=lambda one: (_SHARED.index(one) if one in _SHARED else len(_SHARED), one)):
-        if name.endswith(".js"):
-            links.append(f'<script defer src="/studio/page/{name}?{files()[name]}"></script>')
-    return "\n".join(links)

@@ -7,6 +7,7 @@ import pytest
 
 from tests.browser import screenshots
 from tests.browser.conftest import ready, recipe, write
+from tests.browser.modules import inside
 from tests.browser.test_a_newcomer import go
 
 DRAWN = {
@@ -45,10 +46,11 @@ def test_the_pictures_of_the_readme_can_be_made(watched, served, request, tmp_pa
 
 def test_the_form_and_the_place_survive_a_reload_and_the_back_button(watched):
     page = watched().page
-    kept = page.evaluate("() => localStorage.getItem(studio.kept('recipe'))")
+    key = page.evaluate(inside("shared/storage.js", "it.ofProject('recipe')"))
+    kept = page.evaluate("(key) => localStorage.getItem(key)", key)
     page.get_by_label("Shots per class").first.fill("7")
     page.get_by_label("Shots per class").first.blur()
-    page.wait_for_function("(before) => localStorage.getItem(studio.kept('recipe')) !== before", arg=kept)
+    page.wait_for_function("([key, before]) => localStorage.getItem(key) !== before", arg=[key, kept])
     go(page, "Runs")
     page.wait_for_url(lambda address: "tab=runs" in address)
     page.reload()

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from tests.browser.conftest import SMALL, Served, Watched, ready
+from tests.browser.modules import inside
 from tests.browser.test_a_newcomer import go
 from tests.ui.pictures import png
 
@@ -93,20 +94,20 @@ def test_what_happens_in_one_project_is_in_its_open_page_and_in_no_other(browser
     ready(ada)
     ada.get_by_role("button", name="Ada’s cats").wait_for()
     assert called(bob) == "default"
-    place = ada.evaluate("studio.PROJECT")
+    place = ada.evaluate(inside("shared/server.js", "it.PROJECT"))
     for page in (ada, bob):
         page.evaluate("window.wasNotReloaded = true")
 
     data = bring_in(own, place)
-    ada.wait_for_function("studio.state.queued === 0")
+    ada.wait_for_function(inside("shared/state.js", "it.state.queued === 0"))
     own.until(lambda: any("Cats and dogs" in one for one in offered(ada, "ss-data")), 30)
     assert [one.split(" (")[0] for one in offered(bob, "ss-data")] == ["Handwritten digits"]
 
     pipeline = run_recipe(own, "Ada’s cats", data)
     ada.wait_for_selector("studio-live [data-state=running]")
-    ended = "(id) => studio.state.pipeline?.id === id && studio.state.pipeline.state !== 'running'"
-    ada.wait_for_function(ended, arg=pipeline, timeout=600_000)
-    assert ada.evaluate("studio.state.pipeline.state") == "done"
+    ended = "it.state.pipeline?.id === given && it.state.pipeline.state !== 'running'"
+    ada.wait_for_function(inside("shared/state.js", ended), arg=pipeline, timeout=600_000)
+    assert ada.evaluate(inside("shared/state.js", "it.state.pipeline.state")) == "done"
     go(ada, "Adapt")
     ada.wait_for_function("document.querySelector('#ss-adapt-images input').value.includes('shot')")
     go(ada, "Sample")
@@ -115,7 +116,7 @@ def test_what_happens_in_one_project_is_in_its_open_page_and_in_no_other(browser
         "window.wasNotReloaded && document.querySelector('#ss-sample-labels').innerText.includes('cat')"
     )
 
-    assert bob.evaluate("[studio.state.project, studio.state.pipelines.length]") == ["default", 0]
+    assert bob.evaluate(inside("shared/state.js", "[it.state.project, it.state.pipelines.length]")) == ["default", 0]
     go(bob, "Adapt")
     assert bob.locator("#ss-adapt-images input").first.input_value() == ""
     assert bob.evaluate("window.wasNotReloaded")

@@ -5,6 +5,7 @@ import base64
 import pytest
 
 from tests.browser.conftest import write
+from tests.browser.modules import inside
 from tests.browser.test_a_newcomer import go
 from tests.browser.test_tabs import _PASTE
 from tests.ui.pictures import png
@@ -195,7 +196,7 @@ def test_a_press_in_runs_that_comes_too_late_is_answered(watched, served, finish
     shown = watched("/?tab=runs")
     shown.page.wait_for_selector("studio-runs .ss-list tbody tr")
     run = next(one["run"] for one in served.get("/runs", limit=500) if one["state"] == "done")
-    shown.page.evaluate("run => studio.post(`/runs/${run}/stop`)", run)
+    shown.page.evaluate(inside("shared/say.js", "it.tell(`/runs/${given}/stop`)"), run)
     said = shown.page.locator("#ss-toast.shown").inner_text()
     forget_refusals(shown)
     assert "only a queued or running run can be stopped" in said

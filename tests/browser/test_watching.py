@@ -4,10 +4,7 @@ import json
 
 import pytest
 
-from synthstudio.ui.tabs.review import _version
 from tests.browser.test_a_newcomer import go
-
-_GRID = f"/studio/grid/{_version()}"
 
 
 def grid(page):
@@ -35,46 +32,6 @@ _BELL = """
 def found(page):
     """How many images the grid has."""
     return int(page.locator(".ss-where").inner_text().rpartition(" ")[2])
-
-
-def test_keys_ranges_zooms_orders_ticks_and_endings_are_worked_out_as_they_are_said(watched):
-    page = watched().page
-    keys = "async ([from, names, listed]) => [...(await import(`${from}/keys.js`)).digitKeys(names, listed)]"
-
-    def key_of(names, listed=None):
-        return dict(page.evaluate(keys, [_GRID, names, listed or names]))
-
-    assert key_of([str(n) for n in range(10)]) == {str(n): str(n) for n in range(10)}
-    animals = [f"animal {n}" for n in range(12)]
-    assert key_of(animals) == {str((n + 1) % 10): animals[n] for n in range(10)}
-    assert key_of(["2", "cat", "dog"]) == {"2": "2", "1": "cat", "3": "dog"}
-    assert key_of(["1", "7", "cat"], ["7"]) == {"1": "1", "7": "7"}  # who looks for a class moves to no other by place
-
-    ranges = "async ([from, ...given]) => (await import(`${from}/range.js`)).rangeOf(...given)"
-    bounds = {"low": 0, "high": 1}
-    assert page.evaluate(ranges, [_GRID, "0", "0.5", bounds]) == {"low": None, "high": 0.5}
-    assert page.evaluate(ranges, [_GRID, "0.8", "0.3", bounds]) == {"low": 0.3, "high": 0.8}
-    zooms = "async ([from, ...given]) => (await import(`${from}/preview.js`)).zoomed(...given)"
-    steps = [("fit", 0, 9), (1, 0, 9), (4, 0, 9), ("fit", 1, 0.3), ("fit", 1, 9), (16, 1, 9), (1, -1, 9), (8, None, 9)]
-    wanted = [1, 4, "fit", 1, 16, 16, "fit", "fit"]
-    assert [page.evaluate(zooms, [_GRID, *one]) for one in steps] == wanted
-
-    assert page.evaluate("() => studio.moved(['a', 'b', 'c'], 'c', 0)") == ["c", "a", "b"]
-    assert page.evaluate("() => studio.ticks(0.702, 1.17, 5)") == [0.8, 0.9, 1, 1.1]
-    assert page.evaluate("() => studio.ticks(0, 400, 5)") == [0, 100, 200, 300, 400]
-
-    def state(working, **pipelines):
-        listed = [{"id": one, "state": now, "title": one.upper(), "named": False} for one, now in pipelines.items()]
-        return {"running": [{}] if working else [], "queued": 0, "pipelines": listed}
-
-    def ended(before, now):
-        return page.evaluate("([before, now]) => studio.ended(before, now)", [before, now])
-
-    assert ended(state(True, a="running"), state(False, a="done")) == ["A is done"]
-    assert ended(state(True, a="running", b="running"), state(True, a="failed", b="running")) == ["A failed"]
-    assert ended(state(True, a="done"), state(False, a="done")) == ["All runs have ended"]
-    assert ended(state(True, a="running"), state(False, a="running")) == []  # between two of its steps
-    assert ended(state(False, a="done"), state(False, a="done")) == []
 
 
 def test_review_opens_on_exactly_those_images_and_shows_their_scores(watched, served, finished):
@@ -212,7 +169,7 @@ def test_the_strip_stays_in_sight_and_asks_for_notifications_on_a_press_only(wat
         route.fulfill(json={**found, "running": [{**working, "unit": "images", "left": None}]})
 
     page.add_init_script(_BELL)
-    page.route("**/state*", state)
+    page.route("**/studio/@*/state*", state)
     page.reload()
     bell = page.get_by_role("button", name="when it is done")
     bell.wait_for()

@@ -22,7 +22,7 @@ from synthstudio.workspace import slug
 
 _GRADIO = "/gradio_api/"
 _OF_A_PROJECT = ("/studio/", _GRADIO)
-_OF_THE_PAGE = ("/studio/page/", "/studio/grid/", "/gradio_api/startup-events", "/gradio_api/heartbeat")
+_OF_THE_PAGE = ("/studio/page/", "/gradio_api/startup-events", "/gradio_api/heartbeat")
 _FRESH = {"Cache-Control": "no-store"}
 
 

@@ -13,13 +13,12 @@ from fastapi.responses import FileResponse, JSONResponse
 
 from synthstudio.complaints import by_field, readable
 from synthstudio.errors import Missing, StudioError, UnknownName
-from synthstudio.ui import theme
+from synthstudio.ui import scripts
 from synthstudio.ui.api import steering
 from synthstudio.ui.api.live import Live
 from synthstudio.ui.session.state import StudioSession
 
 _KEEP = {"Cache-Control": "private, max-age=31536000, immutable"}
-_KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
 def api(session: StudioSession, live: Live, others: list[APIRouter]) -> FastAPI:
@@ -49,14 +48,13 @@ def which_field(_: Request, error: Exception) -> JSONResponse:
 
 def _page() -> APIRouter:
     router = APIRouter()
-    known = theme.files()
 
-    @router.get("/page/{name}")
-    def page_file(name: str) -> FileResponse:
-        if name not in known:
+    @router.get("/page/{version}/{name:path}")
+    def page_file(version: str, name: str) -> FileResponse:
+        if version != scripts.version() or name not in scripts.files():
             raise HTTPException(404)
-        path = theme.PAGE / name
-        return FileResponse(path, media_type=_KINDS[path.suffix], headers=_KEEP)
+        path = scripts.PAGE / name
+        return FileResponse(path, media_type=scripts.KINDS[path.suffix], headers=_KEEP)
 
     return router
 

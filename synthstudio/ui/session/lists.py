@@ -15,6 +15,7 @@ import gradio as gr
 
 from synthstudio.errors import BadInput
 from synthstudio.jobs.stock import ABOUT, folder
+from synthstudio.ui import scripts
 from synthstudio.ui.session.state import StudioSession
 from synthstudio.ui.session.tools import QUIET, for_strangers
 from synthstudio.ui.words import safe
@@ -80,7 +81,7 @@ def wire(session: StudioSession, page: gr.Blocks) -> None:
             return refreshed(session, controls, values, asked_of(event._data))
 
         event = listener.changed(refresh, controls, [*controls, said], trigger_mode="multiple", **QUIET)
-        event.success(None, said, None, js="(said) => studio.listed(said)", **QUIET)
+        event.success(None, said, None, js=scripts.call("listed"), **QUIET)
 
 
 def refreshed(session: StudioSession, controls: Sequence[Any], values: Sequence[Any], asked: Asked) -> list[Any]:

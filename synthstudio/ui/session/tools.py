@@ -11,6 +11,7 @@ from pydantic import ValidationError, validate_call
 
 from synthstudio.complaints import refusal
 from synthstudio.errors import BadInput, StudioError
+from synthstudio.ui import scripts
 from synthstudio.ui.session.state import StudioSession
 from synthstudio.ui.words import safe
 
@@ -112,7 +113,7 @@ class Form:
     """The controls of a form by name, and the place where it answers.
 
     Every refusal stands in that place, and each of its sentences once more beside the field it is about: the script
-    `assets/page/forms.js` puts it there, by the id that every control is given here.
+    `assets/page/shared/answers.js` puts it there, by the id that every control is given here.
     """
 
     def __init__(self, name: str, controls: Mapping[str, Any]) -> None:
@@ -160,9 +161,9 @@ class Form:
         self.follow(gr.on([*changed, *opened], trigger_mode="always_last", **told))
         return filled_in.then(**told)
 
-    def follow(self, event: Any, done: str = "null") -> None:
+    def follow(self, event: Any, done: str | None = None) -> None:
         """After an event that has filled the place of answers: mark the fields, or go on with `done` after a press."""
-        event.then(None, self.said, None, js=f"(said) => studio.answered('{self.name}', said, {done})", **QUIET)
+        event.then(None, self.said, None, js=scripts.call("answered", self.name, done), **QUIET)
 
     def answered(self, act: Callable[..., object]) -> Callable[..., str]:
         """`act` as an event whose output is the place of answers: empty, or why it could not be done."""
@@ -227,21 +228,21 @@ def remembered(page: gr.Blocks, key: str, form: Sequence[Any]) -> Any:
     The browser does both by itself: a gr.BrowserState is mounted with its tab, and a tab that was not opened yet would
     forget the form.
     """
-    back = page.load(None, None, list(form), js=f"() => studio.restoreForm('{key}', {len(form)})", **QUIET)
+    back = page.load(None, None, list(form), js=scripts.call("restoreForm", key, len(form)), **QUIET)
     gr.on(
         [one.change for one in form],
         None,
         list(form),
         None,
-        js=f"(...all) => studio.rememberForm('{key}', all)",
+        js=scripts.call("rememberForm", key),
         **QUIET,
     )
     return back
 
 
 def filled(event: Any, name: str) -> None:
-    """Tell the page that the form of this name has its values, see `assets/page/studio.js`."""
-    event.then(None, js=f"() => studio.loaded('{name}')", **QUIET)
+    """Tell the page that the form of this name has its values, see `assets/page/shared/forms.js`."""
+    event.then(None, js=scripts.call("loaded", name), **QUIET)
 
 
 def empty(text: str) -> str:

@@ -73,7 +73,7 @@ def build(session: StudioSession, page: gr.Blocks) -> None:
     # An earlier run named in the address comes after what the browser remembers.
     filled(remembered(page, "adapt", [backbone, *fields]).then(fill, None, [images, *fields], **QUIET), "adapt")
     preset.input(lambda chosen: _of_preset(chosen, list(form)), preset, fields, **QUIET)
-    asked.press(go, begin, "() => studio.poke()")
+    asked.press(go, begin, "asked")
 
 
 _NOTHING = "No adapter yet. Import photos, run a recipe or split them, then choose the shots here."

@@ -132,7 +132,7 @@ def _wire(  # noqa: PLR0913 - the parts of one form
     opened = fold.expand(renewed, listed, [*listed, *eyes], **QUIET)
     form.planned(opened, None, plan, asked.preview or said)
     asked.follow_kind(QUIET)
-    form.press(go, begin, "() => studio.poke()")
+    form.press(go, begin, "asked")
 
 
 def submit(session: StudioSession, steps: Sequence[Step]) -> list[str]:

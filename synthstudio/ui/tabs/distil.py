@@ -24,7 +24,6 @@ _NO_CURVE = (
     "How few images would do? Once photos were split or a set was distilled, draw here how accuracy falls "
     "with fewer images per class."
 )
-_POKE = "() => { studio.newDistillation(); studio.poke(); }"
 
 
 def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> None:
@@ -120,7 +119,7 @@ def _wire(session: StudioSession, page: gr.Blocks, tab: gr.Tab, form: Form, plan
           [one["preset"], one["per_class"], suggested], **QUIET)  # fmt: skip
     hidden = for_strangers(lambda every: gr.Slider(visible=not every))
     one["every"].change(hidden, one["every"], one["shots"], **QUIET)
-    form.press(go, begin, _POKE)
+    form.press(go, begin, "distilled")
 
 
 @for_strangers

@@ -1,6 +1,5 @@
 """The first screen: three ways to begin, one click to run a recipe, and the live panel."""
 
-import json
 from typing import Any
 
 import gradio as gr
@@ -11,6 +10,7 @@ from synthstudio.jobs.asked import Asked, check_resources
 from synthstudio.jobs.recipes import load_recipe
 from synthstudio.jobs.stock import BUNDLED, typed
 from synthstudio.models import MODELS
+from synthstudio.ui import scripts
 from synthstudio.ui.session import choices
 from synthstudio.ui.session.lists import following
 from synthstudio.ui.session.state import StudioSession
@@ -20,11 +20,6 @@ from synthstudio.ui.tabs import asking
 _FIRST = "datadream"
 _DIGITS = [_FIRST, "quick", DIGITS, 16, 1, "pico", "", 0, "", "auto"]  # the form as a newcomer needs it
 _DIGITS_WORDS = "Try it on handwritten digits\nFills the form in; then press Run. Minutes on a laptop."
-_FILL = (
-    "() => { studio.flash('#ss-run'); studio.say('The form below is filled in. Press Run to start.', 'note');"
-    f" return {json.dumps(_DIGITS)}; }}"
-)
-_POKE = "() => { studio.leaveRun(); studio.poke(); }"
 
 
 def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> None:
@@ -46,8 +41,8 @@ def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> None:
     _wire(session, page, tab, form, plan, run)
     fields = form.fields
     # Without the server: what is typed next must not be overtaken by an answer.
-    digits.click(None, None, fields, js=_FILL, **QUIET)
-    photos.click(None, js="() => studio.go('data')", **QUIET)
+    digits.click(None, None, fields, js=scripts.call("begin", _DIGITS), **QUIET)
+    photos.click(None, js=scripts.call("go", "data"), **QUIET)
     project.click(for_strangers(lambda: gr.Column(visible=True)), None, chooser, **QUIET)
 
 
@@ -97,7 +92,7 @@ def _wire(session: StudioSession, page: gr.Blocks, tab: gr.Tab, form: Form, plan
     back = remembered(page, "recipe", form.fields).then(photos, None, data, **QUIET)
     filled(form.planned(back, tab, plan, lambda values: asking.preview(session, *read_form(values))), "recipe")
     recipe.input(presets, [recipe, preset], preset, **QUIET)
-    form.press(run, begin, _POKE)
+    form.press(run, begin, "recipe")
 
 
 def read_form(values: dict[str, Any]) -> tuple[str, Asked]:
@@ -134,4 +129,4 @@ def _projects(session: StudioSession, page: gr.Blocks) -> None:
 
     names = for_strangers(lambda: gr.Dropdown(list(session.projects().values()), value=session.project))
     page.load(names, None, name, **QUIET)
-    form.press(go, begin, "() => studio.openProject(document.querySelector('#ss-project input').value)")
+    form.press(go, begin, "opened")

@@ -14,6 +14,7 @@ from synthstudio.step import build as build_step
 from synthstudio.steps.sample.plan import plan
 from synthstudio.steps.sample.text import Text
 from synthstudio.steps.sample.variation import Variation
+from synthstudio.ui import scripts
 from synthstudio.ui.api import image_settings
 from synthstudio.ui.session import choices
 from synthstudio.ui.session.lists import following
@@ -28,14 +29,7 @@ _WORDS, _SHOTS = "Words alone", "My shots"
 _PLACEHOLDER = "pico@" + "0" * 64
 _NO_SHOTS = "set:" + "0" * 64
 _PREVIEWED = 12
-_POKE = "() => studio.poke()"
 _NOTHING = "No images yet. Choose what to start from and press Make images; they appear here while they are made."
-# 'use_image' stands here in quotes so that gradio offers it as an event; `assets/page/settings.js` triggers it.
-_FROM_IMAGE = """
-const start = () => window.studio?.fromImage
-  ? window.studio.fromImage(element, (detail) => trigger('use_image', detail)) : setTimeout(start, 50);
-start();
-"""
 _HELP = {
     "guidance_scale": "How hard images are pulled to the prompt. 1: varied, loose; 2: for training data; 7: alike.",
     "strength": "t0: how much of the photo is noised away. 0.3: close to it; 0.7: its layout only; 1: forgets it.",
@@ -121,7 +115,8 @@ def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> list[Any]:
     with gr.Row(elem_classes="ss-twocolumns"):
         with gr.Column(min_width=320):
             image = gr.HTML(
-                "", js_on_load=_FROM_IMAGE, html_template='<div class="ss-fromimage"></div>', apply_default_css=False,
+                "", js_on_load=scripts.hears("studio:use_image", "use_image"), apply_default_css=False,
+                html_template='<studio-image-settings class="ss-fromimage"></studio-image-settings>',
                 padding=False,
             )  # fmt: skip
             wish = _Wish(session)
@@ -148,9 +143,9 @@ def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> list[Any]:
         return shown(session, image_settings.step_of(found.get("kind"), found.get("fields"))[0])
 
     image.use_image(use_image, None, form.fields, **QUIET)
-    form.press(go, begin, _POKE)
+    form.press(go, begin, "asked")
     seeded = again.click(lambda: random.randrange(2**31), None, form.controls["seed"], trigger_mode="once", **QUIET)
-    form.then(seeded, begin, _POKE)
+    form.then(seeded, begin, "asked")
     return form.fields
 
 

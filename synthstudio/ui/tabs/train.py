@@ -52,7 +52,6 @@ _LOOK = Look(
     values=preset(FIRST, "quick"), labels={"real_weight": "λ, the weight of the real photos"},
     automatic=("encoder",),
 )  # fmt: skip
-_POKE = "() => { studio.poke(); document.querySelector('studio-training').scrollIntoView({ behavior: 'smooth' }); }"
 
 
 def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> None:
@@ -122,7 +121,7 @@ def _wire(
     filled(form.planned(back, tab, plan, lambda values: preview(session, method, values)), "train")
     tab.select(renewed, own, own, **QUIET)
     method.follow_kind(QUIET)
-    form.press(go, begin, _POKE)
+    form.press(go, begin, "trained")
 
 
 def named_in(session: StudioSession, query: Mapping[str, str]) -> dict[str, str]:

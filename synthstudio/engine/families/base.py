@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from synthstudio import modelfolder
+from synthstudio.engine.families.parts import Tokenizer
 from synthstudio.engine.noising import Noising
 from synthstudio.errors import BadInput
 
@@ -39,6 +40,7 @@ class Backbone(ABC):
         self.schedule: Mapping[str, Any] = modelfolder.read_config(folder, "scheduler/scheduler_config.json")
         self.adapter: object = None  # key of the adapter merged into the weights
         self.base_weights: dict[str, Tensor] = {}  # what merging changed
+        self.learned: object = None  # key of the learned words it reads, see `adapters.learned`
         self._embeddings: dict[str, Prompts] = {}
 
     @property
@@ -86,6 +88,11 @@ class Backbone(ABC):
     def adapts_words(cls) -> bool:
         """Whether an adapter may change a text encoder of it."""
         return any(part.startswith("text_encoder") for part in cls.targets)
+
+    @property
+    def readers(self) -> Mapping[str, tuple[Any, Tokenizer]]:
+        """The text encoders that can read learned words, with their tokenizers, by the name of the part."""
+        return {}
 
     @property
     def modules(self) -> dict[str, nn.Module]:

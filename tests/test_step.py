@@ -28,6 +28,26 @@ def test_every_field_has_help(kind):
     assert [field.name for field in describe(STEPS[kind]) if not field.help] == []
 
 
+GOLDEN = {
+    "adapt.lora": "step:fcdb7bf0d03b568472d26f4381b4f819",
+    "sample.text": "step:0924bf2bb8be33d2b0c8b4a27ffe47c3",
+    "sample.variation": "step:626042bfede486e6e9d8307987708f9d",
+    "distil.prototypes": "step:4139132c4bc0963a753169adc0123622",
+}
+
+
+@pytest.mark.parametrize(("kind", "stored"), GOLDEN.items())
+def test_a_step_keeps_the_id_that_projects_know_it_by(kind, stored):
+    assert build(kind, EXAMPLES[kind]).id == stored
+
+
+@pytest.mark.parametrize("kind", [kind for kind, cls in STEPS.items() if cls.later])
+def test_a_field_that_came_later_has_a_default_which_is_not_written_down(kind):
+    step, cls = build(kind, EXAMPLES[kind]), STEPS[kind]
+    assert cls.later <= set(cls.model_fields) and not any(cls.model_fields[name].is_required() for name in cls.later)
+    assert not cls.later & set(json.loads(step.to_json())["fields"])
+
+
 def test_a_changed_field_is_another_step():
     fields = EXAMPLES["sample.text"]
     assert build("sample.text", {**fields, "seed": 2}).id != build("sample.text", fields).id

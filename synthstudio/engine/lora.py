@@ -77,8 +77,8 @@ class Recipe:
 class Photos:
     """Latents of the photos, as the posterior's mean and deviation (views, C, h, w), and what they show.
 
-    `views[i]` lists the rows that are crops of photo i; `prompts[i]` is its prompt, and `several[i]`, where it is given,
-    are prompts of which each example is shown with one.
+    `views[i]` lists the rows that are crops of photo i; `prompts[i]` is its prompt, and `several[i]`, where given, are
+    prompts of which each example is shown with one.
     """
 
     mean: Tensor

@@ -54,7 +54,9 @@ class Words:
     def write(self, path: Path) -> None:
         """Write the word as diffusers reads it."""
         vectors = {part: plain(self._rows(part)()) for part in self.shapes}
-        named = {self.word: vectors["text_encoder"]} if len(vectors) == 1 else {_NAMES[p]: v for p, v in vectors.items()}
+        named = (
+            {self.word: vectors["text_encoder"]} if len(vectors) == 1 else {_NAMES[p]: v for p, v in vectors.items()}
+        )
         weightfile.write(path, named, {"format": "pt", _WORD: self.word})
 
     def remove(self) -> None:

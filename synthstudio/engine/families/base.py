@@ -126,6 +126,12 @@ class Backbone(ABC):
                     self._embeddings[prompt] = self.embed([prompt])
             return self.together([self._embeddings[prompt] for prompt in prompts])
 
+    def between(self, one: Prompts, other: Prompts, share: float) -> Prompts:
+        """Encoded prompts on the line from one to the other, `share` of the way."""
+        if isinstance(one, Tensor):
+            return torch.lerp(one, other, share)
+        return type(one)(*(torch.lerp(*both, share) for both in zip(one, other, strict=True)))
+
     def forget_prompts(self) -> None:
         """Encode again from now on: the text encoder has changed."""
         self._embeddings.clear()

@@ -120,9 +120,7 @@ class Fit:
         return list(dict.fromkeys(member.label for member in self.members))
 
 
-def fit_all(
-    work: Work, fits: Sequence[Fit], shown: previews.Previews
-) -> Generator[Event, None, dict[str, Result]]:
+def fit_all(work: Work, fits: Sequence[Fit], shown: previews.Previews) -> Generator[Event, None, dict[str, Result]]:
     """Yield progress with the losses, then what was measured; returns the results by label. A stop keeps what is
     trained.
     """

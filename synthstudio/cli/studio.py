@@ -3,7 +3,8 @@
 import json
 import signal
 import time
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -92,6 +93,9 @@ def step(
     threads: Threads = 0,
     batch: Batch = 0,
     log: Log = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Make nothing: show what the prompts of a sampling step become.")
+    ] = False,
     result: Json = None,
 ) -> None:
     """Run one step with its fields as options: --field value.
@@ -105,10 +109,15 @@ def step(
     from synthstudio.jobs import Studio
     from synthstudio.jobs.requests import step_from_text
     from synthstudio.resources import Resources
+    from synthstudio.steps.sample.preview import as_json
+    from synthstudio.steps.sample.preview import preview as expanded
 
     with Studio(home, project, log=log) as studio:
         options = _options(context.args)
         wanted = provided(studio, lambda: step_from_text(kind, options, studio.workspace, studio.catalog.names))
+        if preview:
+            _told(as_json(expanded(wanted, studio.workspace)), result)
+            return
         run_id, reused = studio.submit(wanted, Resources(device=device, threads=threads, batch=batch))
         ended = follow_run(studio, kind, run_id, reused)
         outputs = studio.catalog.runs.outputs(run_id)
@@ -119,13 +128,19 @@ def step(
             "notes": [note["text"] for note in studio.catalog.runs.notes(run_id)],
             "refused": studio.catalog.runs.refused(run_id),
         }  # fmt: skip
-    if result is not None:
-        write_atomically(result.absolute(), (json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode())
-    typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
+    _told(body, result)
     if ended.state != "done":
         raise RunFailed(
             f"The run is {ended.state}. {ended.error or ''} Resume with: python -m synthstudio resume {run_id}"
         )
+
+
+def _told(body: dict[str, Any], result: Path | None) -> None:
+    """Print the result, and write it to the file that was asked for."""
+    text = json.dumps(body, indent=2, ensure_ascii=False)
+    if result is not None:
+        write_atomically(result.absolute(), (text + "\n").encode())
+    typer.echo(text)
 
 
 def follow_run(studio: "Studio", name: str, run_id: str, reused: bool = False) -> "Run":

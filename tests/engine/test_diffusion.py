@@ -255,9 +255,7 @@ def test_outside_its_part_of_the_schedule_an_image_is_the_unguided_one(plain, mo
 
     def latents(name, settings):
         seen[name] = []
-        handle = plain.unet.register_forward_pre_hook(
-            lambda _module, inputs: seen[name].append(inputs[0][-1].clone())
-        )
+        handle = plain.unet.register_forward_pre_hook(lambda _module, inputs: seen[name].append(inputs[0][-1].clone()))
         diffusion.denoise(plain, [CAT], settings)
         handle.remove()
         return seen[name]

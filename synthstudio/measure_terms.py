@@ -100,3 +100,11 @@ MEASURES = (
 SIZE_MATTERS = (
     "A larger set covers, reaches and varies more by its size alone: compare sets of about the same number of images."
 )
+
+
+def as_numbers(found: Mapping[str, Any]) -> dict[str, Number]:
+    """Every measure of a report as value, low and high; where there is no interval both ends are missing."""
+    return {
+        name: (float(said[0]), float(said[1]), float(said[2])) if isinstance(said, list) else (float(said), None, None)
+        for name, said in found.items()
+    }

@@ -19,8 +19,8 @@ from synthstudio.catalog.runs import ACTIVE, Run
 from synthstudio.catalog.snapshot import copied
 from synthstudio.errors import BadInput, CatalogBusy, RunFailed
 from synthstudio.jobs import Studio, downloads, summary
+from synthstudio.jobs.asked import Asked, prepare
 from synthstudio.jobs.recipes import load_recipe
-from synthstudio.jobs.requests import Asked, prepare
 from synthstudio.step import Step
 from synthstudio.workspace import Workspace
 

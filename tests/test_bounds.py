@@ -5,21 +5,21 @@ import pytest
 import synthstudio.steps  # noqa: F401
 from synthstudio.catalog.review import Query
 from synthstudio.errors import BadInput
+from synthstudio.jobs.asked import Asked
 from synthstudio.jobs.recipes import load_recipe, parse_setting, recipe_names
-from synthstudio.jobs.requests import Asked
 from synthstudio.resources import Resources
 from synthstudio.step import STEPS
-from synthstudio.ui import (
+from synthstudio.ui.api import (
     distil_routes,
     distil_shrink,
     models_routes,
     review_routes,
     run_routes,
     things_routes,
-    train,
     upload_routes,
     views_routes,
 )
+from synthstudio.ui.tabs import train
 
 _ROUTES = (
     distil_routes, models_routes, review_routes, run_routes, things_routes, upload_routes, views_routes,

@@ -139,7 +139,7 @@ def test_a_step_that_fails_says_why(project):
 
 def test_a_recipe_runs_to_its_answer(tmp_path):
     with synthstudio.open(tmp_path / "home", progress=False) as project:
-        settings = [*SMALL.splitlines(), "sample.images_per_class=1"]
+        settings = [*SMALL.splitlines(), "sample.images_per_class=1", "split.test_fraction=0.1"]
         found = project.run("datadream", data="digits", shots=2, encoder="pico-clip", settings=settings)
         assert set(project.report()["arm"]) == set(found["interval95"]) >= {"real_only", "real_and_synthetic"}
         with pytest.raises(BadInput, match="no field of adapt.lora"), contextlib.redirect_stderr(io.StringIO()):

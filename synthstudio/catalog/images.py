@@ -80,6 +80,13 @@ class Images:
         )
         return [{**row, "made": json.loads(row["made"]), "step": json.loads(row["step"])} for row in rows]
 
+    def real_among(self, digests: Iterable[str]) -> set[str]:
+        """Those of these images that were brought in by a person, whatever else they are. One query."""
+        rows = self._database.rows(
+            "select distinct digest from images where origin = 'real' and list_contains(?, digest)", [list(digests)]
+        )
+        return {str(digest) for (digest,) in rows}
+
     def add_set(self, image_set: ImageSet, run_id: str) -> None:
         """Index a frozen set, so that sets can be asked about their members."""
         with self._database.transaction() as cursor:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -81,12 +82,19 @@ class Pipelines:
 
     def nodes(self, pipeline_id: str) -> list[Node]:
         """The nodes of a pipeline in recipe order."""
+        return self.nodes_of([pipeline_id])[pipeline_id]
+
+    def nodes_of(self, pipeline_ids: Iterable[str]) -> dict[str, list[Node]]:
+        """The nodes of many pipelines, by pipeline: one query."""
+        found: dict[str, list[Node]] = {one: [] for one in pipeline_ids}
         rows = self._database.records(
-            "select position, name, fold, kind, template, run_id, reused from nodes where pipeline_id = ?"
-            " order by position",
-            [pipeline_id],
+            "select pipeline_id, position, name, fold, kind, template, run_id, reused from nodes"
+            " where list_contains(?, pipeline_id) order by pipeline_id, position",
+            [list(found)],
         )
-        return [Node(**{**row, "template": json.loads(row["template"])}) for row in rows]
+        for row in rows:
+            found[row.pop("pipeline_id")].append(Node(**{**row, "template": json.loads(row["template"])}))
+        return found
 
     def holding(self, run_id: str) -> list[str]:
         """Pipelines that wait for a run."""

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -136,6 +136,14 @@ class Runs:
         most = "" if limit is None else f"limit {int(limit)}"
         return self._select(f"where ({named}) {state} order by r.position desc {most}", list(kinds))
 
+    def newest_done(self, each: int, least_seconds: float = 0.0) -> list[Run]:
+        """Of every kind the last `each` finished runs that took longer and counted their work, newest first."""
+        return self._select(
+            "where r.state = 'done' and r.seconds > ? and r.total > 0"
+            " qualify row_number() over (partition by r.kind order by r.position desc) <= ? order by r.position desc",
+            [least_seconds, each],
+        )
+
     def ids(self) -> set[str]:
         """The ids of all runs."""
         return {str(run_id) for (run_id,) in self._database.rows("select id from runs")}
@@ -207,6 +215,25 @@ class Runs:
             "select s.body from runs r join steps s on s.id = r.step_id where r.id = ?", [run_id]
         )
         return from_json(str(body)).fields
+
+    def fields_of(self, run_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """The fields of the Steps of many runs, by run: one query."""
+        rows = self._database.rows(
+            "select r.id, s.body from runs r join steps s on s.id = r.step_id where list_contains(?, r.id)",
+            [list(run_ids)],
+        )
+        return {str(run_id): from_json(str(body)).fields for run_id, body in rows}
+
+    def outputs_of(self, run_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """What many runs made, by run; nothing for a run that made nothing. One query."""
+        found: dict[str, dict[str, Any]] = {run_id: {} for run_id in run_ids}
+        rows = self._database.rows(
+            "select run_id, name, value from outputs where list_contains(?, run_id) order by run_id, position",
+            [list(found)],
+        )
+        for run_id, name, value in rows:
+            found[run_id][name] = json.loads(value)
+        return found
 
     def outputs(self, run_id: str) -> dict[str, Any]:
         """What a run made, in the order it was said."""

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from synthstudio.cli import curate, data, measures, models, names, runs, studio
+from synthstudio.cli import curate, export, making, measures, models, names, photos, runs
 from synthstudio.errors import StudioError
 
 app = typer.Typer(
@@ -17,9 +17,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-studio.register(app)
+making.register(app)
+photos.register(app)
 runs.register(app)
-data.register(app)
+export.register(app)
 curate.register(app)
 names.register(app)
 models.register(app)

@@ -84,7 +84,7 @@ def review_helped(
     result: Json = None,
 ) -> None:
     """Did my review help? Train on real photos, on everything kept, on the selection and on as many at random."""
-    from synthstudio.cli.studio import follow_pipeline
+    from synthstudio.cli.making import follow_pipeline
     from synthstudio.jobs import Studio, summary
     from synthstudio.jobs import review_helped as review
 

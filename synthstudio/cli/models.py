@@ -49,7 +49,7 @@ def fetch(
     home: Home = HERE,
 ) -> None:
     """Download a model from the Hub, only the parts that are needed; ctrl-C stops it, the same command goes on."""
-    from synthstudio.cli.studio import follow_run
+    from synthstudio.cli.making import follow_run
     from synthstudio.jobs import Studio, downloads
 
     with Studio(home, project) as studio:
@@ -66,7 +66,7 @@ def fetch(
 
 def provided(studio: "Studio", make: "Callable[[], _Found]") -> _Found:
     """What `make` gives; the models of the Hub that it names and that are not here are fetched before."""
-    from synthstudio.cli.studio import follow_run
+    from synthstudio.cli.making import follow_run
     from synthstudio.jobs import downloads
 
     def wait(run_id: str) -> "Run":

@@ -51,8 +51,10 @@ def steps(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List every step with its fields, ranges and help."""
-    import synthstudio.steps  # noqa: F401  fills the table of kinds
     from synthstudio.step import STEPS, describe, step_class
+    from synthstudio.steps import load_extensions
+
+    load_extensions()
 
     shown = [step_class(kind)] if kind else [STEPS[name] for name in sorted(STEPS)]
     if as_json:
@@ -133,7 +135,7 @@ def resume(
     log: Log = None,
 ) -> None:
     """Go on with a stopped, failed or lost run, and with the recipe that waits for it."""
-    from synthstudio.cli.studio import follow_pipeline
+    from synthstudio.cli.making import follow_pipeline
     from synthstudio.jobs import Studio, summary
 
     with Studio(home, project, log=log) as studio:

@@ -49,6 +49,13 @@ def identify(path_or_name: str) -> str:
     return f"source:{DIGITS if path_or_name == DIGITS else _digest(Path(path_or_name).expanduser())}"
 
 
+def refuse_missing(path_or_name: str) -> None:
+    """BadInput, offering what is there, if nothing lies at this path; nothing is read."""
+    path = Path(path_or_name).expanduser()
+    if path_or_name != DIGITS and not path.exists():
+        raise BadInput(_not_found(path))
+
+
 def register(path_or_name: str, workspace: Workspace) -> str:
     """As `identify`; the workspace remembers where the files lie."""
     source = identify(path_or_name)

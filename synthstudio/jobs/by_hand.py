@@ -15,8 +15,8 @@ from synthstudio.catalog.pipelines import Node
 from synthstudio.complaints import concerning, label
 from synthstudio.errors import BadInput, Missing
 from synthstudio.jobs import accepted
+from synthstudio.jobs.asked import AUTO
 from synthstudio.jobs.freeze import freeze_accepted
-from synthstudio.jobs.requests import AUTO
 from synthstudio.jobs.studio import Studio
 from synthstudio.resources import Resources
 from synthstudio.step import STEPS, build

@@ -5,8 +5,9 @@ from typing import Any
 
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.catalog.pipelines import Node, Pipeline
+from synthstudio.complaints import concerning
 from synthstudio.errors import BadInput
-from synthstudio.jobs import accepted, decision_files
+from synthstudio.jobs import accepted, decision_files, measured
 from synthstudio.jobs.freeze import decided_by, store
 from synthstudio.jobs.studio import Studio
 from synthstudio.step import Step, build
@@ -36,6 +37,7 @@ def steps(
     review = _review_of(studio, pipeline.id, fold, fields["synthetic"])
     if review:
         fields["report"] = review["report"][1]["report"]
+    fields["measures"] = _measures(studio, fields["synthetic"])
     wanted = classifier or ("selection" if review else CLASSIFIERS[0])
     if wanted == "selection" and not review:
         raise BadInput("No classifier was trained on this selection. Train one with: review-helped NAME")
@@ -54,7 +56,14 @@ def steps(
 def selection_alone(studio: Studio, selection: str, name: str) -> Step:
     """The export of a frozen set by itself, as the training split, in a project without a finished recipe."""
     shown = decided(studio, _moment(studio, selection), [selection])
-    return build("export.image_folder", {"synthetic": selection, "decisions": shown, "name": name})
+    about = {"synthetic": selection, "decisions": shown, "measures": _measures(studio, selection)}
+    return build("export.image_folder", {**about, "name": name})
+
+
+def _measures(studio: Studio, images: str) -> str | None:
+    """The newest measures of a set; none where it was never measured."""
+    found, _ = measured.every(studio, [images])
+    return found[0].report if found else None
 
 
 def _outputs(studio: Studio, pipeline_id: str, fold: int) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -161,3 +170,10 @@ def dataset(made: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any]:
         raise BadInput("This recipe has no selection to export.")
     kept, report = made["select.filter"]["images"], made.get("evaluate.compare", {}).get("report")
     return {**fields, "real": split["shots"], "synthetic": kept, "report": report}
+
+
+def check_name(name: str) -> None:
+    """BadInput for a name with nothing in it: the folder is called so."""
+    with concerning("name"):
+        if not name.strip():
+            raise BadInput("Name: give the dataset one; its folder is called so.")

@@ -19,7 +19,7 @@ import synthstudio
 from synthstudio.errors import StorageFull
 from synthstudio.jobs.endings import Worker
 from synthstudio.jobs.environment import for_workers
-from synthstudio.jobs.request import LOG, Request
+from synthstudio.jobs.run_folder import LOG, Request
 from synthstudio.step import STEPS
 from synthstudio.workspace import storage_errors
 

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from synthstudio.catalog.runs import ACTIVE, Run
 from synthstudio.errors import Damaged, Missing
 from synthstudio.jobs.readable import Readable
-from synthstudio.measure_terms import MEASURES, SIZE_MATTERS, Number
+from synthstudio.measure_terms import MEASURES, SIZE_MATTERS, Number, as_numbers
 from synthstudio.models import MODELS
 
 KIND = "measure.images"
@@ -26,6 +26,7 @@ class Measured:
     """One measurement: a set against real photos, in the eyes of an encoder. `n`: images and photos."""
 
     run: str
+    report: str
     created: float
     images: str
     references: str
@@ -135,19 +136,12 @@ def _measured(studio: Readable, run: Run) -> Measured:
         raise Missing("Its log does not name them. Ask for the measurement again.")
     body = studio.workspace.document(str(outputs["measures"]))
     return Measured(
-        run=run.id, created=run.created, images=str(body["images"]), references=str(body["references"]),
+        run=run.id, report=str(outputs["measures"]), created=run.created,
+        images=str(body["images"]), references=str(body["references"]),
         encoder=str(body["encoder"]), neighbours=int(studio.catalog.runs.fields(run.id)["neighbours"]),
-        n=(body["n"][0], body["n"][1]), found=_numbers(body["all"]),
-        classes={label: _numbers(said) for label, said in body["classes"].items() if said},
+        n=(body["n"][0], body["n"][1]), found=as_numbers(body["all"]),
+        classes={label: as_numbers(said) for label, said in body["classes"].items() if said},
     )  # fmt: skip
-
-
-def _numbers(found: Mapping[str, Any]) -> dict[str, Number]:
-    """Every measure as value, low and high; where there is no interval both ends are missing."""
-    return {
-        name: (float(said[0]), float(said[1]), float(said[2])) if isinstance(said, list) else (float(said), None, None)
-        for name, said in found.items()
-    }
 
 
 def _eyes(found: Sequence[Measured]) -> dict[str, str]:

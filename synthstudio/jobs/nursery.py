@@ -20,7 +20,7 @@ from pathlib import Path
 import filelock
 
 from synthstudio.jobs import endings, worker
-from synthstudio.jobs.request import LOG
+from synthstudio.jobs.run_folder import LOG
 
 log = logging.getLogger("synthstudio")
 

@@ -66,7 +66,7 @@ class Recipe:
         raise UnknownName.among(f"step of the recipe {self.name}", name, [s.name for s in self.steps])
 
     def nodes(self, request: Mapping[str, Any]) -> list[Node]:
-        """The nodes for a request as `requests.prepare` makes it."""
+        """The nodes for a request as `asked.prepare` makes it."""
         with concerning("settings"):
             settings = [parse_setting(text) for text in request["settings"]]
             pooled = self._pooled(request["pool"]) if request.get("pool") else []

@@ -26,10 +26,11 @@ from synthstudio.jobs import freeing, listeners, pipeline, remaking
 from synthstudio.jobs.endings import Endings
 from synthstudio.jobs.launchers import Launcher, default_launcher
 from synthstudio.jobs.log import EventLog
-from synthstudio.jobs.request import HEARTBEAT, STOP, Holder, Request
+from synthstudio.jobs.run_folder import HEARTBEAT, STOP, Holder, Request
 from synthstudio.jobs.wholeness import Wholeness, strings, why_not
 from synthstudio.resources import Resources
 from synthstudio.step import STEPS, Step, from_json
+from synthstudio.steps import load_extensions
 from synthstudio.workspace import Workspace, make_folder, storage_errors
 
 log = logging.getLogger("synthstudio")
@@ -50,6 +51,7 @@ class Studio:
         """Open the project; `rebuild` makes its catalog again from the journal and the run logs first. `log`: where the
         numbers of runs go too, see `jobs/listeners`.
         """
+        load_extensions()
         self.workspace = Workspace.open(home, project)
         heard_by = listeners.load(log, self.workspace)  # refused before anything is held
         self.catalog = Catalog(self.workspace.catalog, self._read_log, rebuild)

@@ -27,7 +27,7 @@ from synthstudio.filters import Condition
 from synthstudio.intake.isolated import limit_memory
 from synthstudio.jobs import causes
 from synthstudio.jobs.log import EventLog
-from synthstudio.jobs.request import HEARTBEAT, LOCK, STOP, Holder, Request
+from synthstudio.jobs.run_folder import HEARTBEAT, LOCK, STOP, Holder, Request
 from synthstudio.resources import Resources
 from synthstudio.step import Step, from_json
 from synthstudio.steps import Work, load_extensions

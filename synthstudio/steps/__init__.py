@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from synthstudio.artifacts import Image
+from synthstudio.errors import BadInput
 from synthstudio.filters import Condition
 from synthstudio.resources import Resources
 from synthstudio.workspace import Workspace
@@ -38,9 +39,18 @@ class Work(Protocol):
 
 
 def load_extensions() -> None:
-    """Import the modules named in SYNTHSTUDIO_STEPS (separated by commas): Steps that live outside this package."""
-    for name in filter(None, os.environ.get("SYNTHSTUDIO_STEPS", "").split(",")):
-        importlib.import_module(name.strip())
+    """Import the modules named in SYNTHSTUDIO_STEPS (separated by commas): Steps that live outside this package.
+
+    Whoever opens a project does so, the worker too. Raises BadInput for a module that is not there.
+    """
+    for name in (one.strip() for one in os.environ.get("SYNTHSTUDIO_STEPS", "").split(",") if one.strip()):
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            raise BadInput(
+                f"SYNTHSTUDIO_STEPS names {name}, but there is no module {error.name}. Correct the name, install it, or"
+                " add its folder to PYTHONPATH."
+            ) from error
 
 
 # The table of kinds: one line per verb, at the end because every step needs Work.

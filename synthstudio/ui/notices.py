@@ -5,11 +5,11 @@ from typing import Any
 
 import gradio as gr
 
-from synthstudio.ui import visitors
-from synthstudio.ui.place import Place
-from synthstudio.ui.session import StudioSession
-from synthstudio.ui.space import SpaceSession, sign_in_sentence
-from synthstudio.ui.tools import QUIET, for_strangers
+from synthstudio.ui.access import visitors
+from synthstudio.ui.access.space import SpaceSession, sign_in_sentence
+from synthstudio.ui.session.place import Place
+from synthstudio.ui.session.state import StudioSession
+from synthstudio.ui.session.tools import QUIET, for_strangers
 from synthstudio.ui.words import safe
 
 _FORGETS = (

@@ -14,27 +14,27 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from synthstudio.errors import BadInput, StudioError
-from synthstudio.ui import (
+from synthstudio.jobs.public.quotas import Quota
+from synthstudio.ui import theme
+from synthstudio.ui.access.connections import Limits, limited
+from synthstudio.ui.access.entrance import Entrance
+from synthstudio.ui.access.guard import Guard, Rules
+from synthstudio.ui.access.space import SpaceSession
+from synthstudio.ui.api import (
     distil_routes,
     models_routes,
-    review,
     routes,
     run_routes,
-    theme,
     things_routes,
     upload_routes,
     views_routes,
 )
-from synthstudio.ui.connections import Limits, limited
-from synthstudio.ui.entrance import Entrance
-from synthstudio.ui.guard import Guard, Rules
-from synthstudio.ui.live import Live
-from synthstudio.ui.place import place
-from synthstudio.ui.quotas import Quota
-from synthstudio.ui.session import StudioSession
+from synthstudio.ui.api.live import Live
+from synthstudio.ui.api.uploads import Uploads
+from synthstudio.ui.session.place import place
+from synthstudio.ui.session.state import StudioSession
 from synthstudio.ui.shell import build
-from synthstudio.ui.space import SpaceSession
-from synthstudio.ui.uploads import Uploads
+from synthstudio.ui.tabs import review
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _SESSIONS = 200
@@ -105,7 +105,7 @@ def session_for(home: Path, project: str | None, environment: Mapping[str, str])
         return StudioSession(home, project, where)
     session = SpaceSession(home, project, where, Quota.read(environment))
     if where.zero_gpu:
-        from synthstudio.ui.zerogpu import ZeroLauncher  # noqa: PLC0415 - it asks for the `spaces` package
+        from synthstudio.jobs.public.zerogpu import ZeroLauncher  # noqa: PLC0415 - it asks for the `spaces` package
 
         session.launcher = ZeroLauncher()
     return session

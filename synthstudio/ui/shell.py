@@ -6,24 +6,14 @@ import gradio as gr
 from gradio.events import api
 
 from synthstudio.jobs import Studio
-from synthstudio.jobs.requests import Asked
-from synthstudio.ui import (
-    adapt,
-    address,
-    asking,
-    by_hand,
-    distil,
-    home,
-    lists,
-    notices,
-    review,
-    sample,
-    selections,
-    train,
-)
-from synthstudio.ui.live import Live
-from synthstudio.ui.session import StudioSession
-from synthstudio.ui.tools import QUIET, close_to_strangers, for_strangers, spoken, typed
+from synthstudio.jobs.asked import Asked
+from synthstudio.ui import notices
+from synthstudio.ui.api import selections
+from synthstudio.ui.api.live import Live
+from synthstudio.ui.session import address, lists
+from synthstudio.ui.session.state import StudioSession
+from synthstudio.ui.session.tools import QUIET, close_to_strangers, for_strangers, spoken, typed
+from synthstudio.ui.tabs import adapt, asking, by_hand, distil, home, review, sample, train
 
 _HEADER = """
 <header class="ss-header"><img src="/studio/page/logo.svg" alt="" width="26" height="26">

@@ -12,7 +12,11 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 RECIPES = ("prompts-only", "real-guidance", "datadream", "datadream-cls")
 ARMS = ("zero_shot", "real_only", "synthetic_only", "real_and_synthetic")
@@ -30,6 +34,21 @@ def run(recipe: str, data: str, shots: int, asked: argparse.Namespace) -> dict[s
         ]  # fmt: skip
         subprocess.run(command, check=True)
         return json.loads(result.read_text())
+
+
+def smaller(data: str, at_most: int, folder: Path) -> str:
+    """A copy of a parquet file with the first `at_most` pictures of each class and split, under the same name."""
+    source = pq.read_table(data)
+    keys = zip(source["label"].to_pylist(), source["split"].to_pylist(), strict=True)
+    seen: Counter[tuple[str, str]] = Counter()
+    kept = []
+    for key in keys:
+        seen[key] += 1
+        kept.append(seen[key] <= at_most)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / Path(data).name
+    pq.write_table(source.filter(pa.array(kept)), file)
+    return str(file)
 
 
 def table(cells: list[dict[str, object]]) -> str:
@@ -63,6 +82,7 @@ def command(asked: argparse.Namespace) -> str:
     """What was asked for, without where this machine keeps it."""
     words = ["python tests/benchmarks/does_it_help.py", *(f"--data {Path(data).name}" for data in asked.data)]
     words += ["--shots", *map(str, asked.shots), "--recipes", *asked.recipes, "--folds", str(asked.folds)]
+    words += [f"--at-most {asked.at_most}"] if asked.at_most else []
     words += ["--preset", asked.preset, *(f"--set {setting}" for setting in asked.set), "--out", asked.out.name]
     return " ".join(words)
 
@@ -80,10 +100,13 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", default=RECIPES)
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--preset", default="quick")
+    parser.add_argument("--at-most", type=int, help="pictures per class and split that are taken of a large file")
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--home", default="synthstudio-home")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
+    if asked.at_most:
+        asked.data = [smaller(data, asked.at_most, Path(asked.home) / "smaller") for data in asked.data]
     cells = json.loads(asked.out.read_text())["cells"] if asked.out.exists() else []
     known = {(Path(str(c["data"])).stem, c["shots"], c["recipe"]) for c in cells}
     for data in asked.data:

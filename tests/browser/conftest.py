@@ -1,6 +1,7 @@
 """A real page in a real browser: `python app.py` in a process of its own, Debian's chromium without a window.
 
 One page process over one project serves all of these tests, so each of them leaves the project usable for the next.
+A small recipe has ended well in that project before: it is run once, whatever the number of processes that test.
 Playwright's event loop lives only as long as this folder's tests: other folders may run loops of their own.
 """
 
@@ -19,6 +20,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 NO_BROWSER = (
@@ -110,9 +112,26 @@ class Served:
         return found
 
 
+@pytest.fixture(scope="session")
+def finished_home(tmp_path_factory):
+    """A home with a small recipe that has ended well; tests work on copies."""
+    ours = tmp_path_factory.getbasetemp()
+    home = (ours.parent if "PYTEST_XDIST_WORKER" in os.environ else ours) / "finished" / "home"
+    home.parent.mkdir(exist_ok=True)
+    with FileLock(home.with_suffix(".lock")):
+        if not home.exists():
+            aside = home.with_suffix(".part")
+            settings = [part for line in SMALL.splitlines() for part in ("--set", line)]
+            command = [sys.executable, "-m", "synthstudio", "run", "datadream", "--data", "digits", "--shots", "16"]
+            subprocess.run([*command, *settings, "--home", aside], cwd=ROOT, check=True)
+            aside.rename(home)
+    return home
+
+
 @pytest.fixture(scope="package")
-def served(tmp_path_factory):
+def served(tmp_path_factory, finished_home):
     page = Served(tmp_path_factory.mktemp("page") / "home")
+    shutil.copytree(finished_home, page.home)
     page.start()
     yield page
     page.stop()
@@ -120,13 +139,10 @@ def served(tmp_path_factory):
 
 @pytest.fixture(scope="package")
 def finished(served):
-    """The id of a recipe that has ended well: the one of an earlier test, or a small one run now."""
-    done = [
+    """The id of a recipe that has ended well."""
+    return next(
         one["id"] for one in served.get("/state")["pipelines"] if (one["recipe"], one["state"]) == ("datadream", "done")
-    ]
-    if done:
-        return done[0]
-    return recipe(served, SMALL)
+    )
 
 
 def recipe(served, settings="") -> str:

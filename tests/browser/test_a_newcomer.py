@@ -1,12 +1,20 @@
-"""The loop of a newcomer, in a browser: run, watch, reload, stop, resume, review, read the answer, export, load.
-
-Named to come first: what it makes serves the tests after it.
-"""
+"""The loop of a newcomer, in a browser: run, watch, reload, stop, resume, review, read the answer, export, load."""
 
 import zipfile
 
-from tests.browser.conftest import SMALL, ready, write
+import pytest
+
+from tests.browser.conftest import SMALL, Served, ready, write
 from tests.ui.pictures import hostile_zip
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A project in which nothing was done before."""
+    page = Served(tmp_path_factory.mktemp("newcomer") / "home")
+    page.start()
+    yield page
+    page.stop()
 
 
 def wait_for_state(page, *states):
@@ -22,20 +30,19 @@ def go(page, name):
     page.wait_for_selector(f"#ss-tabs button[role=tab][aria-selected=true]:has-text('{name}')", state="attached")
 
 
-def ask_for_a_small_recipe(page, seed):
+def ask_for_a_small_recipe(page):
     """Press the card, then choose less work than the preset."""
     page.wait_for_selector("#ss-plan >> text=What it will do")
     page.click("#ss-digits")
     page.get_by_role("button", name="More").first.click()
     write(page.get_by_label("Settings"), SMALL)
-    page.locator("#ss-seed input").fill(str(seed))
     page.wait_for_selector("#ss-plan >> text=20 training steps")
 
 
 def test_the_quick_recipe_on_digits_from_the_first_screen_to_an_export_that_loads(watched, served, tmp_path):
     page = watched().page
-    before = len(served.get("/state")["pipelines"])
-    ask_for_a_small_recipe(page, before)
+    assert served.get("/state")["pipelines"] == []
+    ask_for_a_small_recipe(page)
     page.dblclick("#ss-run")
     wait_for_state(page, "running")
     pipeline = page.locator("studio-live").get_attribute("data-pipeline")
@@ -44,7 +51,7 @@ def test_the_quick_recipe_on_digits_from_the_first_screen_to_an_export_that_load
     ready(page)
     assert wait_for_state(page, "running", "done") == "running"
     assert page.locator("studio-live").get_attribute("data-pipeline") == pipeline
-    assert len(served.get("/state")["pipelines"]) == before + 1
+    assert len(served.get("/state")["pipelines"]) == 1
 
     page.wait_for_selector("studio-live li[data-state=running]:has-text('Adapt the model')")
     panel = page.locator("studio-live")

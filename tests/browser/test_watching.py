@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from synthstudio.ui.review import _version
+from synthstudio.ui.tabs.review import _version
 from tests.browser.test_a_newcomer import go
 
 _GRID = f"/studio/grid/{_version()}"

@@ -214,12 +214,12 @@ def _fresh(folder: Path) -> Path:
 
 def _look(world: World, files: Path) -> None:
     """What the page does with an upload before anything is imported, in a process of its own."""
-    from synthstudio.ui import dryrun
+    from synthstudio.steps.collect import dry_run
 
     upload = _fresh(world.folder / "look")
-    shutil.move(files, upload / dryrun.FILES)
-    done = _ask([sys.executable, "-m", "synthstudio.ui.dryrun", str(upload)])
-    if not (upload / dryrun.REPORT).exists() and "Traceback" in done.stderr:
+    shutil.move(files, upload / dry_run.FILES)
+    done = _ask([sys.executable, "-m", "synthstudio.steps.collect.dry_run", str(upload)])
+    if not (upload / dry_run.REPORT).exists() and "Traceback" in done.stderr:
         raise Harmed(f"the look ended without a report: {done.stderr[-800:]}")
 
 

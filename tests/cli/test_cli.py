@@ -1,6 +1,7 @@
 """The command line: sentences instead of tracebacks, exit codes, JSON for machines."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from typer.testing import CliRunner
 
 from synthstudio.cli import app, main
 from synthstudio.cli.progress import Rate
+from synthstudio.errors import BadInput
+from synthstudio.jobs import Studio
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,8 +44,10 @@ def test_recipes_of_ones_own_are_listed_and_those_that_cannot_be_used_say_why(tm
 
 
 def test_prompts_are_previewed_and_nothing_is_made(tmp_path):
-    options = ["--backbone", "pico", "--labels", "cat, dog", "--prompt", "a {domain} of a {label} by a {word}",
-               "--domains", "photo, sketch", "--vocabulary", "tree, lamp", "--guidance-per-label", "cat = 3"]  # fmt: skip
+    options = [
+        "--backbone", "pico", "--labels", "cat, dog", "--prompt", "a {domain} of a {label} by a {word}",
+        "--domains", "photo, sketch", "--vocabulary", "tree, lamp", "--guidance-per-label", "cat = 3",
+    ]  # fmt: skip
     written = tmp_path / "preview.json"
     asked = ["step", "sample.text", *options, "--home", str(tmp_path / "home"), "--preview", "--json", str(written)]
     told = CliRunner().invoke(app, asked)
@@ -101,6 +106,9 @@ def test_a_step_runs_from_the_command_line_and_is_reused(tmp_path):
     assert first["outputs"]["images"].startswith("pool:")
     second = json.loads(call(*arguments).stdout)
     assert (second["run"], second["reused"]) == (first["run"], True)
+    brought = json.loads(call("import", "digits", "--json", "--home", tmp_path).stdout)  # the same Step
+    assert (brought["run"], brought["reused"], brought["classes"]["0"]) == (first["run"], True, 178)
+    assert first["names"]["images"] == brought["name"]
     listed = json.loads(call("runs", "--json", "--home", tmp_path).stdout)
     assert [row["state"] for row in listed] == ["done"]
 
@@ -133,3 +141,38 @@ def test_the_rate_rests_on_the_last_half_minute():
     rate.per_second(1, at=10.0)
     rate.per_second(100, at=100.0)
     assert rate.per_second(200, at=110.0) == 10.0
+
+
+STEP_OUTSIDE = '''
+from collections.abc import Iterator
+from typing import ClassVar
+
+from synthstudio.events import Event, Note
+from synthstudio.step import Step
+
+
+class Greet(Step):
+    """Say a word."""
+
+    kind: ClassVar[str] = "test.greet"
+
+    word: str = "hello"
+
+    def run(self, work: object) -> Iterator[Event]:
+        """Say it."""
+        yield Note(text=f"{self.word}, world")
+'''
+
+
+def test_a_step_outside_the_package_is_listed_and_asked_for_like_any_other(tmp_path):
+    (tmp_path / "greetings.py").write_text(STEP_OUTSIDE)
+    environment = {**os.environ, "SYNTHSTUDIO_STEPS": "greetings", "PYTHONPATH": str(tmp_path)}
+    assert "test.greet" in call("steps", env=environment).stdout
+    asked = call("step", "test.greet", "--wrd", "hi", "--home", tmp_path / "home", env=environment, code=2)
+    assert "Did you mean word?" in asked.stderr  # its own fields are known, so nothing has to run to see it
+
+
+def test_a_module_of_steps_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("SYNTHSTUDIO_STEPS", "no_such_steps")
+    with pytest.raises(BadInput, match="no module no_such_steps"):
+        Studio(tmp_path)

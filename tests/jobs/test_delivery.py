@@ -11,8 +11,10 @@ import pytest
 from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.errors import BadInput
 from synthstudio.intake.decisions import read
-from synthstudio.jobs import Studio, accepted, decision_files, delivery, review_helped
+from synthstudio.jobs import Studio, accepted, decision_files, delivery, measured, review_helped
 from synthstudio.jobs.freeze import freeze_accepted
+from synthstudio.measure_terms import MEASURES
+from synthstudio.step import build
 from tests.jobs.colours import carried_out
 from tests.jobs.inline import InlineLauncher
 
@@ -95,6 +97,23 @@ def test_the_card_says_what_was_chosen_and_that_its_numbers_are_older(studio):
     card = (exported(studio)[0] / "README.md").read_text()
     assert "13 of what were 15 images that the filter kept: 2 left out, 1 moved to another class by hand." in card
     assert "were measured before the review" in card and "## Does it help?" in card
+
+
+def test_the_card_says_what_was_measured_of_the_very_images_in_it(studio):
+    (one,) = accepted.offered(studio, accepted.pipeline(studio).id)
+    split = next(studio.catalog.runs.outputs(run.id) for run in studio.catalog.runs.of_kind("collect.split"))
+    encoder = next(studio.catalog.runs.fields(run.id) for run in studio.catalog.runs.of_kind("train.linear_probe"))
+    about = {"images": one.kept, "references": split["validation"], "encoder": encoder["encoder"]}
+    run, _ = studio.submit(build("measure.images", about))
+    assert studio.wait(run, 0).state == "done"
+    (found,), _ = measured.every(studio, [one.kept])
+    card = (exported(studio)[0] / "README.md").read_text()
+    assert "15 synthetic images beside" in card
+    for measure in (one for one in MEASURES if one.name in found.found):
+        said = measure.said(found.found)
+        assert f"| {measure.title} | {said['value']}" in card and f"| {said['interval']} |" in card
+    decide(studio, "reject", studio.workspace.image_set(one.kept).members[0].image)
+    assert "## Beside real photos" not in (exported(studio)[0] / "README.md").read_text()
 
 
 def test_without_a_decision_the_filters_choice_is_exported_and_counts_as_unreviewed(studio):

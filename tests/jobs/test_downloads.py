@@ -12,10 +12,10 @@ from synthstudio.errors import BadInput, Damaged, Missing, NotFetched, RunFailed
 from synthstudio.jobs import Studio, downloads
 from synthstudio.jobs.environment import for_workers
 from synthstudio.jobs.launchers import ProcessLauncher
+from synthstudio.jobs.public.quotas import Quota
 from synthstudio.step import build
-from synthstudio.ui.place import Place, place
-from synthstudio.ui.quotas import Quota
-from synthstudio.ui.space import SpaceSession
+from synthstudio.ui.access.space import SpaceSession
+from synthstudio.ui.session.place import Place, place
 from tests.engine.hostile import changed
 from tests.hubserver import Hub, Repository
 from tests.jobs.conftest import tick_until

@@ -8,9 +8,9 @@ import pytest
 
 from synthstudio.jobs import Studio
 from synthstudio.jobs.launchers import ProcessLauncher
-from synthstudio.ui import zerogpu
-from synthstudio.ui.session import StudioSession
-from synthstudio.ui.uploads import Uploads
+from synthstudio.jobs.public import zerogpu
+from synthstudio.ui.api.uploads import Uploads
+from synthstudio.ui.session.state import StudioSession
 from tests.jobs.counting import Tell
 from tests.ui.pictures import png
 from tests.ui.served import STANDIN

@@ -11,9 +11,9 @@ from synthstudio.errors import Missing, UnknownName
 from synthstudio.events import Failed, Finished, Measured, Output, Progress, Started, Stopped
 from synthstudio.jobs import Studio, listeners
 from synthstudio.jobs.log import EventLog
-from synthstudio.ui.place import Place
-from synthstudio.ui.quotas import Quota
-from synthstudio.ui.space import SpaceSession
+from synthstudio.jobs.public.quotas import Quota
+from synthstudio.ui.access.space import SpaceSession
+from synthstudio.ui.session.place import Place
 from tests.catalog.projects import NoWorkers, opened
 from tests.jobs.counting import Count
 from tests.jobs.inline import InlineLauncher

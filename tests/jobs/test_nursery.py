@@ -12,7 +12,7 @@ import pytest
 
 from synthstudio.jobs import Studio
 from synthstudio.jobs.launchers import ProcessLauncher, WarmLauncher, default_launcher
-from synthstudio.jobs.request import LOG
+from synthstudio.jobs.run_folder import LOG
 from tests.jobs.conftest import tick_until
 from tests.jobs.counting import Paint, Tell
 

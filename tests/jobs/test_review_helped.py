@@ -199,7 +199,7 @@ def made_from_test_photos(studio):
     studio.catalog.images.add_set(shown, "early")
     run_id = "early"
     step = Draw(images=seen, seed=8)
-    from synthstudio.jobs.request import Request
+    from synthstudio.jobs.run_folder import Request
     from synthstudio.resources import Resources
 
     folder = studio.workspace.run_folder(run_id)

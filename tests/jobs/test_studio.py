@@ -10,7 +10,7 @@ from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import BadInput, CatalogBusy, Leak
 from synthstudio.jobs import Studio
 from synthstudio.jobs.launchers import ProcessLauncher
-from synthstudio.jobs.request import Holder
+from synthstudio.jobs.run_folder import Holder
 from synthstudio.jobs.studio import ask_to_stop
 from tests.jobs.conftest import tick_until
 from tests.jobs.counting import Count, Hungry, Paint, Silent

@@ -151,6 +151,13 @@ def test_the_card_has_the_numbers_and_says_what_not_to_claim(work, everything):
     assert "| 0 | blue | blue | 3 | 2 | 1 | 4 |" in card and "pico" in card
 
 
+def test_measures_of_other_images_are_not_written_on_the_card(work, everything):
+    measures = work.workspace.put_document("report", {"images": everything["real"], "all": {}, "n": [9, 9]})
+    with pytest.raises(BadInput, match="of another set. Measure the set that is exported"):
+        exported(work, everything | {"measures": measures})
+    assert list(work.workspace.exports.iterdir()) == []
+
+
 def test_a_test_image_in_training_stops_the_export(work):
     test = stored(work, "test", LABELS, range(2))
     real = stored(work, "set", LABELS, range(1, 3))

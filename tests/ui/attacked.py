@@ -53,10 +53,10 @@ def main():
     home, password = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None
     resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
     environment.prepare(home)
-    from synthstudio.ui.connections import Limits
-    from synthstudio.ui.guard import Rules
+    from synthstudio.ui.access.connections import Limits
+    from synthstudio.ui.access.guard import Rules
     from synthstudio.ui.serve import launch
-    from synthstudio.ui.session import StudioSession
+    from synthstudio.ui.session.state import StudioSession
 
     session = StudioSession(home)
     fill(session)

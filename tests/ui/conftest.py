@@ -1,6 +1,6 @@
 import pytest
 
-from synthstudio.ui.session import StudioSession
+from synthstudio.ui.session.state import StudioSession
 
 
 class NoLauncher:

@@ -2,7 +2,7 @@
 
 from synthstudio.steps.adapt.lora import Lora
 from synthstudio.terms import METHODS
-from synthstudio.ui import adapt, controls
+from synthstudio.ui.tabs import adapt, controls
 from synthstudio.ui.words import adapter_words, node_words
 
 

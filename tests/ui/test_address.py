@@ -7,13 +7,14 @@ import threading
 import pytest
 
 from synthstudio.errors import BadInput, UnknownName
+from synthstudio.jobs.public.quotas import Quota
 from synthstudio.step import build
-from synthstudio.ui import address, houses, visitors
-from synthstudio.ui.live import Live
-from synthstudio.ui.place import Place
-from synthstudio.ui.quotas import Quota
-from synthstudio.ui.session import StudioSession
-from synthstudio.ui.space import SpaceSession
+from synthstudio.ui.access import visitors
+from synthstudio.ui.access.space import SpaceSession
+from synthstudio.ui.api.live import Live
+from synthstudio.ui.session import address, houses
+from synthstudio.ui.session.place import Place
+from synthstudio.ui.session.state import StudioSession
 from tests.jobs.counting import Paint
 from tests.ui.conftest import NoLauncher
 

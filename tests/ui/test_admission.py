@@ -9,13 +9,15 @@ import synthstudio.steps  # noqa: F401 - fills the table of kinds
 from synthstudio.catalog.pipelines import Node
 from synthstudio.errors import BadInput
 from synthstudio.intake import sources
-from synthstudio.jobs.requests import Asked
+from synthstudio.jobs.asked import Asked
+from synthstudio.jobs.public.quotas import Quota
 from synthstudio.models import reference
 from synthstudio.step import STEPS, build, fields_naming, is_list
-from synthstudio.ui import asking, distil_shrink, visitors
-from synthstudio.ui.place import Place
-from synthstudio.ui.quotas import Quota
-from synthstudio.ui.space import SpaceSession
+from synthstudio.ui.access import visitors
+from synthstudio.ui.access.space import SpaceSession
+from synthstudio.ui.api import distil_shrink
+from synthstudio.ui.session.place import Place
+from synthstudio.ui.tabs import asking
 from tests.engine.hostile import clip_that_runs_code
 from tests.examples import EXAMPLES
 from tests.ui.conftest import NoLauncher

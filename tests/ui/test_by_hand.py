@@ -9,11 +9,13 @@ from fastapi.testclient import TestClient
 from synthstudio.errors import Leak, StudioError
 from synthstudio.jobs import measured as jobs_measured
 from synthstudio.step import STEPS
-from synthstudio.ui import by_hand, measure_views, routes, views_routes
-from synthstudio.ui.filter_form import FilterForm, falling_out, scores_of
-from synthstudio.ui.live import Live
-from synthstudio.ui.session import StudioSession
-from synthstudio.ui.step_form import StepForm, everything
+from synthstudio.ui.api import measure_views, routes, views_routes
+from synthstudio.ui.api.live import Live
+from synthstudio.ui.session.choices import everything
+from synthstudio.ui.session.state import StudioSession
+from synthstudio.ui.tabs import by_hand
+from synthstudio.ui.tabs.filter_form import FilterForm, falling_out, scores_of
+from synthstudio.ui.tabs.step_form import StepForm
 from tests.jobs.inline import InlineLauncher
 from tests.ui.blocks import built
 

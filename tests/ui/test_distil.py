@@ -10,17 +10,20 @@ from fastapi.testclient import TestClient
 from PIL import Image as Picture
 
 from synthstudio.artifacts import Image, ImageSet, Member
+from synthstudio.catalog.database import Database
 from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.catalog.pipelines import Node
 from synthstudio.errors import BadInput
 from synthstudio.events import Made, Output, Progress
+from synthstudio.jobs import distil_exports, distil_recipes
+from synthstudio.jobs.asked import Asked
 from synthstudio.jobs.recipes import load_recipe, recipe_names
-from synthstudio.jobs.requests import Asked
 from synthstudio.resources import Resources
 from synthstudio.step import build
-from synthstudio.ui import distil_exports, distil_plan, distil_recipes, distil_shrink, routes
-from synthstudio.ui.distil_routes import router
-from synthstudio.ui.live import Live
+from synthstudio.ui.api import distil_shrink, routes
+from synthstudio.ui.api.distil_routes import router
+from synthstudio.ui.api.live import Live
+from synthstudio.ui.tabs import distil, distil_plan
 from tests.examples import BACKBONE, ENCODER, EXAMPLES
 
 HOSTILE = '<img src=x onerror="alert(1)">'
@@ -100,14 +103,14 @@ def test_every_recipe_with_a_judge_is_a_method_and_no_other_is():
 
 @pytest.mark.parametrize("name", distil_recipes.names())
 def test_the_chosen_size_reaches_the_step_that_makes_the_set(name, session):
-    recipe, asked = distil_recipes.asked_of({**FORM, "recipe": name})
+    recipe, asked = distil.asked_of({**FORM, "recipe": name})
     text = distil_plan.preview(session, recipe, asked)
     assert "<dt>Images per class</dt><dd>5</dd>" in text
     assert re.search(r"Judge the small set against every baseline: \d+ trainings", text)
 
 
 def test_lines_of_the_settings_box_win_over_the_slider(session):
-    _, asked = distil_recipes.asked_of({**FORM, "settings": "small.images_per_class=7\n\njudge.encoder=null"})
+    _, asked = distil.asked_of({**FORM, "settings": "small.images_per_class=7\n\njudge.encoder=null"})
     assert asked.settings == ["small.images_per_class=5", "small.images_per_class=7", "judge.encoder=null"]
     assert "<dd>7</dd>" in distil_plan.preview(session, "dm", asked)
 
@@ -115,12 +118,12 @@ def test_lines_of_the_settings_box_win_over_the_slider(session):
 @pytest.mark.parametrize("value", [None, 0, 2.5])
 def test_an_empty_or_broken_number_is_a_sentence(value):
     with pytest.raises(BadInput, match="Images per class must be"):
-        distil_recipes.asked_of({**FORM, "per_class": value})
+        distil.asked_of({**FORM, "per_class": value})
 
 
 def test_all_photos_or_so_many_shots():
-    assert distil_recipes.asked_of(FORM)[1].shots is None
-    assert distil_recipes.asked_of({**FORM, "every": False})[1].shots == 16
+    assert distil.asked_of(FORM)[1].shots is None
+    assert distil.asked_of({**FORM, "every": False})[1].shots == 16
 
 
 def test_the_plan_touches_nothing_and_names_of_strangers_are_text(session):
@@ -274,6 +277,35 @@ def test_a_curve_shows_its_points_its_images_and_its_exports(client, session, ma
     assert made["test"] in body
     assert client.get("/distil/shrink").json()["shown"]["report"]["points"][0]["exports"] == [run]
     assert client.get("/distil/shrink/shrink/9").status_code == 422
+
+
+def test_what_the_slider_asks_every_few_seconds_costs_as_few_queries_in_a_large_project(
+    client, session, made, monkeypatch
+):
+    def asked():
+        with monkeypatch.context() as counting:
+            queries = []
+            for name in ("rows", "records"):
+                query = getattr(Database, name)
+                counting.setattr(Database, name, lambda *given, q=query: (queries.append(given[1]), q(*given))[1])
+            return client.get("/distil/shrink").json(), len(queries)
+
+    shrunk(session, made)
+    client.post("/distil/shrink/shrink/1/export", json={"name": "one"})
+    before, few = asked()
+    with session.studio.catalog.database.transaction() as cursor:
+        cursor.execute(
+            "insert into runs (id, step_id, kind, state, resources, created, position)"
+            " select 'later' || n, step_id, kind, 'done', '{}', created, 0 from runs, range(300) t(n)"
+            " where kind = 'export.image_folder'"
+        )
+        cursor.execute(
+            "insert into pipelines (id, recipe, state, request, created) select 'later' || n, recipe, state, request,"
+            " created + n from pipelines, range(1, 300) t(n)"
+        )
+    after, as_few = asked()
+    assert after["sources"] == before["sources"] and len(after["shown"]["report"]["points"][0]["exports"]) == 301
+    assert few < 40 and as_few < few + 2 * 300 / 24 + 1  # two for every two dozen recipes that made nothing
 
 
 def digests(session, set_id):

@@ -8,8 +8,8 @@ import pytest
 from synthstudio.errors import BadInput, StudioError
 from synthstudio.step import describe
 from synthstudio.steps.adapt.lora import Lora
-from synthstudio.ui import controls, distil
-from synthstudio.ui.tools import Form, refused, whole
+from synthstudio.ui.session.tools import Form, refused, whole
+from synthstudio.ui.tabs import controls, distil
 
 HOSTILE = '<img src=x onerror="alert(1)">'
 

@@ -8,8 +8,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from synthstudio.errors import BadInput
-from synthstudio.ui.guard import Guard, Rules
-from synthstudio.ui.peers import Failures
+from synthstudio.ui.access.guard import Guard, Rules
+from synthstudio.ui.access.peers import Failures
 from synthstudio.ui.serve import rules_for
 
 

@@ -9,8 +9,9 @@ from fastapi.testclient import TestClient
 from synthstudio.errors import BadInput
 from synthstudio.step import build
 from synthstudio.steps.export.marks import how, marked
-from synthstudio.ui import image_settings, routes, sample, upload_routes
-from synthstudio.ui.uploads import Uploads
+from synthstudio.ui.api import image_settings, routes, upload_routes
+from synthstudio.ui.api.uploads import Uploads
+from synthstudio.ui.tabs import sample
 from tests.intake.nasty import photo, saved
 from tests.intake.test_png_text import chunk, noted
 

@@ -9,15 +9,15 @@ import pytest
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import BadInput
 from synthstudio.events import Output, Progress
+from synthstudio.jobs.stock import typed
 from synthstudio.resources import Resources
 from synthstudio.step import build
-from synthstudio.ui import choices, lists
-from synthstudio.ui.choices import PLAIN
-from synthstudio.ui.lists import Asked, asked_of, following, refreshed
-from synthstudio.ui.live import Live
-from synthstudio.ui.sample import _Wish
+from synthstudio.ui.api.live import Live
+from synthstudio.ui.session import choices, lists
+from synthstudio.ui.session.choices import PLAIN
+from synthstudio.ui.session.lists import Asked, asked_of, following, refreshed
 from synthstudio.ui.shell import build as build_page
-from synthstudio.ui.stock import typed
+from synthstudio.ui.tabs.sample import _Wish
 from tests.examples import EXAMPLES
 from tests.jobs.counting import Paint
 from tests.ui.blocks import built
@@ -96,7 +96,7 @@ def test_what_somebody_has_emptied_is_not_filled_again(session):
 @pytest.mark.parametrize("junk", [7, {"a": 1}, [["a"]], "\0", True, 1.5])
 def test_whatever_is_sent_as_a_choice_is_answered(session, junk):
     assert one(session, dropdown(OFFERED), junk)[0] is None
-    control = dropdown(OFFERED, allow_custom_value=True, typed=lambda value: typed(session, value))
+    control = dropdown(OFFERED, allow_custom_value=True, typed=lambda value: typed(session.studio, value))
     one(session, control, junk)
 
 

@@ -6,10 +6,15 @@ import pytest
 from fastapi.testclient import TestClient
 
 from synthstudio.jobs import accepted
-from synthstudio.ui import by_hand, choices, exports, routes, views_routes
-from synthstudio.ui.filter_form import scores_of
-from synthstudio.ui.live import Live
-from synthstudio.ui.session import StudioSession
+from synthstudio.jobs.asked import Asked, placeholders, planned
+from synthstudio.jobs.estimates import estimate
+from synthstudio.jobs.recipes import load_recipe
+from synthstudio.ui.api import exports, routes, views_routes
+from synthstudio.ui.api.live import Live
+from synthstudio.ui.session import choices
+from synthstudio.ui.session.state import StudioSession
+from synthstudio.ui.tabs import by_hand
+from synthstudio.ui.tabs.filter_form import scores_of
 from tests.jobs.inline import InlineLauncher
 from tests.ui.test_by_hand import ended, form_of, made, values_of
 
@@ -36,7 +41,13 @@ def offered(session):
         "reports": [one["run"] for one in client.get("/reports").json()],
         "scores": scores_of(session, made(session)),
         "split": client.get("/data").json()["split"],
+        "estimate": estimated(load_recipe("datadream"), Asked(data="digits"), session.studio),
     }
+
+
+def estimated(recipe, asked, studio):
+    cost = estimate(studio.catalog, planned(recipe, asked), placeholders(asked), 1797, 10)
+    return cost if "earlier runs" in cost.basis else None
 
 
 def test_nothing_vanishes_from_a_list_after_three_thousand_runs(session):

@@ -5,14 +5,16 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from synthstudio.errors import NotFetched
-from synthstudio.jobs.requests import Asked
+from synthstudio.jobs.asked import Asked
+from synthstudio.jobs.public.quotas import Quota
 from synthstudio.models import MODELS
-from synthstudio.ui import asking, models_routes, models_views, routes, visitors
-from synthstudio.ui.live import Live
-from synthstudio.ui.place import Place
-from synthstudio.ui.quotas import Quota
-from synthstudio.ui.session import StudioSession
-from synthstudio.ui.space import SpaceSession
+from synthstudio.ui.access import visitors
+from synthstudio.ui.access.space import SpaceSession
+from synthstudio.ui.api import models_routes, models_views, routes
+from synthstudio.ui.api.live import Live
+from synthstudio.ui.session.place import Place
+from synthstudio.ui.session.state import StudioSession
+from synthstudio.ui.tabs import asking
 from tests.hubserver import Hub, Repository
 from tests.jobs.inline import InlineLauncher
 

@@ -4,11 +4,12 @@ import sys
 import pytest
 
 from synthstudio.errors import BadInput
-from synthstudio.jobs.requests import Asked
+from synthstudio.jobs.asked import Asked
 from synthstudio.step import STEPS, build
-from synthstudio.ui import asking, controls, words
-from synthstudio.ui.home import read_form
-from synthstudio.ui.live import Live, next_step
+from synthstudio.ui import words
+from synthstudio.ui.api.live import Live, next_step
+from synthstudio.ui.tabs import asking, controls
+from synthstudio.ui.tabs.home import read_form
 from tests.examples import EXAMPLES
 
 _HOSTILE = '<img src=x onerror="alert(1)">'
@@ -18,7 +19,7 @@ def test_building_the_page_loads_no_torch(tmp_path):
     code = (
         "import sys; from pathlib import Path; from synthstudio.ui import environment;"
         f"environment.prepare(Path({str(tmp_path)!r}));"
-        "from synthstudio.ui.session import StudioSession; from synthstudio.ui.live import Live;"
+        "from synthstudio.ui.session.state import StudioSession; from synthstudio.ui.api.live import Live;"
         f"from synthstudio.ui.shell import build; s = StudioSession(Path({str(tmp_path)!r}));"
         "page = build(s, Live(s));"
         "bad = [m for m in ('torch', 'diffusers', 'open_clip', 'transformers') if m in sys.modules];"
@@ -63,7 +64,7 @@ def test_an_empty_project_has_a_state_and_no_pipeline(session):
 
 
 def test_a_running_recipe_shows_every_step_of_its_plan(session, monkeypatch):
-    monkeypatch.setattr("synthstudio.ui.asking.prepare", _prepared)
+    monkeypatch.setattr("synthstudio.ui.tabs.asking.prepare", _prepared)
     first = asking.start(session, "datadream", Asked(data="digits", shots=4))
     assert asking.start(session, "datadream", Asked(data="digits", shots=4)) == first
     session.studio.tick()

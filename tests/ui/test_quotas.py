@@ -14,14 +14,16 @@ from synthstudio.artifacts import Image
 from synthstudio.catalog.review import Query
 from synthstudio.errors import BadInput
 from synthstudio.events import Made
+from synthstudio.jobs.public.ledger import Ledger, Usage, used
+from synthstudio.jobs.public.quotas import Quota
 from synthstudio.resources import Resources
 from synthstudio.step import build
-from synthstudio.ui import dryrun, review_routes, visitors
-from synthstudio.ui.ledger import Ledger, Usage, used
-from synthstudio.ui.place import Place
-from synthstudio.ui.quotas import Quota
-from synthstudio.ui.space import SpaceSession
-from synthstudio.ui.uploads import Uploads
+from synthstudio.steps.collect import dry_run
+from synthstudio.ui.access import visitors
+from synthstudio.ui.access.space import SpaceSession
+from synthstudio.ui.api import review_routes
+from synthstudio.ui.api.uploads import Uploads
+from synthstudio.ui.session.place import Place
 from tests.jobs.counting import Paint
 from tests.ui.conftest import NoLauncher
 from tests.ui.pictures import png
@@ -218,12 +220,12 @@ def test_a_full_quota_refuses_decisions_and_lets_take_back(space):
 def test_a_look_at_files_is_one_of_the_jobs(space):
     uploads = Uploads(space)
     token = uploads.begin()
-    (uploads._folder(token) / dryrun.FILES / "1.png").write_bytes(png(1))
+    (uploads._folder(token) / dry_run.FILES / "1.png").write_bytes(png(1))
     with space.acting() as studio:
         run_id, _ = studio.submit(build("collect.import_images", {"source": "source:digits"}))
     with pytest.raises(BadInput, match="1 at most per person"):
         uploads.check(token, "cats")
-    assert (uploads._folder(token) / dryrun.FILES / "1.png").is_file()
+    assert (uploads._folder(token) / dry_run.FILES / "1.png").is_file()
     with space.acting() as studio:
         studio.stop(run_id)
     uploads.check(token, "cats")

@@ -15,10 +15,10 @@ from synthstudio.artifacts import Image, ImageSet, Member
 from synthstudio.errors import StorageFull
 from synthstudio.events import Made, Scored
 from synthstudio.jobs.launchers import ProcessLauncher
+from synthstudio.jobs.public.ledger import Ledger
 from synthstudio.jobs.studio import Studio
 from synthstudio.resources import Resources
-from synthstudio.ui import image_routes, review_routes
-from synthstudio.ui.ledger import Ledger
+from synthstudio.ui.api import image_routes, review_routes
 from tests.jobs.counting import Paint
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -165,7 +165,7 @@ def test_a_full_disk_costs_the_cache_not_the_picture(client, session, monkeypatc
     def full(*_):
         raise OSError(errno.ENOSPC, "no space left")
 
-    monkeypatch.setattr("synthstudio.ui.image_routes.os.replace", full)
+    monkeypatch.setattr("synthstudio.ui.api.image_routes.os.replace", full)
     assert client.get(f"/studio/thumbs/96/{session.digests[3]}").status_code == 200
     assert not list((session.studio.workspace.root / "cache").rglob("*.part"))
 

@@ -11,9 +11,9 @@ from fastapi.testclient import TestClient
 from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.jobs import accepted
 from synthstudio.jobs.freeze import freeze_accepted
-from synthstudio.ui import review_routes, routes, views_routes
-from synthstudio.ui.live import Live
-from synthstudio.ui.session import StudioSession
+from synthstudio.ui.api import review_routes, routes, views_routes
+from synthstudio.ui.api.live import Live
+from synthstudio.ui.session.state import StudioSession
 from tests.jobs.colours import carried_out
 from tests.jobs.inline import InlineLauncher
 

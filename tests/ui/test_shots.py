@@ -7,18 +7,19 @@ import pytest
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.catalog.pipelines import Node
 from synthstudio.events import Output
-from synthstudio.jobs.requests import Asked
+from synthstudio.jobs import shots
+from synthstudio.jobs.asked import Asked
+from synthstudio.jobs.shots import Span
+from synthstudio.jobs.stock import ABOUT, folder
 from synthstudio.step import build
-from synthstudio.ui import asking, shots
-from synthstudio.ui.shots import Span
-from synthstudio.ui.stock import ABOUT, folder
+from synthstudio.ui.tabs import asking
 from tests.examples import EXAMPLES
 from tests.ui.test_distil import finish
 
 
 def upload(session, counts, given=None):
     """A confirmed upload of so many photos per class, not imported yet; returns its data."""
-    place = folder(session) / "20260101-photos-abcdef"
+    place = folder(session.studio) / "20260101-photos-abcdef"
     (place / "files").mkdir(parents=True)
     classes = [{"label": label, "images": count} for label, count in counts.items()]
     (place / "report.json").write_text(json.dumps({"classes": classes, "given": given or {}}))
@@ -53,7 +54,7 @@ def test_an_estimate_grows_with_the_classes_of_the_chosen_photos(session):
 
 
 def test_photos_that_nobody_has_counted_promise_nothing(session, tmp_path):
-    assert len(shots.photos_of(session, str(tmp_path))) == 0
+    assert len(shots.photos_of(session.studio, str(tmp_path))) == 0
     text = asking.preview(session, "datadream", Asked(data=str(tmp_path), shots=16))
     assert "counted at import" in text
     assert "You ask for" not in text
@@ -79,4 +80,4 @@ def test_what_was_used_is_counted_in_the_shots_of_every_fold(session):
         step = build(shots.SPLIT, {**EXAMPLES[shots.SPLIT], "fold": fold})
         finish(session.studio, f"split-{fold}", step, Output(name="shots", value=found))
     nodes = [Node(0, "split", 0, shots.SPLIT, {}, "split-0"), Node(1, "split", 1, shots.SPLIT, {}, "split-1")]
-    assert shots.were(session, nodes) == Span(4, 6)
+    assert shots.were(session.studio, nodes) == Span(4, 6)

@@ -9,12 +9,13 @@ import pytest
 
 from synthstudio.errors import BadInput
 from synthstudio.jobs import Studio
+from synthstudio.jobs.public import zerogpu
+from synthstudio.jobs.public.quotas import BoundedStudio, Quota
 from synthstudio.step import build
-from synthstudio.ui import notices, zerogpu
-from synthstudio.ui.place import place
-from synthstudio.ui.quotas import BoundedStudio, Quota
+from synthstudio.ui import notices
+from synthstudio.ui.access.visitors import folder_name
 from synthstudio.ui.serve import rules_for
-from synthstudio.ui.visitors import folder_name
+from synthstudio.ui.session.place import place
 from tests.examples import EXAMPLES
 from tests.jobs.counting import Paint
 from tests.ui.pictures import png

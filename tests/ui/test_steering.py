@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 from synthstudio.errors import BadInput, Missing
-from synthstudio.jobs.requests import step_from_text
+from synthstudio.jobs.asked import step_from_text
 from synthstudio.step import build
 from synthstudio.steps.adapt.previews import ASKED, FOLDER, Previews, rows_in
-from synthstudio.ui import previews, run_views, steering
+from synthstudio.ui.api import previews, run_views, steering
 from tests.examples import EXAMPLES
 
 

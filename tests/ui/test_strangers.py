@@ -6,12 +6,12 @@ import gradio as gr
 import pytest
 
 from synthstudio.errors import BadInput
-from synthstudio.ui.live import Live
-from synthstudio.ui.place import place
-from synthstudio.ui.quotas import Quota
+from synthstudio.jobs.public.quotas import Quota
+from synthstudio.ui.access.space import SpaceSession
+from synthstudio.ui.api.live import Live
+from synthstudio.ui.session.place import place
+from synthstudio.ui.session.tools import check_texts
 from synthstudio.ui.shell import build
-from synthstudio.ui.space import SpaceSession
-from synthstudio.ui.tools import check_texts
 from tests.ui.blocks import built
 from tests.ui.served import SPACE
 
@@ -49,7 +49,11 @@ def test_every_event_asks_strangers_to_sign_in_unless_it_is_known_to_look_only(p
 
 
 def test_a_preview_tells_strangers_to_sign_in_in_its_place_and_works_nothing_out(page, monkeypatch):
-    for name in ("synthstudio.ui.asking.preview", "synthstudio.ui.distil_plan.preview", "synthstudio.ui.sample.plan"):
+    for name in (
+        "synthstudio.ui.tabs.asking.preview",
+        "synthstudio.ui.tabs.distil_plan.preview",
+        "synthstudio.ui.tabs.sample.plan",
+    ):
         monkeypatch.setattr(name, lambda *given: pytest.fail("it was worked out"))
     previews = [event for event in page.fns.values() if event.fn is not None and event.fn.__name__ == "show"]
     assert len(previews) >= 5

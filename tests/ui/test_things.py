@@ -7,16 +7,17 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from synthstudio.errors import BadInput
+from synthstudio.jobs.public.ledger import used
+from synthstudio.jobs.public.quotas import Quota
 from synthstudio.step import STEPS
-from synthstudio.ui import routes, things_routes, things_views, visitors
-from synthstudio.ui.guard import Guard, Rules
-from synthstudio.ui.ledger import used
-from synthstudio.ui.live import Live
-from synthstudio.ui.place import Place
-from synthstudio.ui.quotas import Quota
-from synthstudio.ui.run_views import detail
-from synthstudio.ui.session import StudioSession
-from synthstudio.ui.space import SpaceSession
+from synthstudio.ui.access import visitors
+from synthstudio.ui.access.guard import Guard, Rules
+from synthstudio.ui.access.space import SpaceSession
+from synthstudio.ui.api import routes, things_routes, things_views
+from synthstudio.ui.api.live import Live
+from synthstudio.ui.api.run_views import detail
+from synthstudio.ui.session.place import Place
+from synthstudio.ui.session.state import StudioSession
 from tests.jobs.counting import Learn, Paint
 from tests.jobs.inline import InlineLauncher
 from tests.jobs.test_freeing import Deliver, Half, blobs, images, made, settled

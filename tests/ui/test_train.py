@@ -16,10 +16,11 @@ from synthstudio.jobs.by_hand import NOW, Wish
 from synthstudio.jobs.freeze import freeze_accepted
 from synthstudio.step import STEPS, Step
 from synthstudio.terms import ImageSetId, ModelRef
-from synthstudio.ui import exports, report_views, review_state, routes, train, views_routes
-from synthstudio.ui.live import Live
-from synthstudio.ui.session import StudioSession
-from synthstudio.ui.step_form import StepForm
+from synthstudio.ui.api import exports, report_views, review_state, routes, views_routes
+from synthstudio.ui.api.live import Live
+from synthstudio.ui.session.state import StudioSession
+from synthstudio.ui.tabs import train
+from synthstudio.ui.tabs.step_form import StepForm
 from tests.jobs.colours import carried_out
 from tests.jobs.inline import InlineLauncher
 from tests.ui.blocks import built

@@ -10,8 +10,9 @@ from PIL import Image
 
 from synthstudio.errors import BadInput, Missing
 from synthstudio.step import from_json
-from synthstudio.ui import drops, dryrun
-from synthstudio.ui.uploads import Uploads, _Look, clean_parts
+from synthstudio.steps.collect import dry_run
+from synthstudio.ui.api import drops
+from synthstudio.ui.api.uploads import Uploads, _Look, clean_parts
 from tests.ui.pictures import hostile_zip, png
 
 
@@ -122,7 +123,7 @@ def test_files_that_changed_after_the_look_are_not_imported(session, uploads):
     for n in range(2):
         send(uploads, token, f"cats/{n}.png", png(n))
     assert looked_at(uploads, token)["images"] == 2
-    swapped = uploads._folder(token) / dryrun.FILES / "cats" / "1.png"
+    swapped = uploads._folder(token) / dry_run.FILES / "cats" / "1.png"
     swapped.write_bytes(png(7))
     with pytest.raises(BadInput, match="have changed since they were looked at"):
         uploads.confirm(token, "cats")

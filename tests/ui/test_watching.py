@@ -7,10 +7,10 @@ from synthstudio.artifacts import Image
 from synthstudio.catalog.pipelines import Node
 from synthstudio.events import Made, Progress
 from synthstudio.jobs import Studio
-from synthstudio.jobs.requests import Asked
+from synthstudio.jobs.asked import Asked
 from synthstudio.step import build
-from synthstudio.ui import routes, run_routes, views_routes
-from synthstudio.ui.live import Live
+from synthstudio.ui.api import routes, run_routes, views_routes
+from synthstudio.ui.api.live import Live
 from tests.examples import BACKBONE, ENCODER, EXAMPLES
 from tests.ui.conftest import NoLauncher
 

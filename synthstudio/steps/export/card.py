@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from synthstudio.measure_terms import MEASURES, SIZE_MATTERS, Measure, Number, as_numbers
 from synthstudio.models import MODELS
 from synthstudio.steps.export.metadata import COLUMNS, EMPTY
 
@@ -70,7 +71,7 @@ class Contents:
         return any(source != "real" for _, source, _ in self.images)
 
 
-def write(contents: Contents, report: Mapping[str, Any] | None) -> str:
+def write(contents: Contents, report: Mapping[str, Any] | None, measures: Mapping[str, Any] | None = None) -> str:
     """README.md of a dataset."""
     parts = [
         _front_matter(contents),
@@ -80,6 +81,7 @@ def write(contents: Contents, report: Mapping[str, Any] | None) -> str:
         _empty_cells(),
         _review(contents.chosen, report),
         (_judged(report) if "arms" in report else numbers(report)) if report else "",
+        _measured(measures) if measures else "",
         _caution(contents, report),
         _licences(contents),
     ]
@@ -207,6 +209,25 @@ def _judged(report: Mapping[str, Any]) -> str:
 
 def _interval(found: Mapping[str, float]) -> str:
     return f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+
+
+def _measured(body: Mapping[str, Any]) -> str:
+    """What the synthetic images are like beside real photos: a row per measure."""
+    images, photos = body["n"]
+    found = as_numbers(body["all"])
+    rows = [_measure_row(measure, found) for measure in MEASURES if measure.name in found]
+    eye = plain(str(body["encoder"]).partition("@")[0])
+    head = (
+        f"## Beside real photos\n\n{images:,} synthetic images beside {photos:,} photographs that nothing was made "
+        f"from, in the eyes of {eye}; 95 % interval. {SIZE_MATTERS}"
+    )
+    return "\n".join([head, "", "| measure | value | interval | what it asks |", "|---|---|---|---|", *rows])
+
+
+def _measure_row(measure: Measure, found: Mapping[str, Number]) -> str:
+    said = measure.said(found)
+    beside = f" ({said['beside']})" if said["beside"] else ""
+    return f"| {measure.title} | {said['value']}{beside} | {said['interval']} | {measure.help} |"
 
 
 def _caution(contents: Contents, report: Mapping[str, Any] | None) -> str:

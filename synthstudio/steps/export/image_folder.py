@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 
 from synthstudio.artifacts import ImageSet, Member
-from synthstudio.errors import Leak
+from synthstudio.errors import BadInput, Leak
 from synthstudio.events import Event, Note, Output, Progress
 from synthstudio.intake import decisions
 from synthstudio.provenance import Origin, origins
@@ -38,7 +38,7 @@ class ExportImageFolder(Step):
     """Write real and synthetic images for `datasets`, torchvision and everything else that reads folders."""
 
     kind: ClassVar[str] = "export.image_folder"
-    version: ClassVar[int] = 3  # 2 left negative_prompt, domain_prompt and t0 empty where they were not asked for
+    version: ClassVar[int] = 4  # 3 had no measures; 2 left prompts and t0 empty where they were not asked for
 
     real: Annotated[ImageSetId | None, Field(description="Real images of the training split.")] = None
     synthetic: Annotated[
@@ -54,6 +54,9 @@ class ExportImageFolder(Step):
     validation: Annotated[ImageSetId | None, Field(description="Real images to make choices with.")] = None
     test: Annotated[TestSetId | None, Field(description="Untouched real images; they go into test/ only.")] = None
     report: Annotated[ReportId | None, Field(description="An evaluation whose numbers go onto the card.")] = None
+    measures: Annotated[
+        ReportId | None, Field(description="What `measure.images` found of `synthetic`; it goes onto the card.")
+    ] = None
     name: Annotated[str, Field(min_length=1, max_length=120, description="What to call the dataset.")] = "dataset"
     marks: Annotated[bool, Field(description="Write into each synthetic PNG that it is synthetic, and how.")] = True
 
@@ -100,6 +103,7 @@ class ExportImageFolder(Step):
     def _write(
         self, folder: Path, items: list[_Item], labels: dict[str, str], workspace: Workspace
     ) -> Iterator[Progress]:
+        measures = self._measures(workspace)
         known = origins(workspace, {item.member.image for item in items})
         decided = {row["image"]: row for row in self._decided(workspace)}
         made = {m.image for m in workspace.image_set(self.synthetic)} if self.synthetic else set()
@@ -125,7 +129,14 @@ class ExportImageFolder(Step):
         self._write_decisions(folder, list(decided.values()))
         report = workspace.document(self.report) if self.report else None
         contents = _contents(self.name, labels, rows, self._chosen(workspace))
-        (folder / "README.md").write_text(card.write(contents, report), encoding="utf-8")
+        (folder / "README.md").write_text(card.write(contents, report, measures), encoding="utf-8")
+
+    def _measures(self, workspace: Workspace) -> dict[str, Any] | None:
+        """The measures, which have to be of the very images that are written."""
+        body = workspace.document(self.measures) if self.measures else None
+        if body and body.get("images") != self.synthetic:
+            raise BadInput("measures: these are of another set. Measure the set that is exported, or leave them out.")
+        return body
 
     def _decided(self, workspace: Workspace) -> list[dict[str, Any]]:
         return workspace.document(self.decisions)["rows"] if self.decisions else []

@@ -1,0 +1,1 @@
+"""Who may reach the page: the guard, lines and peers, visitors and their houses, the way into a project."""

@@ -1,0 +1,141 @@
+"""Write a finished recipe's dataset, adapter and classifier for other tools, and stream the folders as zips."""
+
+import functools
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, cast
+
+from synthstudio.catalog.runs import Run
+from synthstudio.complaints import concerning
+from synthstudio.errors import BadInput, Missing
+from synthstudio.jobs import Studio, by_hand, delivery
+from synthstudio.jobs.stock import title_of
+from synthstudio.step import from_json
+from synthstudio.ui.api import selections
+from synthstudio.ui.session.state import StudioSession
+
+_KINDS = ("export.image_folder", "export.adapter", "export.classifier")
+_CHUNK = 1 << 18
+
+
+def overview(session: StudioSession) -> dict[str, Any]:
+    """Recipes that can be exported, and what was written so far."""
+    studio = session.studio
+    done = [one for one in studio.catalog.pipelines.all() if one.state == "done" and one.recipe != by_hand.RECIPE]
+    runs = studio.catalog.runs.of_kind(*_KINDS, done=False)
+    return {
+        "recipes": [
+            {"id": one.id, "recipe": one.recipe, "preset": one.request["preset"], "folds": one.request["folds"],
+             "data": title_of(session.studio, one.request["data"]), "finished": one.finished}
+            for one in done
+        ],
+        "selections": selections.frozen(studio),
+        "exports": [_listed(session, run) for run in runs],
+    }  # fmt: skip
+
+
+def begin(
+    session: StudioSession, pipeline_id: str, fold: int, name: str, classifier: str, selection: str = ""
+) -> list[str]:
+    """Queue the exports of a finished recipe: dataset, adapter, and the classifier of this arm; returns their runs.
+
+    The dataset holds the frozen set `selection` (name or id), without one what is accepted now.
+    """
+    delivery.check_name(name)
+    with session.acting() as studio:
+        chosen = _chosen(studio, selection.strip())
+        steps = delivery.steps(studio, pipeline_id, fold, name.strip(), classifier, chosen)
+        return [studio.submit(step)[0] for step in steps.values()]
+
+
+def _chosen(studio: Studio, selection: str) -> str | None:
+    """The id of a frozen set; none for what is accepted now."""
+    with concerning("selection"):
+        return studio.catalog.names.find(selection, ("set",)) if selection else None
+
+
+def folder_of(session: StudioSession, run_id: str) -> Path:
+    """The folder an export wrote, inside the project's exports and nowhere else."""
+    studio = session.studio
+    run = studio.catalog.runs.get(run_id)
+    outputs = studio.catalog.runs.outputs(run.id)
+    if run.kind not in _KINDS or "folder" not in outputs:
+        raise BadInput(f"Run {run.id} wrote no export.")
+    root = studio.workspace.exports.resolve()
+    folder = (studio.workspace.root / str(outputs["folder"])).resolve()
+    if not folder.is_relative_to(root) or not folder.is_dir():
+        raise Missing("This export is gone. Export again.")
+    return folder
+
+
+def zipped(folder: Path) -> Iterator[bytes]:
+    """The folder as a zip, made while it is sent: nothing is written, however large it is."""
+    out = _Pipe()
+    with zipfile.ZipFile(cast(IO[bytes], out), "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for path in files(folder):
+            with (
+                archive.open(
+                    zipfile.ZipInfo.from_file(path, f"{folder.name}/{path.relative_to(folder)}"), "w"
+                ) as inside,
+                path.open("rb") as file,
+            ):
+                while chunk := file.read(_CHUNK):
+                    inside.write(chunk)
+                    yield out.take()
+            yield out.take()
+    yield out.take()
+
+
+def files(folder: Path) -> list[Path]:
+    """Plain files below a folder, links left out."""
+    found = [Path(here) / name for here, _, names in os.walk(folder, followlinks=False) for name in names]
+    return sorted(path for path in found if path.is_file() and not path.is_symlink())
+
+
+class _Pipe:
+    """A file that can only be written to; what was written is taken away by the sender."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def write(self, data: bytes) -> int:
+        """Hold the bytes."""
+        self._held += data
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing to do."""
+
+    def take(self) -> bytes:
+        """What was written since the last time."""
+        data = bytes(self._held)
+        self._held.clear()
+        return data
+
+
+def _listed(session: StudioSession, run: Run) -> dict[str, Any]:
+    fields = from_json(session.studio.catalog.runs.step_body(run.step_id)).fields
+    found = {
+        "run": run.id, "kind": run.kind, "name": fields.get("name", ""), "state": run.state, "error": run.error,
+        "done": run.done, "total": run.total, "unit": run.unit, "created": run.created, "folder": None,
+        "counted": None, "images": fields.get("synthetic"),
+    }  # fmt: skip
+    if run.state == "done":
+        try:
+            folder = folder_of(session, run.id)
+        except (Missing, BadInput) as error:
+            return found | {"error": str(error)}
+        count, size = _measured(folder, run.id)
+        found |= {"folder": str(folder), "files": count, "bytes": size}
+        counts = session.studio.catalog.runs.outputs(run.id).get("counts")
+        found["counted"] = {when: sum(each.values()) for when, each in counts.items()} if counts else None
+    return found
+
+
+@functools.lru_cache(maxsize=256)
+def _measured(folder: Path, run_id: str) -> tuple[int, int]:
+    """(files, bytes) of a finished export, counted once: it does not change any more."""
+    inside = files(folder)
+    return len(inside), sum(path.stat().st_size for path in inside)

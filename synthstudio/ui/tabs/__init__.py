@@ -1,0 +1,1 @@
+"""What gradio shows: one file per tab or form, and what forms are made of."""

@@ -1,0 +1,220 @@
+"""Sample: make images from words, or from the shots with t0. What every prompt becomes is shown before."""
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from synthstudio.complaints import concerning
+from synthstudio.step import Step, from_json
+from synthstudio.step import build as build_step
+from synthstudio.steps.sample.plan import expand, plan
+from synthstudio.steps.sample.text import Text
+from synthstudio.steps.sample.variation import Variation
+from synthstudio.ui.api import image_settings
+from synthstudio.ui.session import choices
+from synthstudio.ui.session.lists import following
+from synthstudio.ui.session.state import StudioSession
+from synthstudio.ui.session.tools import QUIET, Form, empty, filled, for_strangers, refused, remembered
+from synthstudio.ui.tabs import controls
+from synthstudio.ui.words import safe
+
+_FIRST = ("prompt", "domains", "guidance_scale", "images_per_class", "seed")
+_MORE = ("inference_steps", "sampler", "negative_prompt", "adapter_scale", "resolution")
+_WORDS, _SHOTS = "Words alone", "My shots"
+_PLACEHOLDER = "pico@" + "0" * 64
+_NO_SHOTS = "set:" + "0" * 64
+_PREVIEWED = 12
+_POKE = "() => studio.poke()"
+_NOTHING = "No images yet. Choose what to start from and press Make images; they appear here while they are made."
+# 'use_image' stands here in quotes so that gradio offers it as an event; `assets/page/settings.js` triggers it.
+_FROM_IMAGE = """
+const start = () => window.studio?.fromImage
+  ? window.studio.fromImage(element, (detail) => trigger('use_image', detail)) : setTimeout(start, 50);
+start();
+"""
+_HELP = {
+    "guidance_scale": "How hard images are pulled to the prompt. 1: varied, loose; 2: for training data; 7: alike.",
+    "strength": "t0: how much of the photo is noised away. 0.3: close to it; 0.7: its layout only; 1: forgets it.",
+}
+
+
+class _Wish:
+    """The controls of the tab, and what they say."""
+
+    def __init__(self, session: StudioSession) -> None:
+        self._session = session
+        self.start = gr.Radio(
+            [_WORDS, _SHOTS],
+            value=_WORDS,
+            label="Start from",
+            elem_id="ss-sample-start",
+            info="Words alone, or each shot noised by t0 and denoised with its class’s prompt.",
+        )
+        self.sources = gr.Dropdown([], label="Shots", visible=False, info="The photos to start from.")
+        self.strength = controls.control(Variation, "strength", "t0 (strength)", info=_HELP["strength"], visible=False)
+        self.adapter = gr.Dropdown(
+            [],
+            label="Adapter",
+            info="Adapter: a small add-on trained on your photos. Without one, the model draws what it knows.",
+            elem_id="ss-sample-adapter",
+        )
+        self.backbone = gr.Dropdown(
+            choices.backbones(),
+            value="pico",
+            label="Backbone",
+            allow_custom_value=True,
+            info="Used when there is no adapter; an adapter brings its own.",
+        )
+        self.labels = gr.Dropdown(
+            [],
+            label="Classes",
+            multiselect=True,
+            allow_custom_value=True,
+            elem_id="ss-sample-labels",
+            info="Which classes to make images of. Type to add one.",
+        )
+        self.plain = {name: controls.control(Text, name, **_info(name)) for name in _FIRST}
+        with gr.Accordion("More", open=False, elem_id="ss-sample-more"):
+            self.plain |= {name: controls.control(Text, name) for name in _MORE}
+        following(self.sources, lambda: choices.shots(session))
+        following(self.adapter, lambda: choices.adapters(session))
+        following(self.labels, lambda: [(one, one) for one in choices.labels(session)], typed=lambda _: True)
+
+    @property
+    def all(self) -> dict[str, Any]:
+        """Every control by name."""
+        return {
+            "start": self.start, "sources": self.sources, "strength": self.strength, "adapter": self.adapter,
+            "backbone": self.backbone, "labels": self.labels, **self.plain,
+        }  # fmt: skip
+
+    def step(self, values: Mapping[str, Any], preview: bool = False) -> Step:
+        """The Step the form asks for; a preview names no model, so that it needs none."""
+        fields = controls.read(Text, {name: values[name] for name in self.plain})
+        fields["labels"] = list(values["labels"] or ())
+        if not fields["labels"]:
+            raise refused("labels", "Classes: name at least one, for example “daisy”.")
+        if preview:
+            fields["backbone"] = _PLACEHOLDER
+        else:
+            fields["adapter"] = choices.adapter_of(self._session, values["adapter"])
+            with concerning("backbone"):
+                fields["backbone"] = choices.backbone_reference(
+                    self._session, str(values["backbone"]), fields["adapter"] or ""
+                )
+        if values["start"] == _WORDS:
+            return build_step(Text.kind, fields)
+        if not values["sources"]:
+            raise refused(
+                "sources", "Shots: there are none to choose yet. Run a recipe on your photos; its split makes some."
+            )
+        shots = _NO_SHOTS if preview else values["sources"]
+        return build_step(Variation.kind, {**fields, "sources": shots, "strength": values["strength"]})
+
+
+def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> list[Any]:
+    """Everything of the Sample tab; returns its controls, which "Use these settings" fills."""
+    with gr.Row(elem_classes="ss-twocolumns"):
+        with gr.Column(min_width=320):
+            image = gr.HTML(
+                "", js_on_load=_FROM_IMAGE, html_template='<div class="ss-fromimage"></div>', apply_default_css=False,
+                padding=False,
+            )  # fmt: skip
+            wish = _Wish(session)
+        with gr.Column(min_width=320):
+            preview = gr.HTML(elem_id="ss-sample-preview", apply_default_css=False)
+            form = Form("sample", wish.all)
+            with gr.Row():
+                go = gr.Button("Make images", variant="primary", elem_id="ss-sample-go")
+                again = gr.Button("Make with a new seed", elem_id="ss-sample-again")
+            gr.HTML(
+                f'<studio-latest kind="sample.">{empty(_NOTHING)}</studio-latest>',
+                elem_classes="ss-plainblock",
+                apply_default_css=False,
+            )
+    _wire(session, page, tab, wish, form, preview)
+
+    def begin(*given: Any) -> None:
+        step = wish.step(form.values(given))
+        with session.acting() as studio:
+            studio.submit(step)
+
+    def use_image(event: gr.EventData) -> list[Any]:
+        found = event._data if isinstance(event._data, dict) else {}
+        return shown(session, image_settings.step_of(found.get("kind"), found.get("fields"))[0])
+
+    image.use_image(use_image, None, form.fields, **QUIET)
+    form.press(go, begin, _POKE)
+    seeded = again.click(lambda: random.randrange(2**31), None, form.controls["seed"], trigger_mode="once", **QUIET)
+    form.then(seeded, begin, _POKE)
+    return form.fields
+
+
+def _wire(session: StudioSession, page: gr.Blocks, tab: gr.Tab, wish: _Wish, form: Form, preview: gr.HTML) -> None:
+    @for_strangers
+    def fill(request: gr.Request) -> list[Any]:
+        named = request.query_params
+        return values_of(session, str(named.get("from", "")), str(named.get("adapter", "")))
+
+    kept = [wish.start, wish.strength, wish.backbone, *wish.plain.values()]
+    back = remembered(page, "sample", kept).then(fill, None, form.fields, **QUIET)
+    filled(form.planned(back, tab, preview, lambda values: prompts(wish.step(values, preview=True))), "sample")
+    wish.start.change(_sources, wish.start, [wish.sources, wish.strength], **QUIET)
+
+
+def prompts(step: Step) -> str:
+    """The first prompts as they will be sent to the model, and how many images that makes."""
+    assert isinstance(step, Text | Variation)
+    rows = plan(step, sources={label: ("source",) for label in step.labels} if isinstance(step, Variation) else None)
+    _, prompts, different, _ = expand(rows, _PREVIEWED)
+    lines = "".join(f"<li>{safe(text)}</li>" for text in prompts)
+    rest = f"<p class='ss-muted'>and {different - _PREVIEWED} more</p>" if different > _PREVIEWED else ""
+    return (
+        f"<div class='ss-plan'><h2>{len(rows)} images from {different} prompts</h2>"
+        f"<ol class='ss-prompts'>{lines}</ol>{rest}</div>"
+    )
+
+
+def values_of(session: StudioSession, run_id: str, adapter: str = "") -> list[Any]:
+    """Choices as they are now; and, if a run is named, its settings. An adapter that is named is chosen."""
+    names = [*_FIRST, *_MORE]
+    shots, adapters, labels = choices.shots(session), choices.adapters(session), choices.labels(session)
+    shot, newest = shots[0][1] if shots else None, adapters[0][1]
+    if adapter in [known for _, known in adapters]:
+        newest = adapter
+    lists = [gr.Dropdown(shots, value=shot), gr.skip(), gr.Dropdown(adapters, value=newest), gr.skip()]
+    lists.append(gr.Dropdown(labels, value=labels))
+    run = session.studio.catalog.runs.get(run_id) if run_id else None
+    if run is None or run.kind not in (Text.kind, Variation.kind):
+        return [gr.skip(), *lists, *(gr.skip() for _ in names)]
+    return shown(session, from_json(session.studio.catalog.runs.step_body(run.step_id)))
+
+
+def shown(session: StudioSession, step: Step) -> list[Any]:
+    """The settings of a step for the form; what this project does not have is left at what there is."""
+    fields = step.fields
+    shots, adapters, labels = choices.shots(session), choices.adapters(session), choices.labels(session)
+    known, plain = [one for _, one in adapters], adapters[-1][1]
+    source = fields.get("sources")
+    if source not in [one for _, one in shots]:
+        source = shots[0][1] if shots else None
+    return [
+        _SHOTS if isinstance(step, Variation) else _WORDS,
+        gr.update(choices=shots, value=source),
+        fields.get("strength", 0.5),
+        gr.update(choices=adapters, value=fields["adapter"] if fields["adapter"] in known else plain),
+        str(fields["backbone"]).partition("@")[0],
+        gr.update(choices=sorted({*labels, *fields["labels"]}), value=list(fields["labels"])),
+        *controls.show(Text, fields, [*_FIRST, *_MORE]),
+    ]
+
+
+@for_strangers
+def _sources(start: str) -> tuple[Any, Any]:
+    return gr.Dropdown(visible=start == _SHOTS), gr.Slider(visible=start == _SHOTS)
+
+
+def _info(name: str) -> dict[str, Any]:
+    return {"info": _HELP[name]} if name in _HELP else {}

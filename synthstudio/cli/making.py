@@ -4,11 +4,7 @@ import json
 import signal
 import time
 from pathlib import Path
-<<<<<<< HEAD:synthstudio/cli/studio.py
 from typing import TYPE_CHECKING, Annotated, Any
-=======
-from typing import TYPE_CHECKING, Annotated
->>>>>>> main:synthstudio/cli/making.py
 
 import typer
 
@@ -153,12 +149,7 @@ def step(
             "notes": [note["text"] for note in studio.catalog.runs.notes(run_id)],
             "refused": studio.catalog.runs.refused(run_id),
         }  # fmt: skip
-<<<<<<< HEAD:synthstudio/cli/studio.py
     _told(body, result)
-=======
-    _write(result, body)
-    typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
->>>>>>> main:synthstudio/cli/making.py
     if ended.state != "done":
         raise RunFailed(
             f"The run is {ended.state}. {ended.error or ''} Resume with: python -m synthstudio resume {run_id}"
@@ -167,10 +158,8 @@ def step(
 
 def _told(body: dict[str, Any], result: Path | None) -> None:
     """Print the result, and write it to the file that was asked for."""
-    text = json.dumps(body, indent=2, ensure_ascii=False)
-    if result is not None:
-        write_atomically(result.absolute(), (text + "\n").encode())
-    typer.echo(text)
+    _write(result, body)
+    typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
 
 
 def follow_run(studio: "Studio", name: str, run_id: str, reused: bool = False) -> "Run":

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from synthstudio.filters import AboveChance, Filter, TopPerLabel
 from synthstudio.jobs.recipes import Recipe
+from synthstudio.quantities import many
 from synthstudio.step import STEPS, step_class
 from synthstudio.terms import ADAPTERS, METHODS, TEXTUAL_INVERSION
 

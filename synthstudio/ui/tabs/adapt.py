@@ -104,7 +104,7 @@ def _from_run(session: StudioSession, run_id: str, names: list[str], images: str
     if not run_id:
         return unchanged
     run = session.studio.catalog.runs.get(run_id)
-    if not run.kind.startswith("adapt."):
+    if run.kind != Lora.kind:
         return unchanged
     fields = from_json(session.studio.catalog.runs.step_body(run.step_id)).fields
     return [gr.Dropdown(shots, value=fields["images"]), *controls.show(Lora, fields, names)]

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -98,6 +98,12 @@ def from_json(text: str) -> Step:
     body = json.loads(text)
     cls = step_class(body["kind"])
     return build(body["kind"], cls.upgrade(body["fields"], body["version"]), stored=True)
+
+
+def stated(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields as a recipe states them, holes and all, and for the rest the Step's own defaults."""
+    known = step_class(kind).model_fields.items()
+    return {name: info.default for name, info in known if not info.is_required()} | dict(fields)
 
 
 def fields_naming(cls: type[Step], what: str) -> list[str]:

@@ -16,6 +16,7 @@ from synthstudio.cli.progress import Reading
 from synthstudio.errors import CatalogBusy, StudioError
 from synthstudio.jobs import Studio, downloads, wholeness
 from synthstudio.jobs.worker import environment
+from synthstudio.quantities import many
 from synthstudio.resources import cpu_count
 from synthstudio.workspace import Workspace
 
@@ -111,7 +112,7 @@ def _catalog(home: Path, project: str, rebuild: bool) -> Check:
         return Check("catalog", "warn", str(error))
     except StudioError as error:
         return Check("catalog", "bad", str(error), "Make it again with: python -m synthstudio doctor --rebuild")
-    finding = " ".join([f"{len(runs)} runs, {len(active)} active, {len(lost)} lost", *said])
+    finding = " ".join([f"{many(len(runs), 'run')}, {len(active)} active, {len(lost)} lost", *said])
     advice = f"Resume with: python -m synthstudio resume {lost[0]}" if lost else ""
     return Check("catalog", "warn" if lost or said else "ok", finding, advice)
 
@@ -119,7 +120,7 @@ def _catalog(home: Path, project: str, rebuild: bool) -> Check:
 def _journal(workspace: Workspace) -> Check:
     lines = list(Journal(workspace.root / JOURNAL).lines())
     damaged, kept = lines.count(None), kept_aside(workspace.root)
-    finding = f"{len(lines)} lines"
+    finding = many(len(lines), "line")
     if damaged:
         advice = "It is written again from the catalog by: python -m synthstudio doctor --rebuild"
         return Check("journal", "bad", f"{damaged} of {finding} cannot be read", advice)

@@ -26,7 +26,8 @@ _STOP_SECONDS = 120.0
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command()(run)
-    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(step)
+    loose = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command(context_settings=loose, add_help_option=False)(step)
 
 
 def run(
@@ -107,7 +108,7 @@ def _write(result: Path | None, found: object) -> None:
 
 def step(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(help="A step; see `steps`.")],
+    kind: Annotated[str | None, typer.Argument(help="A step; see `steps`.")] = None,
     project: Project = "default",
     home: Home = HERE,
     device: Device = "auto",
@@ -118,10 +119,13 @@ def step(
         bool, typer.Option("--preview", help="Make nothing: show what the prompts of a sampling step become.")
     ] = False,
     result: Json = None,
+    about: Annotated[
+        bool, typer.Option("--help", help="Show this message, with the fields of KIND, and exit.")
+    ] = False,
 ) -> None:
     """Run one step with its fields as options: --field value.
 
-    `steps KIND` lists the fields of a step. Sets, classifiers and the like are given by name (see `names`) or id,
+    `step KIND --help` lists the fields of a step. Sets, classifiers and the like are given by name (see `names`) or id,
     models by name, folder or Hub repository, lists with commas between.
 
     Example: step train.linear_probe --real shots-datadream-digits-fold1 --synthetic mine --encoder pico-clip
@@ -133,6 +137,9 @@ def step(
     from synthstudio.steps.sample.preview import as_json
     from synthstudio.steps.sample.preview import preview as expanded
 
+    if about or kind is None:
+        _explain_step(context, kind)
+        return
     with Studio(home, project, log=log) as studio:
         options = _options(context.args)
         wanted = provided(studio, lambda: step_from_text(kind, options, studio.workspace, studio.catalog.names))
@@ -160,6 +167,14 @@ def _told(body: dict[str, Any], result: Path | None) -> None:
     """Print the result, and write it to the file that was asked for."""
     _write(result, body)
     typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
+
+
+def _explain_step(context: typer.Context, kind: str | None) -> None:
+    from synthstudio.cli.runs import steps
+
+    typer.echo(context.get_help())
+    if kind is not None:
+        steps(kind, as_json=False)
 
 
 def follow_run(studio: "Studio", name: str, run_id: str, reused: bool = False) -> "Run":

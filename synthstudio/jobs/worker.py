@@ -85,7 +85,7 @@ def run(folder: Path, alone: bool = False) -> int:
 
 def _attempt(folder: Path, alone: bool) -> int:
     request = Request.read(folder)
-    workspace = Workspace(request.workspace)
+    workspace = Workspace(folder.absolute().parents[1])  # where the run lies now: a home may have been moved
     events = EventLog(folder)
     events.repair()
     earlier = [event for _, event in _all_lines(events)]

@@ -32,6 +32,7 @@ class Step(BaseModel):
     travels: ClassVar[bool] = True  # whether another machine can do it; False: it reads or writes files of this one
     reads_logs: ClassVar[bool] = False  # whether it looks up in the logs of other runs how images were made
     version: ClassVar[int] = 1  # raise it when the same fields would give other pixels or weights
+    later: ClassVar[frozenset[str]] = frozenset()  # fields that stored Steps of this version may lack, see `to_json`
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -49,8 +50,17 @@ class Step(BaseModel):
         return self.model_dump(mode="json")
 
     def to_json(self) -> str:
-        """The canonical form: what is hashed, stored and sent to a worker."""
-        body = {"kind": self.kind, "version": self.version, "fields": self.fields}
+        """The canonical form: what is hashed, stored and sent to a worker.
+
+        A field that came `later` stands in it only where it has another value than its default, which is what there was
+        before: so a Step without it keeps its id, and what was made from it is found.
+        """
+        known = type(self).model_fields
+        fields = {
+            name: value for name, value in self.fields.items()
+            if name not in self.later or getattr(self, name) != known[name].get_default()
+        }  # fmt: skip
+        body = {"kind": self.kind, "version": self.version, "fields": fields}
         return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
     @property

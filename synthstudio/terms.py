@@ -42,14 +42,19 @@ def clean_label(text: str) -> str:
     return name
 
 
-def fill(template: str, label: str, domain: str = "") -> str:
-    """A prompt from its template. Nothing in it is evaluated: all braces but the two holes stay."""
-    words = {"{label}": label, "{domain}": domain}
-    return re.sub(r"\{label\}|\{domain\}", lambda hole: words[hole[0]], template)
+def fill(template: str, label: str, domain: str = "", **more: str) -> str:
+    """A prompt from its template; `more` are the words of other holes. Nothing is evaluated: all other braces stay."""
+    words = {"label": label, "domain": domain, **more}
+    return re.sub(r"\{(\w+)\}", lambda hole: words.get(hole[1], hole[0]), template)
 
 
 def _prompt(text: str, info: ValidationInfo) -> str:
-    """The template itself; ValueError unless its only braces are {label} and {domain}, plainly.
+    """The template itself; ValueError unless its only braces are {label} and {domain}, plainly."""
+    return with_holes(text, info, ("label", "domain"))
+
+
+def with_holes(text: str, info: ValidationInfo, holes: tuple[str, ...]) -> str:
+    """The template itself; ValueError unless its only braces are these holes, plainly.
 
     It is read, never formatted: `{label:>3000000000}` would be three gigabytes and `{label.__class__}` a look inside.
     What an earlier version stored is taken as it is, for `fill` leaves what it does not know.
@@ -58,19 +63,20 @@ def _prompt(text: str, info: ValidationInfo) -> str:
         return text
     if "{label}" not in text:
         raise ValueError("a prompt needs {label}, the place where the class name goes")
-    if not _plain_braces(text):
-        raise ValueError("only {label} and {domain} may stand in braces, just as they are written here")
+    if not _plain_braces(text, holes):
+        *first, last = (f"{{{hole}}}" for hole in holes)
+        raise ValueError(f"only {', '.join(first)} and {last} may stand in braces, just as they are written here")
     return text
 
 
-def _plain_braces(text: str) -> bool:
+def _plain_braces(text: str, holes: tuple[str, ...]) -> bool:
     try:
         parts = list(string.Formatter().parse(text))
     except ValueError:
         return False
-    plain = all(name in ("label", "domain", None) and not (form or turned) for _, name, form, turned in parts)
+    plain = all(name in (*holes, None) and not (form or turned) for _, name, form, turned in parts)
     # `{{` is a brace to a formatter and two to a reader; `{label:}` and its like are what is left over.
-    return plain and not set("{}") & set(text.replace("{label}", "").replace("{domain}", ""))
+    return plain and not set("{}") & set(re.sub("|".join(rf"\{{{hole}\}}" for hole in holes), "", text))
 
 
 Label = Annotated[
@@ -80,20 +86,18 @@ Labels = Annotated[tuple[Label, ...], Field(min_length=1, max_length=10_000, des
 
 Verdict = Literal["keep", "reject", "relabel", "clear"]  # what a person decides about an image; clear takes it back
 
-_DIGEST = "[0-9a-f]{64}"
-PoolId = Annotated[str, Field(pattern=f"^pool:{_DIGEST}$", description="Imported images, not yet split.")]
-ImageSetId = Annotated[
-    str, Field(pattern=f"^set:{_DIGEST}$", description="A frozen list of images; never test images.")
-]
+DIGEST = "[0-9a-f]{64}"
+PoolId = Annotated[str, Field(pattern=f"^pool:{DIGEST}$", description="Imported images, not yet split.")]
+ImageSetId = Annotated[str, Field(pattern=f"^set:{DIGEST}$", description="A frozen list of images; never test images.")]
 TestSetId = Annotated[
-    str, Field(pattern=f"^test:{_DIGEST}$", description="Untouched real images; only evaluate reads them.")
+    str, Field(pattern=f"^test:{DIGEST}$", description="Untouched real images; only evaluate reads them.")
 ]
-AdapterId = Annotated[str, Field(pattern=f"^adapter:{_DIGEST}$", description="A trained adapter, or one per class.")]
-ClassifierId = Annotated[str, Field(pattern=f"^classifier:{_DIGEST}$", description="A trained classifier.")]
-ScoresId = Annotated[str, Field(pattern=f"^scores:{_DIGEST}$", description="One scorer's numbers for a set of images.")]
-ReportId = Annotated[str, Field(pattern=f"^report:{_DIGEST}$", description="An evaluation report.")]
+AdapterId = Annotated[str, Field(pattern=f"^adapter:{DIGEST}$", description="A trained adapter, or one per class.")]
+ClassifierId = Annotated[str, Field(pattern=f"^classifier:{DIGEST}$", description="A trained classifier.")]
+ScoresId = Annotated[str, Field(pattern=f"^scores:{DIGEST}$", description="One scorer's numbers for a set of images.")]
+ReportId = Annotated[str, Field(pattern=f"^report:{DIGEST}$", description="An evaluation report.")]
 DecisionsId = Annotated[
-    str, Field(pattern=f"^decisions:{_DIGEST}$", description="What people had decided at a moment, image by image.")
+    str, Field(pattern=f"^decisions:{DIGEST}$", description="What people had decided at a moment, image by image.")
 ]
 SourceId = Annotated[
     str, Field(pattern=r"^source:([0-9a-f]{64}|digits)$", description="The digest of the files to import.")
@@ -143,10 +147,18 @@ Strength = Annotated[
 ]
 InferenceSteps = Annotated[int, Field(ge=1, le=1000, description="Denoising steps per image."), Slider(5, 100, 1)]
 Sampler = Annotated[
-    Literal["dpm++", "ddim", "euler", "pndm", "unipc"], Field(description="The solver of the reverse process.")
+    Literal["dpm++", "dpm++sde", "unipc", "ddim", "ddpm", "euler", "euler_a", "heun", "pndm", "lcm", "own"],
+    Field(
+        description="The solver of the reverse process. own: the checkpoint's; lcm: for models made for few steps; "
+        "heun asks the model twice a step."
+    ),
 ]
 ImagesPerClass = Annotated[
     int, Field(ge=1, le=1_000_000, description="Synthetic images made per class."), Slider(1, 500, 1)
+]
+Templates = Annotated[
+    tuple[Prompt, ...],
+    Field(max_length=100, description="More prompt templates beside `prompt`; each image is shown or made with one."),
 ]
 AdapterScale = Annotated[
     float, Field(ge=0, le=2, description="Weight of the adapter at sampling; 0: the frozen model."), Slider(0, 1, 0.05)
@@ -174,6 +186,16 @@ Method = Annotated[
         description="How the adapter changes the weights. LoRA is the published choice and the fastest; VeRA and (IA)³ "
         "make the smallest files and want a higher learning rate."
     ),
+]
+TEXTUAL_INVERSION = "textual_inversion"  # an adapter that is words the model has learned
+ADAPTERS = {**METHODS, TEXTUAL_INVERSION: "Textual inversion"}
+Vectors = Annotated[
+    int,
+    Field(ge=1, le=16, description="Vectors that a learned word has; more hold more, and take room in the prompt."),
+    Slider(1, 8, 1),
+]
+InitialWord = Annotated[
+    str, Field(min_length=1, max_length=80, description="What a learned word begins as: a plain word of the model.")
 ]
 Rank = Annotated[
     int,
@@ -281,7 +303,7 @@ Width = Annotated[
     Slider(16, 128, 16),
 ]  # fmt: skip
 ExpertsId = Annotated[
-    str, Field(pattern=f"^experts:{_DIGEST}$", description="Networks trained on real images, epoch by epoch.")
+    str, Field(pattern=f"^experts:{DIGEST}$", description="Networks trained on real images, epoch by epoch.")
 ]
 Operations = Annotated[
     tuple[Literal["color", "crop", "cutout", "flip", "scale", "rotate"], ...],

@@ -11,6 +11,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "collect.freeze": {"selection": f"selection:{_A}"},
     "collect.split": {"images": POOL, "shots": 4, "eye": f"lite0@{_C}"},
     "adapt.lora": {"backbone": BACKBONE, "images": SET, "seed": 1},
+    "adapt.textual_inversion": {"backbone": BACKBONE, "images": SET, "seed": 1},
     "sample.text": {"backbone": BACKBONE, "labels": ["cat", "dog"], "seed": 1},
     "sample.variation": {"backbone": BACKBONE, "labels": ["cat"], "sources": SET, "seed": 1},
     "score.label_agreement": {"images": SET, "encoder": ENCODER},

@@ -31,6 +31,13 @@ def test_every_field_has_help(kind):
     assert [field.name for field in describe(STEPS[kind]) if not field.help] == []
 
 
+@pytest.mark.parametrize("kind", [kind for kind, cls in STEPS.items() if cls.later])
+def test_a_field_that_came_later_has_a_default_which_is_not_written_down(kind):
+    step, cls = build(kind, EXAMPLES[kind]), STEPS[kind]
+    assert cls.later <= set(cls.model_fields) and not any(cls.model_fields[name].is_required() for name in cls.later)
+    assert not cls.later & set(json.loads(step.to_json())["fields"])
+
+
 def test_a_changed_field_is_another_step():
     fields = EXAMPLES["sample.text"]
     assert build("sample.text", {**fields, "seed": 2}).id != build("sample.text", fields).id

@@ -4,7 +4,7 @@ import json
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -136,6 +136,9 @@ def step(
     slicing: Slicing = False,
     compile: Compile = False,  # noqa: A002 - the option
     log: Log = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Make nothing: show what the prompts of a sampling step become.")
+    ] = False,
     result: Json = None,
     about: Annotated[
         bool, typer.Option("--help", help="Show this message, with the fields of KIND, and exit.")
@@ -152,6 +155,8 @@ def step(
     from synthstudio.jobs import Studio
     from synthstudio.jobs.asked import step_from_text
     from synthstudio.resources import Resources
+    from synthstudio.steps.sample.preview import as_json
+    from synthstudio.steps.sample.preview import preview as expanded
 
     if about or kind is None:
         _explain_step(context, kind)
@@ -162,6 +167,9 @@ def step(
         resources = Resources(
             device=device, threads=threads, batch=batch, checkpointing=checkpointing, slicing=slicing, compile=compile
         )
+        if preview:
+            _told(as_json(expanded(wanted, studio.workspace)), result)
+            return
         run_id, reused = studio.submit(wanted, resources)
         ended = follow_run(studio, kind, run_id, reused)
         outputs = studio.catalog.runs.outputs(run_id)
@@ -172,12 +180,17 @@ def step(
             "notes": [note["text"] for note in studio.catalog.runs.notes(run_id)],
             "refused": studio.catalog.runs.refused(run_id),
         }  # fmt: skip
-    _write(result, body)
-    typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
+    _told(body, result)
     if ended.state != "done":
         raise RunFailed(
             f"The run is {ended.state}. {ended.error or ''} Resume with: python -m synthstudio resume {run_id}"
         )
+
+
+def _told(body: dict[str, Any], result: Path | None) -> None:
+    """Print the result, and write it to the file that was asked for."""
+    _write(result, body)
+    typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
 
 
 def _explain_step(context: typer.Context, kind: str | None) -> None:

@@ -21,6 +21,7 @@ from torch import Tensor
 from synthstudio import weightfile
 from synthstudio.engine.adapters import kinds
 from synthstudio.engine.adapters.beside import Beside
+from synthstudio.engine.adapters.learned import Words, use_words
 from synthstudio.engine.adapters.merging import use_adapter
 from synthstudio.engine.adapters.wrapped import Wrapped
 from synthstudio.engine.backbones import Backbone, working_dtype
@@ -33,6 +34,8 @@ from synthstudio.errors import BadInput, StudioError, UnsafeInput, ran_out_of_me
 PROBES = 32  # fixed (latent, timestep, noise) triples whose loss is reported
 PROBED = 8  # times the probe loss is measured on the way
 _PROBED_TOGETHER = PROBES * 64 * 64  # latent pixels: all of them at 512 px, eight at 1024 px
+WORDS = "textual_inversion"  # the method that learns a word
+_LATER = {"method": "lora", "word": "", "vectors": 1, "initial_word": "the"}  # what the first recipes did not say
 
 
 class NotFinite(StudioError):
@@ -58,6 +61,9 @@ class Recipe:
     representativeness: float = 0.0
     diversity: float = 0.0
     seed: int = 0
+    word: str = ""  # of textual inversion: what is learned, as it stands in prompts; its vectors; where they begin
+    vectors: int = 1
+    initial_word: str = "the"
 
     def rate(self, step: int) -> float:
         """Linear warm-up, then a cosine down to zero."""
@@ -71,13 +77,21 @@ class Recipe:
 class Photos:
     """Latents of the photos, as the posterior's mean and deviation (views, C, h, w), and what they show.
 
-    `views[i]` lists the rows that are crops of photo i; `prompts[i]` is its prompt.
+    `views[i]` lists the rows that are crops of photo i; `prompts[i]` is its prompt, and `several[i]`, where given, are
+    prompts of which each example is shown with one.
     """
 
     mean: Tensor
     deviation: Tensor
     views: tuple[tuple[int, ...], ...]
     prompts: tuple[str, ...]
+    several: tuple[tuple[str, ...], ...] = ()
+
+    def prompt(self, place: int, luck: float) -> str:
+        """What photo `place` is shown with; `luck` in [0, 1) chooses where there are several."""
+        if not self.several:
+            return self.prompts[place]
+        return self.several[place][int(luck * len(self.several[place]))]
 
 
 @dataclass(frozen=True)
@@ -121,6 +135,7 @@ class Training:
         self.checkpoint = folder / "checkpoint.safetensors"
         self.step = 0
         use_adapter(backbone, None, None, 1.0)
+        use_words(backbone, None, ())
         self.adapter = _adapter(backbone, recipe)
         backbone.restructured()
         self.flat = self.adapter.flat
@@ -230,7 +245,7 @@ class Training:
         """The loss of a batch, and the clean latents that its predictions mean."""
         distinct = list(dict.fromkeys(batch.prompts))
         rows = torch.tensor([distinct.index(prompt) for prompt in batch.prompts], device=self.device)
-        learns = self.recipe.text_encoder and self.backbone.adapts_words()
+        learns = self.recipe.text_encoder and (self.backbone.adapts_words() or self.recipe.method == WORDS)
         prompts = (self.backbone.embed if learns else self.backbone.encode_prompts)(distinct)
         times, noising = batch.timesteps, self.noising
         noised = noising.noised(batch.latents, batch.noise, times)
@@ -260,14 +275,17 @@ class Training:
         return _Batch(batch.latents, batch.noise, spread[order].to(self.device), batch.prompts, batch.places)
 
     def _draw(self, chosen: Sequence[int], drawn: torch.Generator, dropout: float) -> _Batch:
-        luck = torch.rand((3, len(chosen)), generator=drawn).tolist()
+        luck = torch.rand((4 if self.photos.several else 3, len(chosen)), generator=drawn).tolist()
         views = [self.photos.views[i] for i in chosen]
         rows = torch.tensor([view[int(x * len(view))] for view, x in zip(views, luck[0], strict=True)])
         mean, deviation = self.photos.mean[rows], self.photos.deviation[rows]
         latents = mean + deviation * normal(mean.shape, drawn, mean.device)
         noise = normal(mean.shape, drawn, self.device)
         timesteps = torch.tensor([int(x * len(self.noising)) for x in luck[1]])
-        prompts = ["" if x < dropout else self.photos.prompts[i] for i, x in zip(chosen, luck[2], strict=True)]
+        prompts = [
+            "" if x < dropout else self.photos.prompt(i, which)
+            for i, x, which in zip(chosen, luck[2], luck[-1], strict=True)
+        ]
         places = torch.tensor([self.labels.index(self.photos.prompts[i]) for i in chosen])
         return _Batch(latents.to(self.device), noise, timesteps.to(self.device), prompts, places)
 
@@ -316,12 +334,14 @@ class Training:
         return about | ({"scaler": json.dumps(self.updates.state())} if self.updates.scales() else {})
 
     def _fingerprint(self) -> str:
-        """What a checkpoint is of. Those of before there were other kinds do not name theirs."""
-        fields = {name: one for name, one in asdict(self.recipe).items() if (name, one) != ("method", "lora")}
+        """What a checkpoint is of. Those of before there was a choice do not name what was chosen."""
+        fields = {name: one for name, one in asdict(self.recipe).items() if (name, one) not in _LATER.items()}
         return json.dumps({**fields, "photos": len(self.photos.prompts)}, sort_keys=True)
 
 
-def _adapter(backbone: Backbone, recipe: Recipe) -> Beside | Wrapped:
+def _adapter(backbone: Backbone, recipe: Recipe) -> Beside | Wrapped | Words:
+    if recipe.method == WORDS:
+        return Words(backbone, recipe.word, recipe.vectors, recipe.initial_word)
     size = kinds.Size(recipe.rank, recipe.alpha, recipe.seed)
     plan = kinds.plan(backbone, recipe.method, size, recipe.targets, recipe.text_encoder)
     return (Beside if kinds.KINDS[recipe.method].beside else Wrapped)(backbone, plan)

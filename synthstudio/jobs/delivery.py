@@ -42,8 +42,9 @@ def steps(
     if wanted == "selection" and not review:
         raise BadInput("No classifier was trained on this selection. Train one with: review-helped NAME")
     found = {"dataset": build("export.image_folder", fields)}
-    if "adapt.lora" in made:
-        found["adapter"] = build("export.adapter", {"adapter": made["adapt.lora"]["adapter"], "name": name})
+    adapted = next((outputs for kind, outputs in made.items() if kind.startswith("adapt.")), None)
+    if adapted:
+        found["adapter"] = build("export.adapter", {"adapter": adapted["adapter"], "name": name})
     trained = review["with_selection"] if wanted == "selection" else outputs.get(wanted)
     if trained:
         about = {"classifier": trained[1]["classifier"], "name": name}

@@ -67,7 +67,7 @@ def load_extensions() -> None:
 
 
 # The table of kinds: one line per verb, at the end because every step needs Work.
-from synthstudio.steps.adapt import lora  # noqa: E402, F401
+from synthstudio.steps.adapt import lora, textual_inversion  # noqa: E402, F401
 from synthstudio.steps.collect import freeze, import_images, model, split  # noqa: E402, F401
 from synthstudio.steps.distil import experts, match, mosaic, prototypes  # noqa: E402, F401
 from synthstudio.steps.distil import select as _distil_select  # noqa: E402, F401 - `select` is a package too

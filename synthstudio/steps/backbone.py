@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from synthstudio.models import folder_of
-from synthstudio.steps import Work, fitting
+from synthstudio.steps import Work, room
 
 if TYPE_CHECKING:
     from synthstudio.engine.backbones import Backbone
@@ -25,7 +25,7 @@ def loaded(work: Work, ref: str, training: bool = False) -> "Backbone":
     folder = folder_of(ref, "backbone", work.workspace)
 
     def read() -> object:
-        said = fitting.before_loading(ref.partition("@")[0], folder, dtype.itemsize, devices.memory_of(device))
+        said = room.before_loading(ref.partition("@")[0], folder, dtype.itemsize, devices.memory_of(device))
         made = backbones.load(folder, device, dtype)
         made.facts += [said] if said else []
         return made

@@ -43,6 +43,26 @@ def test_recipes_of_ones_own_are_listed_and_those_that_cannot_be_used_say_why(tm
     assert "torn.toml is not offered. torn.toml is not a recipe" in told.stderr
 
 
+def test_prompts_are_previewed_and_nothing_is_made(tmp_path):
+    options = [
+        "--backbone", "pico", "--labels", "cat, dog", "--prompt", "a {domain} of a {label} by a {word}",
+        "--domains", "photo, sketch", "--vocabulary", "tree, lamp", "--guidance-per-label", "cat = 3",
+    ]  # fmt: skip
+    written = tmp_path / "preview.json"
+    asked = ["step", "sample.text", *options, "--home", str(tmp_path / "home"), "--preview", "--json", str(written)]
+    told = CliRunner().invoke(app, asked)
+    assert told.exit_code == 0, told.output
+    found = json.loads(written.read_text())
+    assert (found["images"], found["distinct"]) == (200, 8) and "a sketch of a dog by a lamp" in found["prompts"]
+    assert not list((tmp_path / "home").glob("projects/*/runs/*"))
+
+
+def test_a_step_without_prompts_has_no_preview(tmp_path):
+    asked = ["step", "score.sharpness", "--images", "set:" + "a" * 64, "--home", str(tmp_path), "--preview"]
+    told = CliRunner().invoke(app, asked)
+    assert "has no prompts to preview" in str(told.exception)
+
+
 def test_steps_say_range_default_and_help_as_json():
     (found,) = json.loads(CliRunner().invoke(app, ["steps", "sample.text", "--json"]).output)
     field = next(f for f in found["fields"] if f["name"] == "guidance_scale")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from synthstudio.engine import backbones, devices, diffusion, lora, pixels
-from synthstudio.engine.adapters import files, merging
+from synthstudio.engine.adapters import files, learned, merging
 from synthstudio.engine.families import flux2_klein
 from synthstudio.steps.adapt.previews import Previews, rows_in
 from tests.engine import pretend
@@ -24,7 +24,7 @@ ADAPTATIONS = {
     "prompt dropout": {"prompt_dropout": 0.5},
     "minimax": {"representativeness": 0.1, "diversity": 0.1, "batch_size": 6},
 }
-SAMPLERS = ["dpm++", "ddim", "euler", "pndm", "unipc"]
+SAMPLERS = ["dpm++", "dpm++sde", "ddim", "ddpm", "euler", "euler_a", "heun", "lcm", "pndm", "unipc", "own"]
 REQUESTS = [diffusion.Request(f"a photo of {number}", "blurry", number) for number in range(2)]
 VARIATIONS = [replace(one, source=picture(one.seed)) for one in REQUESTS]
 SETTINGS = diffusion.Settings(inference_steps=3, resolution=SIZE)
@@ -54,9 +54,10 @@ def here(loaded):
     return loaded(CPU, torch.float32)
 
 
-def trained(backbone, folder, recipe=SHORT):
+def trained(backbone, folder, recipe=SHORT, said=""):
     """The losses of a training, and its factors on the CPU."""
-    training = lora.Training(backbone, photos(backbone), recipe, folder)
+    shots = photos(backbone, labels=(said,)) if said else photos(backbone)
+    training = lora.Training(backbone, shots, recipe, folder)
     losses = [tick.loss for tick in training.run(2)]
     training.close()
     return losses, training.flat.detach().cpu()
@@ -167,6 +168,36 @@ def test_other_families_learn_and_draw_what_they_do_on_the_cpu(cuda, request, fa
     for requests, strength in ((REQUESTS, 1.0), (VARIATIONS, 0.6)):
         settings = replace(SETTINGS, strength=strength)
         assert max(map(furthest, *(diffusion.sample(one, requests, settings) for one in (here, there)))) <= 2
+
+
+def test_a_batch_of_many_kinds_is_the_same_on_every_device(exact, here):
+    mix = diffusion.Mix("a drawing", picture(5), 0.4)
+    requests = [replace(VARIATIONS[0], strength=0.4, mix=mix), replace(VARIATIONS[1], guidance_scale=1.0, strength=0.7)]
+    settings = replace(SETTINGS, guided=(0.2, 0.9), sampler="euler_a")
+    ours, theirs = (diffusion.sample(one, requests, settings) for one in (here, exact))
+    assert max(map(furthest, ours, theirs)) <= 2
+
+
+def test_a_word_is_learned_as_on_the_cpu_and_read(exact, here, tmp_path):
+    recipe = replace(SHORT, method=lora.WORDS, word="<cat>", vectors=2, learning_rate=0.05)
+    (tmp_path / "cpu").mkdir()
+    losses, factors = trained(here, tmp_path / "cpu", recipe, said="<cat>")
+    found, vectors = trained(exact, tmp_path, recipe, said="<cat>")
+    assert found == pytest.approx(losses, rel=1e-3) and torch.allclose(vectors, factors, atol=1e-3)
+    word = learned.LearnedWord("<cat>", {"text_encoder": vectors.view(2, -1)})
+    requests = [replace(REQUESTS[0], prompt="a photo of a <cat>")]
+    made = []
+    for one in (here, exact):
+        learned.use_words(one, "x", [word])
+        made += diffusion.sample(one, requests, SETTINGS)
+        learned.use_words(one, None, ())
+    assert furthest(*made) <= 2
+
+
+def test_a_word_is_learned_in_every_precision(backbone, tmp_path):
+    recipe = replace(SHORT, method=lora.WORDS, word="<cat>", vectors=2)
+    losses, vectors = trained(backbone, tmp_path, recipe, said="<cat>")
+    assert np.isfinite(losses).all() and vectors.isfinite().all()
 
 
 def test_pictures_go_into_latents_and_come_back(backbone):

@@ -17,6 +17,8 @@ from tests.engine.tiny import SIZE
 SHORT = Settings(guidance_scale=3.0, inference_steps=6, resolution=SIZE)
 ROUNDING = 1  # of 255: what another batch size or another order of adding up may change
 CAT = Request("a photo of a cat", "", 7)
+SOLVERS = ["dpm++", "dpm++sde", "ddim", "ddpm", "euler", "euler_a", "heun", "lcm", "pndm", "unipc", "own"]
+RANDOM = ["dpm++sde", "ddpm", "euler_a", "lcm"]  # those that draw noise on the way
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +58,9 @@ def pipeline_with(folder, sampler):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pipe = named.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-    cls, chosen = _SOLVERS[sampler]
-    pipe.scheduler = cls.from_config(pipe.scheduler.config, **chosen)
+    if sampler != "own":
+        cls, chosen = _SOLVERS[sampler]
+        pipe.scheduler = cls.from_config(pipe.scheduler.config, **chosen)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
@@ -68,7 +71,7 @@ def as_bytes(array):
     return to_png([torch.from_numpy(np.array(array))])[0]
 
 
-@pytest.mark.parametrize("sampler", ["dpm++", "ddim", "euler", "pndm", "unipc"])
+@pytest.mark.parametrize("sampler", SOLVERS)
 def test_the_plain_pipeline_gives_the_same_image(either, sampler):
     ours = diffusion.sample(either, [replace(CAT, negative_prompt="blurred")], replace(SHORT, sampler=sampler))
     theirs = pipeline_with(either.folder, sampler)(
@@ -155,7 +158,7 @@ def test_a_little_strength_stays_near_the_source(plain):
     assert distance(0.17) < distance(0.5) < distance(0.99)
 
 
-@pytest.mark.parametrize("sampler", ["dpm++", "ddim", "euler", "pndm", "unipc"])
+@pytest.mark.parametrize("sampler", SOLVERS)
 @pytest.mark.parametrize("family", ["epsilon", "xl"])
 def test_variations_match_the_plain_image_to_image_pipeline(request, family, sampler, monkeypatch):
     import diffusers
@@ -221,3 +224,95 @@ def test_a_model_that_draws_no_numbers_at_all_is_refused_with_what_to_do(tiny_sd
     broken.unet.conv_out.register_forward_hook(lambda _module, _inputs, output: output.fill_(float("inf")))
     with pytest.raises(BadInput, match="Lower guidance_scale or adapter_scale"):
         diffusion.sample(broken, [CAT], SHORT)
+
+
+@pytest.mark.parametrize("sampler", RANDOM)
+def test_noise_on_the_way_is_each_images_own(plain, sampler):
+    requests = [Request(f"a photo of a {name}", "", seed) for seed, name in enumerate(("cat", "dog", "bird"))]
+    drawn = replace(SHORT, sampler=sampler)
+    together = diffusion.sample(plain, requests, drawn)
+    alone = [diffusion.sample(plain, [request], drawn)[0] for request in requests]
+    assert max(furthest(a, b) for a, b in zip(together, alone, strict=True)) <= ROUNDING
+    assert diffusion.sample(plain, requests, drawn) == together
+
+
+def test_a_solver_says_how_many_steps_it_takes(plain):
+    with pytest.raises(BadInput, match="at most 50 steps"):
+        diffusion.sample(plain, [CAT], replace(SHORT, sampler="lcm", inference_steps=51))
+
+
+def test_a_solver_of_a_checkpoint_that_is_not_known_is_named(plain, monkeypatch):
+    monkeypatch.setattr(plain, "schedule", {**plain.schedule, "_class_name": "VQDiffusionScheduler"})
+    with pytest.raises(BadInput, match="VQDiffusionScheduler, is not known"):
+        diffusion.sample(plain, [CAT], replace(SHORT, sampler="own"))
+
+
+def test_one_batch_mixes_guidance_and_t0(plain):
+    requests = [
+        replace(CAT, seed=seed, source=picture(seed), guidance_scale=scale, strength=strength)
+        for seed, (scale, strength) in enumerate([(3.0, 0.4), (1.0, 1.0), (5.0, 0.7), (2.0, 0.4)])
+    ]
+    for sampler in ("dpm++", "heun", "euler_a"):
+        settings = replace(SHORT, sampler=sampler)
+        together = diffusion.sample(plain, requests, settings)
+        for request, made in zip(requests, together, strict=True):
+            said = {"guidance_scale": request.guidance_scale, "strength": request.strength}
+            alone = replace(request, guidance_scale=None, strength=None)
+            assert furthest(made, diffusion.sample(plain, [alone], replace(settings, **said))[0]) <= ROUNDING
+
+
+def test_a_batch_of_several_t0_asks_the_model_for_no_more_than_each_image_needs(plain):
+    asked = []
+    handle = plain.unet.register_forward_pre_hook(lambda _module, inputs: asked.append(len(inputs[0])))
+    requests = [replace(CAT, source=picture(0), strength=strength) for strength in (0.34, 0.5, 1.0)]
+    diffusion.sample(plain, requests, replace(SHORT, guidance_scale=1.0))
+    handle.remove()
+    assert asked == [1, 1, 1, 2, 3, 3]
+
+
+@pytest.mark.parametrize(("guided", "asked"), [((0.0, 1.0), [2] * 6), ((0.5, 0.8), [1, 1, 1, 2, 2, 1])])
+def test_guidance_is_asked_for_in_its_part_of_the_schedule_alone(plain, guided, asked):
+    found = []
+    handle = plain.unet.register_forward_pre_hook(lambda _module, inputs: found.append(len(inputs[0])))
+    diffusion.sample(plain, [CAT], replace(SHORT, guided=guided))
+    handle.remove()
+    assert found == asked
+
+
+def test_outside_its_part_of_the_schedule_an_image_is_the_unguided_one(plain, monkeypatch):
+    seen = {}
+
+    def latents(name, settings):
+        seen[name] = []
+        handle = plain.unet.register_forward_pre_hook(lambda _module, inputs: seen[name].append(inputs[0][-1].clone()))
+        diffusion.denoise(plain, [CAT], settings)
+        handle.remove()
+        return seen[name]
+
+    limited = latents("limited", replace(SHORT, guided=(0.5, 1.0)))
+    guided, unguided = latents("guided", SHORT), latents("unguided", replace(SHORT, guidance_scale=1.0))
+    assert all(torch.equal(a, b) for a, b in zip(limited[:4], unguided[:4], strict=True))
+    assert not torch.equal(limited[4], unguided[4]) and not torch.equal(limited[1], guided[1])
+
+
+def test_two_sources_are_mixed_on_the_line_between_them(plain):
+    one, other = picture(1), picture(2)
+
+    def began(share, words="a photo of a cat"):
+        mix = diffusion.Mix(words, other, share) if share else None
+        (made,) = diffusion._sources(plain, [replace(CAT, source=one, mix=mix)], SHORT)
+        return made
+
+    assert torch.allclose(began(0.25), 0.75 * began(0) + 0.25 * began(1.0), atol=1e-5)
+    alone, both = (
+        diffusion.sample(plain, [replace(CAT, source=one, mix=diffusion.Mix(words, other, 0.5))], SHORT)
+        for words in ("a photo of a cat", "a drawing of a bird")
+    )
+    assert alone != both
+
+
+def test_prompts_between_two_are_on_the_line_between_them(either):
+    cat, bird = (either.encode_prompts([text]) for text in ("a cat", "a bird"))
+    middle = either.between(cat, bird, 0.25)
+    for one, other, found in zip(*(x if isinstance(x, tuple) else (x,) for x in (cat, bird, middle)), strict=True):
+        assert torch.allclose(found, 0.75 * one + 0.25 * other, atol=1e-6)

@@ -38,6 +38,11 @@ def folder(tiny_klein, tmp_path):
     return copy_of(tiny_klein, tmp_path / "model")
 
 
+def test_the_checkpoints_own_solver_of_a_flow_is_eulers(klein):
+    own, euler = (diffusion.sample(klein, [CAT], replace(SHORT, sampler=sampler)) for sampler in ("own", "euler"))
+    assert own == euler
+
+
 def stock(folder, sampler="euler"):
     import diffusers
 

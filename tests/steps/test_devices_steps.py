@@ -62,6 +62,16 @@ def test_an_adapter_is_trained_and_sampled_with(work, fields, request, family):
     assert len(work.workspace.image_set(made["images"])) == 2
 
 
+@pytest.mark.parametrize("work", ["bfloat16", "float16"], indirect=True)
+def test_words_are_learned_and_sampled_with(work, fields):
+    given = {"backbone": fields["backbone"], "images": fields["small"]}
+    words = done(work, "adapt.textual_inversion", **given, training_steps=2, batch_size=2, vectors=2)["adapter"]
+    how = {"backbone": fields["backbone"], "words": words, "inference_steps": 3, "images_per_class": 2}
+    many = {"guidance_to": 4.0, "guidance_begin": 0.4, "strengths": [0.4, 1.0], "mix": 0.3, "sampler": "euler_a"}
+    made = done(work, "sample.variation", labels=["blue", "red"], sources=fields["small"], **how, **many)
+    assert len(work.workspace.image_set(made["images"])) == 4
+
+
 @pytest.mark.parametrize("eye", ["clip", "timm"])
 def test_images_are_embedded_and_scored(work, fields, eye):
     given = {"images": fields["small"], "references": fields["images"], "encoder": fields[eye]}

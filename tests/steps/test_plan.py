@@ -4,7 +4,7 @@ import synthstudio.steps  # noqa: F401, I001  fills the table of kinds
 from synthstudio import step as steps
 from synthstudio.engine.encoders import sentence
 from synthstudio.errors import BadInput
-from synthstudio.steps.sample.plan import chunks, plan
+from synthstudio.steps.sample.plan import chunks, expand, plan
 from synthstudio.terms import fill
 from tests.examples import BACKBONE, EXAMPLES, SET
 
@@ -120,3 +120,117 @@ def test_a_stored_prompt_of_an_older_version_is_read_and_never_evaluated():
 
 def test_a_prompt_for_a_classifier_is_filled_as_one_for_sampling_is():
     assert sentence("a {domain} of a {label}", "{0}") == "a photo of a {0}"
+
+
+def test_each_image_draws_its_guidance_from_its_own_seed():
+    few, many = (plan(text(guidance_to=5, images_per_class=count)) for count in (4, 40))
+    scales = [row.guidance_scale for row in many]
+    assert [row.guidance_scale for row in few[:4]] == scales[:4]
+    assert min(scales) >= 2 and max(scales) <= 5 and len(set(scales)) > 70
+
+
+def test_single_labels_have_their_own_guidance():
+    rows = plan(text(guidance_to=5, guidance_per_label={"dog": 7.5}))
+    assert {row.guidance_scale for row in rows if row.label == "dog"} == {7.5}
+    assert all(row.guidance_scale <= 5 for row in rows if row.label == "cat")
+
+
+def test_a_table_and_its_lines_are_the_same_step():
+    table, lines = {"dog": 3, "cat": 2.5}, ["dog=3.0", "cat = 2.5"]
+    assert text(guidance_per_label=table).id == text(guidance_per_label=lines).id
+    assert text(guidance_per_label=table).guidance_per_label == ("cat = 2.5", "dog = 3")
+
+
+@pytest.mark.parametrize(("fields", "said"), [
+    ({"guidance_per_label": ["bird = 3"]}, "'bird', which is not among the labels"),
+    ({"guidance_per_label": ["cat"]}, "must be a name, = and a number from 1 to 50"),
+    ({"guidance_per_label": ["cat = nan"]}, "must be a name"),
+    ({"guidance_per_label": ["cat = 0.5"]}, "from 1 to 50"),
+    ({"guidance_per_label": ["cat = 2", "cat = 3"]}, "named twice"),
+    ({"guidance_to": 1.5}, "at least guidance_scale"),
+    ({"guidance_begin": 0.5, "guidance_end": 0.5}, "begin before it ends"),
+    ({"vocabulary": ["tree"]}, "no prompt has {word}"),
+    ({"prompt": "{label} {word}"}, "the vocabulary is empty"),
+    ({"prefix": "satellite"}, "no prompt has {prefix}"),
+    ({"prompt": "{domain} {label}", "domains": ["ink"], "domain_shares": ["oil = 2"]}, "not among the domains"),
+    ({"prompt": "{domain} {label}", "domains": ["ink"], "domain_shares": ["ink = 1.5"]}, "whole number"),
+])  # fmt: skip
+def test_fields_that_do_not_fit_each_other_are_refused(fields, said):
+    with pytest.raises(BadInput, match=said):
+        text(**fields)
+
+
+def test_templates_words_and_prefix_are_drawn_by_each_image():
+    step = text(
+        prompt="a {prefix} photo of a {label} and a {word}", templates=["a drawing of a {label}"], prefix="satellite",
+        vocabulary=["tree", "lamp"], images_per_class=40,
+    )  # fmt: skip
+    rows = plan(step)
+    cats = {row.prompt for row in rows if row.label == "cat"}
+    assert cats == {
+        "a satellite photo of a cat and a tree", "a satellite photo of a cat and a lamp", "a drawing of a cat",
+    }  # fmt: skip
+    assert expand(rows).distinct == 6 and expand(rows).complete and set(expand(rows).prompts) >= cats
+
+
+def test_a_prefix_that_is_empty_leaves_no_hole():
+    assert plan(text(prompt="a {prefix} photo of a {label}"))[0].prompt == "a photo of a cat"
+
+
+def test_domains_have_the_turns_their_shares_say_spread_over_the_round():
+    step = text(prompt="a {domain} of a {label}", domains=["photo", "ink", "oil"], domain_shares=["photo = 3"],
+                images_per_class=10)  # fmt: skip
+    domains = [row.domain for row in plan(step)[:10]]
+    assert domains[:5] == domains[5:] and sorted(domains[:5]) == ["ink", "oil", "photo", "photo", "photo"]
+    assert "photo photo photo" not in " ".join(domains[:5])
+    assert expand(plan(step)).distinct == 6
+
+
+def test_a_preview_shows_twenty_prompts_and_counts_all():
+    step = text(prompt="a {domain} of a {label}", domains=[f"d{n}" for n in range(15)], images_per_class=30)
+    found = expand(plan(step))
+    assert (found.images, len(found.prompts), found.distinct) == (60, 20, 30)
+
+
+def starts(count=200, shots=("aa", "bb"), **fields):
+    step = variation(images_per_class=count, **fields)
+    return [row.strength for row in plan(step, sources={"cat": shots}, strength=step.start)]
+
+
+def test_t0_is_drawn_from_a_set_or_a_range_by_each_image():
+    stacked = starts(strengths=[0.25, 0.5, 0.75, 1])
+    assert set(stacked) == {0.25, 0.5, 0.75, 1} and min(map(stacked.count, set(stacked))) > 25
+    ranged = starts(strength=0.3, strength_to=0.6)
+    assert min(ranged) >= 0.3 and max(ranged) <= 0.6 and len(set(ranged)) > 100
+    assert ranged[:5] == starts(5, strength=0.3, strength_to=0.6)
+
+
+@pytest.mark.parametrize(("shots", "t0"), [(1, 0.5), (2, 0.4), (3, 0.4), (4, 0.35), (8, 0.2), (16, 0.15), (50, 0.15)])
+def test_t0_follows_the_number_of_shots(shots, t0):
+    assert set(starts(3, [f"s{n}" for n in range(shots)], strength_by_shots=True)) == {t0}
+
+
+@pytest.mark.parametrize(("fields", "said"), [
+    ({"strengths": [0.5], "strength_to": 0.9}, "in several ways"),
+    ({"strength": 0.8, "strength_to": 0.3}, "at least strength"),
+    ({"strengths": [0.0]}, "strengths.*more than 0"),
+])  # fmt: skip
+def test_a_start_that_is_asked_for_in_two_ways_is_refused(fields, said):
+    with pytest.raises(BadInput, match=said):
+        variation(**fields)
+
+
+def test_two_shots_of_a_class_are_mixed_with_the_words_of_two_domains():
+    step = variation(mix=0.3, prompt="a {domain} of a {label}", domains=["photo", "sketch"], images_per_class=30)
+    rows = plan(step, sources={"cat": ["aa", "bb", "cc"]}, strength=step.start)
+    assert all(row.second.parent != row.parent and row.second.share == 0.3 for row in rows)
+    assert {row.second.parent for row in rows if row.parent == "aa"} == {"bb", "cc"}
+    assert all(row.second.prompt != row.prompt for row in rows)
+    with pytest.raises(BadInput, match="two source images of 'cat'"):
+        plan(step, sources={"cat": ["aa"]}, strength=step.start)
+
+
+def test_images_of_every_guidance_and_t0_share_batches():
+    step = variation(strengths=[0.25, 1], guidance_to=5)
+    rows = plan(step, sources={"cat": ["aa"]}, strength=step.start)
+    assert [len(batch) for batch in chunks(rows, 4)] == [4, 2]

@@ -124,3 +124,15 @@ def test_a_backbone_that_moved_is_said(work, text):
     step = build("sample.text", {**text.fields, "backbone": "gone@" + "0" * 64})
     with pytest.raises(Missing):
         outputs(step, work)
+
+
+def test_a_stopped_run_of_mixed_images_ends_with_the_same_images(work, text):
+    sources = stored(work, "set", ["blue", "red"], range(3), size=32)
+    many = {"strengths": [0.4, 1.0], "guidance_to": 5.0, "guidance_begin": 0.3, "mix": 0.3, "sampler": "euler_a"}
+    step = build("sample.variation", {**text.fields, "sources": sources, **many})
+    whole = made_by(outputs(step, work)[1])
+    work.done = {index: whole[index] for index in (0, 3)}
+    rest = made_by(outputs(step, work)[1])
+    assert {**work.done, **rest} == whole
+    assert whole[0].made["mixed_share"] == 0.3 and whole[0].made["guided"] == [0.3, 1.0]
+    assert len({image.made["guidance_scale"] for image in whole.values()}) == 6

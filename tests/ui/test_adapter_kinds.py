@@ -16,6 +16,7 @@ def test_the_form_offers_every_kind_in_words():
 def test_an_adapter_is_called_by_its_kind_and_size():
     told = [adapter_words({"method": method, "rank": 8}) for method in ("lora", "dora", "ia3")]
     assert told == ["rank 8", "DoRA, rank 8", "(IA)³"]
+    assert adapter_words({"vectors": 4, "initial_word": "the"}) == "Textual inversion, 4 vectors"
 
 
 def test_a_plan_names_a_kind_that_is_not_the_published_one():

@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from synthstudio import modelfolder
 from synthstudio.engine.devices import no_compiler
+from synthstudio.engine.families.parts import Tokenizer
 from synthstudio.engine.noising import Noising
 from synthstudio.errors import BadInput, MemoryFull, ran_out_of_memory
 
@@ -42,6 +43,7 @@ class Backbone(ABC):
         self.schedule: Mapping[str, Any] = modelfolder.read_config(folder, "scheduler/scheduler_config.json")
         self.adapter: object = None  # key of the adapter merged into the weights
         self.base_weights: dict[str, Tensor] = {}  # what merging changed
+        self.learned: object = None  # key of the learned words it reads, see `adapters.learned`
         self._embeddings: dict[str, Prompts] = {}
         self.slicing = False  # whether the autoencoder sees one image at a time
         self.compiled = False
@@ -95,6 +97,11 @@ class Backbone(ABC):
         return any(part.startswith("text_encoder") for part in cls.targets)
 
     @property
+    def readers(self) -> Mapping[str, tuple[Any, Tokenizer]]:
+        """The text encoders that can read learned words, with their tokenizers, by the name of the part."""
+        return {}
+
+    @property
     def modules(self) -> dict[str, nn.Module]:
         """The parts an adapter may change, under the names that adapter files use."""
         return {name: getattr(self, name) for name in self.targets}
@@ -125,6 +132,12 @@ class Backbone(ABC):
                 if prompt not in self._embeddings:
                     self._embeddings[prompt] = self.embed([prompt])
             return self.together([self._embeddings[prompt] for prompt in prompts])
+
+    def between(self, one: Prompts, other: Prompts, share: float) -> Prompts:
+        """Encoded prompts on the line from one to the other, `share` of the way."""
+        if isinstance(one, Tensor):
+            return torch.lerp(one, other, share)
+        return type(one)(*(torch.lerp(*both, share) for both in zip(one, other, strict=True)))
 
     def forget_prompts(self) -> None:
         """Encode again from now on: the text encoder has changed."""

@@ -7,6 +7,7 @@ temporary folder with links to the weights and the few settings that are known h
 
 import inspect
 import json
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -62,14 +63,21 @@ def part(cls: Any, folder: Path, name: str, dtype: torch.dtype, config: Mapping[
 
 
 class Tokenizer:
-    """CLIP's tokenizer with the vocabulary in a folder, for a text encoder that has so many positions."""
+    """CLIP's tokenizer with the vocabulary in a folder, for a text encoder that has so many positions.
+
+    `learned` holds the token ids of words that are no words of the vocabulary, like '<cat>': they stand in a prompt as
+    they are written, in whatever case.
+    """
 
     def __init__(self, folder: Path, name: str, positions: int) -> None:
         self.inside = tokenizer(CLIPTokenizer, folder, name)
         self.words = min(int(self.inside.model_max_length), positions)
+        self.learned: Mapping[str, Sequence[int]] = {}
 
     def tokens(self, prompts: Sequence[str], device: torch.device) -> Tensor:
         """Token ids (N, words), padded or cut to what the text encoder takes."""
+        if self.learned:
+            return torch.tensor([self._filled(self._ids(prompt)) for prompt in prompts]).to(device)
         found = self.inside(
             list(prompts), padding="max_length", max_length=self.words, truncation=True, return_tensors="pt"
         )
@@ -77,7 +85,26 @@ class Tokenizer:
 
     def too_long(self, prompt: str) -> bool:
         """Whether the end of this prompt would be cut off."""
+        if self.learned:
+            return len(self._ids(prompt)) + 2 > self.words
         return len(self.inside(prompt).input_ids) > self.words
+
+    def plain_ids(self, text: str) -> list[int]:
+        """The tokens of a text alone, without those that begin and end a prompt."""
+        return list(self.inside(text, add_special_tokens=False).input_ids)
+
+    def _ids(self, prompt: str) -> list[int]:
+        """The tokens of a prompt with learned words in it, without its ends."""
+        words = "|".join(re.escape(word) for word in sorted(self.learned, key=len, reverse=True))
+        ids: list[int] = []
+        for piece in re.split(f"({words})", prompt, flags=re.IGNORECASE):
+            learned = self.learned.get(piece.lower())
+            ids += self.plain_ids(piece) if learned is None else learned
+        return ids
+
+    def _filled(self, ids: list[int]) -> list[int]:
+        ends = [self.inside.bos_token_id, *ids[: self.words - 2], self.inside.eos_token_id]
+        return ends + [self.inside.pad_token_id] * (self.words - len(ends))
 
 
 def tokenizer(cls: Any, folder: Path, part: str) -> Any:

@@ -42,6 +42,11 @@ class StableDiffusion(UNetBackbone):
         """See `Backbone.too_long`."""
         return self.tokenizer.too_long(prompt)
 
+    @property
+    def readers(self) -> Mapping[str, tuple[Any, Tokenizer]]:
+        """See `Backbone.readers`."""
+        return {"text_encoder": (self.text_encoder, self.tokenizer)}
+
     def embed(self, prompts: Sequence[str]) -> Tensor:
         """(N, words, D) of each prompt, computed anew: gradients reach the text encoder."""
         return self.text_encoder(self.tokenizer.tokens(prompts, self.device))[0]

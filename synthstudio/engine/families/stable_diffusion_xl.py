@@ -65,6 +65,11 @@ class StableDiffusionXL(UNetBackbone):
         """See `Backbone.too_long`."""
         return any(tokenizer.too_long(prompt) for _, tokenizer in self.encoders)
 
+    @property
+    def readers(self) -> Mapping[str, tuple[Any, Tokenizer]]:
+        """See `Backbone.readers`."""
+        return dict(zip(("text_encoder", "text_encoder_2"), self.encoders, strict=True))
+
     def embed(self, prompts: Sequence[str]) -> Texts:
         """Each prompt encoded anew: gradients reach both text encoders."""
         said = [

@@ -6,7 +6,7 @@ of them now.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +33,7 @@ class Previews:
     folder: Path
     prompt: str
     resolution: int | None
+    names: Mapping[str, str] = field(default_factory=dict)  # what is said of a label, where that is not its name
     problem: str = ""
     broken: bool = field(default=False, init=False)
 
@@ -59,7 +60,7 @@ class Previews:
         from synthstudio.engine import diffusion
 
         side = diffusion.side(backbone, self.resolution)
-        requests = [diffusion.Request(fill(self.prompt, label), "", _seed(label)) for label in labels]
+        requests = [diffusion.Request(self._prompt(label), "", _seed(label)) for label in labels]
         settings = diffusion.Settings(_GUIDANCE, _INFERENCE_STEPS, resolution=side)
         backbone.forget_prompts()  # the text encoder has learned since it was last asked
         try:
@@ -67,13 +68,16 @@ class Previews:
         finally:
             backbone.forget_prompts()
 
+    def _prompt(self, label: str) -> str:
+        return fill(self.prompt, self.names.get(label, label))
+
     def _write(self, step: int, labels: Sequence[str], pictures: Sequence[bytes]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         images = []
         for place, (label, picture) in enumerate(zip(labels, pictures, strict=True)):
             name = f"{step:08d}-{place}.png"
             write_atomically(self.folder / name, picture)
-            images.append({"file": name, "label": label, "prompt": fill(self.prompt, label), "seed": _seed(label)})
+            images.append({"file": name, "label": label, "prompt": self._prompt(label), "seed": _seed(label)})
         rows = [row for row in rows_in(self.folder) if row["step"] != step]
         rows = [*rows, {"step": step, "images": images}][-_ROWS_KEPT:]
         write_atomically(self.folder / INDEX, json.dumps(rows, ensure_ascii=False).encode())

@@ -11,7 +11,7 @@ from synthstudio.step import Step
 from synthstudio.steps import Work
 from synthstudio.steps.distil import Pool
 from synthstudio.steps.distil.latents import decoded, encoded
-from synthstudio.steps.sample.making import adapter_weights, make_images
+from synthstudio.steps.sample.making import adapter_weights, make_images, names_of
 from synthstudio.steps.sample.plan import check_domains, plan
 from synthstudio.terms import (
     AdapterId,
@@ -40,6 +40,9 @@ class Prototypes(Step):
     """
 
     kind: ClassVar[str] = "distil.prototypes"
+    words: ClassVar[str | None] = None
+    guidance_begin: ClassVar[float] = 0.0
+    guidance_end: ClassVar[float] = 1.0
 
     backbone: ModelRef
     adapter: AdapterId | None = None
@@ -58,7 +61,7 @@ class Prototypes(Step):
 
     @model_validator(mode="after")
     def _fits(self) -> "Prototypes":
-        check_domains(self.prompt, self.domains)
+        check_domains((self.prompt,), self.domains)
         return self
 
     def run(self, work: Work) -> Iterator[Event]:
@@ -66,7 +69,8 @@ class Prototypes(Step):
         pool = Pool.of(work.workspace.image_set(self.images), self.images_per_class)
         centres = yield from self._centres(work, pool)
         asked = _Plan(self, pool.labels)
-        for event in make_images(work, self, plan(asked, adapter_weights(work, self), centres, self.strength)):
+        rows = plan(asked, adapter_weights(work, self), centres, self.strength, names_of(work, self, pool.labels))
+        for event in make_images(work, self, rows):
             if isinstance(event, Made):
                 # The centre is a picture of nobody: it is stored, but it is not an image of the catalog.
                 made = {**event.image.made, "parent": None, "prototype": event.image.made["parent"]}
@@ -88,7 +92,10 @@ class Prototypes(Step):
 
 
 class _Plan:
-    """The step as `plan` reads it: the labels come from the pool."""
+    """The step as `plan` reads it: the labels come from the pool, and nothing is drawn."""
+
+    templates = vocabulary = domain_shares = guidance_per_label = ()
+    prefix, guidance_to = "", None
 
     def __init__(self, step: Prototypes, labels: tuple[str, ...]) -> None:
         self.labels = labels

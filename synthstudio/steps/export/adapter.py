@@ -1,4 +1,7 @@
-"""An adapter as a folder that other tools load: `pipe.load_lora_weights(folder)`, or `PeftModel.from_pretrained`."""
+"""An adapter as a folder that other tools load: `pipe.load_lora_weights(folder)`, or `PeftModel.from_pretrained`.
+
+Learned words (`words.py`) are files for `pipe.load_textual_inversion`.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +13,11 @@ from synthstudio import weightfile
 from synthstudio.artifacts import split_id
 from synthstudio.events import Event, Output
 from synthstudio.modelfolder import STABLE_DIFFUSION
-from synthstudio.models import MODELS
 from synthstudio.step import Step
 from synthstudio.steps import Work
+from synthstudio.steps.export.words import cell, source_and_licence, write_words
 from synthstudio.steps.sample.plan import EVERY
-from synthstudio.terms import LOW_RANK_METHODS, METHODS, AdapterId, fill
+from synthstudio.terms import LOW_RANK_METHODS, METHODS, TEXTUAL_INVERSION, AdapterId, fill
 from synthstudio.workspace import slug, storage_errors, write_atomically
 
 if TYPE_CHECKING:
@@ -39,6 +42,10 @@ class ExportAdapter(Step):
         adapter = work.workspace.document(self.adapter)
         family = backbones.FAMILIES[adapter.get("pipeline", STABLE_DIFFUSION)]
         folder = work.workspace.exports / "adapters" / f"{slug(self.name)}-{split_id(self.adapter)[1][:8]}"
+        if adapter.get("method") == TEXTUAL_INVERSION:
+            write_words(work.workspace, folder, self.name, adapter)
+            yield Output(name="folder", value=str(folder.relative_to(work.workspace.root)))
+            return
         with storage_errors(folder):
             for label, weights in adapter["weights"].items():
                 target = folder if label == EVERY else folder / slug(label)
@@ -92,18 +99,14 @@ def _examples(adapter: dict[str, Any], label: str) -> list[str]:
 
 def _card(name: str, adapter: dict[str, Any], family: "type[Backbone]") -> str:
     base, _, digest = adapter["backbone"].partition("@")
-    model = MODELS.get(base)
-    source = model.hub or "bundled with SynthStudio" if model else "a local folder"
-    licence = model.licence if model else "that of the base model; look there"
+    source, licence = source_and_licence(base)
     counts = adapter["images_per_label"]
-    rows = "\n".join(
-        f"| {_cell(label)} | {_cell(fill(adapter['prompt'], label))} | {n} |" for label, n in counts.items()
-    )
+    rows = "\n".join(f"| {cell(label)} | {cell(fill(adapter['prompt'], label))} | {n} |" for label, n in counts.items())
     per_class = EVERY not in adapter["weights"]
     folder = f"this-folder/{slug(next(iter(counts)))}" if per_class else "this-folder"
     training = adapter["training"]
     article = "An" if _method(adapter) in ("olora", "oft", "ia3") else "A"
-    return f"""# {_cell(name)}
+    return f"""# {cell(name)}
 
 {article} {METHODS[_method(adapter)]} adapter{_size(adapter)} of **{base}** ({source}; content {digest[:12]}), fitted to
 {sum(counts.values())} images of {len(counts)} classes{", one adapter per class" if per_class else ""}, with SynthStudio
@@ -149,9 +152,3 @@ def _loading(adapter: dict[str, Any], base: str, folder: str, family: "type[Back
     parts = [part for part in family.targets if words or not part.startswith("text_encoder")]
     wrapped = [f'pipe.{p} = PeftModel.from_pretrained(pipe.{p}, "{folder}/{p}").merge_and_unload()' for p in parts]
     return "\n".join([lines[0], "from peft import PeftModel", *lines[1:], *wrapped])
-
-
-def _cell(text: str) -> str:
-    """Any text as plain text inside a Markdown table."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join("\\" + c if c in "\\`*_[]|#" else c for c in escaped)

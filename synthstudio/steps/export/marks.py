@@ -6,6 +6,8 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from synthstudio.terms import ADAPTERS
+
 KEYWORD = "synthstudio"
 _MOST_LABELS = 200  # more would make a note of every image longer than the image
 _AFTER_HEADER = 8 + 25  # the signature and the IHDR chunk
@@ -43,8 +45,9 @@ def how(request: Mapping[str, Any], label: str, adapter: Mapping[str, Any] | Non
     found: dict[str, Any] = {"request": {**request, "fields": fields}}
     if adapter:
         base, settings = str(adapter.get("backbone", "")).partition("@")[0], adapter.get("training", {})
+        kind = ADAPTERS.get(str(adapter.get("method", "lora")), "Adapter")
         steps = max(settings.get("steps", {}).values(), default=0)
-        found["adapter_name"] = f"LoRA on {base}, {steps} steps"
+        found["adapter_name"] = f"{kind} on {base}, {steps} steps"
     return found
 
 

@@ -1,21 +1,23 @@
 """Carrying out a plan: what `sample.text` and `sample.variation` share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from synthstudio.artifacts import Image, ImageSet, Member
 from synthstudio.errors import BadInput
 from synthstudio.events import Event, Made, Note, Output, Progress
-from synthstudio.steps import Work, fitting
+from synthstudio.steps import Work, room
 from synthstudio.steps.backbone import loaded
 from synthstudio.steps.sample.plan import Row, chunks
 from synthstudio.steps.saying import facts, warnings
-from synthstudio.workspace import write_atomically
+from synthstudio.terms import TEXTUAL_INVERSION
+from synthstudio.workspace import Workspace, write_atomically
 
 _FOUND = "images_at_once"
 
 if TYPE_CHECKING:
     from synthstudio.engine.backbones import Backbone
+    from synthstudio.engine.diffusion import Request
 
 
 class Sampled(Protocol):
@@ -28,6 +30,12 @@ class Sampled(Protocol):
     @property
     def adapter_scale(self) -> float: ...
     @property
+    def words(self) -> str | None: ...
+    @property
+    def guidance_begin(self) -> float: ...
+    @property
+    def guidance_end(self) -> float: ...
+    @property
     def inference_steps(self) -> int: ...
     @property
     def sampler(self) -> str: ...
@@ -36,17 +44,59 @@ class Sampled(Protocol):
 
 
 def adapter_weights(work: Work, step: Sampled) -> dict[str, str] | None:
-    """The weight files of the step's adapter by label; BadInput if it belongs to another backbone."""
+    """The weight files of the step's adapter by label; BadInput if it belongs to another backbone.
+
+    None where the adapter is learned words: they stand in prompts and change no weight.
+    """
     if step.adapter is None:
         return None
-    adapter = work.workspace.document(step.adapter)
+    adapter = _document(work.workspace, step, step.adapter)
+    return None if _is_words(adapter) else dict(adapter["weights"])
+
+
+def learned_words(workspace: Workspace, step: Sampled) -> dict[str, Any] | None:
+    """The document of the words that the step uses, as its adapter or beside it. BadInput if there are two, or none
+    where some are named.
+    """
+    beside = step.words
+    found = [_document(workspace, step, one) for one in (step.adapter, beside) if one is not None]
+    words = [one for one in found if _is_words(one)]
+    if beside is not None and not _is_words(found[-1]):
+        raise BadInput("words names an adapter that changes weights. Give it as adapter, and learned words as words.")
+    if len(words) > 1:
+        raise BadInput("Two sets of learned words are named, as adapter and as words. Leave one of them out.")
+    return words[0] if words else None
+
+
+def names_of(work: Work, step: Sampled, labels: Sequence[str]) -> dict[str, str]:
+    """What prompts say of each label that has a learned word. BadInput if some labels have none."""
+    return said_of(learned_words(work.workspace, step), labels)
+
+
+def said_of(words: Mapping[str, Any] | None, labels: Sequence[str]) -> dict[str, str]:
+    """What prompts say of labels by the document of learned words."""
+    if words is None:
+        return {}
+    known = dict(words["names"])
+    for label in labels:
+        if label not in known:
+            raise BadInput(f"There is no learned word for {label!r}; there are words for {', '.join(sorted(known))}.")
+    return known
+
+
+def _is_words(adapter: Mapping[str, Any]) -> bool:
+    return adapter.get("method") == TEXTUAL_INVERSION
+
+
+def _document(workspace: Workspace, step: Sampled, name: str) -> dict[str, Any]:
+    adapter = workspace.document(name)
     if adapter["backbone"] != step.backbone:
         trained, asked = adapter["backbone"].split("@")[0], step.backbone.split("@")[0]
         raise BadInput(
             f"The adapter was trained on {trained} ({adapter['backbone'][-8:]}), "
             f"not on {asked} ({step.backbone[-8:]}). Choose that backbone, or train an adapter for this one."
         )
-    return dict(adapter["weights"])
+    return adapter
 
 
 def make_images(work: Work, step: Sampled, rows: Sequence[Row]) -> Iterator[Event]:
@@ -70,6 +120,7 @@ def _made(work: Work, step: Sampled, rows: Sequence[Row], made: dict[int, Image]
     from synthstudio.engine import diffusion
 
     backbone = loaded(work, step.backbone)
+    _read_words(work, step, backbone)
     if work.share is None or work.share.start == 0:
         yield from _warnings(backbone, rows)
     size, said = _at_once(work, step, backbone, rows[0].prompt)
@@ -107,12 +158,12 @@ def _at_once(work: Work, step: Sampled, backbone: "Backbone", prompt: str) -> tu
     request = diffusion.Request(prompt, "", 0)
     settings = diffusion.Settings(inference_steps=1, sampler="euler", resolution=side)
     name = step.backbone.partition("@")[0]
-    taken = fitting.one_image(
+    taken = room.one_image(
         name, side, memory, lambda: diffusion.sample(backbone, [request], settings), backbone.dtype.itemsize
     )
     if not taken:
         return size, []
-    most, said = fitting.together(side, taken, memory)
+    most, said = room.together(side, taken, memory)
     if not work.resources.batch:
         size = min(size, most)
         write_atomically(kept, str(size).encode())
@@ -122,7 +173,7 @@ def _at_once(work: Work, step: Sampled, backbone: "Backbone", prompt: str) -> tu
 
 
 def _files(work: Work, step: Sampled, backbone: "Backbone", batch: Sequence[Row]) -> list[bytes]:
-    from synthstudio.engine import diffusion, pixels
+    from synthstudio.engine import diffusion
     from synthstudio.engine.adapters import files, merging
 
     weights = batch[0].weights
@@ -131,23 +182,39 @@ def _files(work: Work, step: Sampled, backbone: "Backbone", batch: Sequence[Row]
     elif backbone.adapter != (weights, step.adapter_scale):
         adapter = files.read_adapter(work.workspace.get_weights(weights))
         merging.use_adapter(backbone, (weights, step.adapter_scale), adapter, step.adapter_scale)
-    requests = [
-        diffusion.Request(
-            row.prompt,
-            row.negative_prompt,
-            row.seed,
-            pixels.read(work.workspace.get(row.parent)) if row.parent else None,
-        )
-        for row in batch
-    ]
     settings = diffusion.Settings(
-        guidance_scale=batch[0].guidance_scale,
         inference_steps=step.inference_steps,
         sampler=step.sampler,
-        strength=batch[0].strength,
         resolution=diffusion.side(backbone, step.resolution),
+        guided=_guided(step),
     )
-    return diffusion.sample(backbone, requests, settings)
+    return diffusion.sample(backbone, [_request(work, row) for row in batch], settings)
+
+
+def _request(work: Work, row: Row) -> "Request":
+    from synthstudio.engine import diffusion, pixels
+
+    source = pixels.read(work.workspace.get(row.parent)) if row.parent else None
+    mix = row.second
+    second = diffusion.Mix(mix.prompt, pixels.read(work.workspace.get(mix.parent)), mix.share) if mix else None
+    return diffusion.Request(
+        row.prompt, row.negative_prompt, row.seed, source, row.guidance_scale, row.strength, second
+    )
+
+
+def _read_words(work: Work, step: Sampled, backbone: "Backbone") -> None:
+    """Have the backbone read the step's learned words, and no others."""
+    from synthstudio.engine.adapters import learned
+
+    named = (learned_words(work.workspace, step) or {"weights": {}})["weights"]
+    files = tuple(named[label] for label in sorted(named))
+    if backbone.learned != (files or None):
+        words = [learned.read_word(work.workspace.get_weights(file)) for file in files]
+        learned.use_words(backbone, files or None, words)
+
+
+def _guided(step: Sampled) -> tuple[float, float]:
+    return (step.guidance_begin, step.guidance_end)
 
 
 def _image(work: Work, step: Sampled, row: Row, file: bytes, side: int) -> Image:
@@ -165,6 +232,12 @@ def _image(work: Work, step: Sampled, row: Row, file: bytes, side: int) -> Image
         "adapter": step.adapter,
         "adapter_scale": step.adapter_scale if step.adapter else None,
     }
+    if step.words:
+        made["words"] = step.words
+    if _guided(step) != (0.0, 1.0):
+        made["guided"] = list(_guided(step))
+    if row.second:
+        made |= {"mixed_with": row.second.parent, "mixed_share": row.second.share, "mixed_prompt": row.second.prompt}
     return Image(work.workspace.put(file), row.label, "synthetic", side, side, made)
 
 

@@ -6,10 +6,22 @@ from typing import ClassVar
 from pydantic import model_validator
 
 from synthstudio.events import Event
+from synthstudio.sampling_terms import (
+    DomainShares,
+    GuidanceBegin,
+    GuidanceEnd,
+    GuidancePerLabel,
+    GuidanceTo,
+    Prefix,
+    SamplingPrompt,
+    SamplingTemplates,
+    Vocabulary,
+    WordsId,
+)
 from synthstudio.step import Step
 from synthstudio.steps import Work
-from synthstudio.steps.sample.making import adapter_weights, make_images
-from synthstudio.steps.sample.plan import check_domains, check_labels, plan
+from synthstudio.steps.sample.making import adapter_weights, make_images, names_of
+from synthstudio.steps.sample.plan import LATER, check_interval, check_labels, check_prompts, plan
 from synthstudio.terms import (
     AdapterId,
     AdapterScale,
@@ -20,7 +32,6 @@ from synthstudio.terms import (
     Labels,
     ModelRef,
     NegativePrompt,
-    Prompt,
     Resolution,
     Sampler,
     Seed,
@@ -31,25 +42,36 @@ class Text(Step):
     """Synthetic images of each label from its prompt."""
 
     kind: ClassVar[str] = "sample.text"
+    later: ClassVar[frozenset[str]] = LATER
 
     backbone: ModelRef
     adapter: AdapterId | None = None
     labels: Labels
-    prompt: Prompt = "a photo of a {label}"
+    prompt: SamplingPrompt = "a photo of a {label}"
+    templates: SamplingTemplates = ()
+    prefix: Prefix = ""
+    vocabulary: Vocabulary = ()
     domains: Domains = ()
+    domain_shares: DomainShares = ()
     negative_prompt: NegativePrompt = ""
     guidance_scale: GuidanceScale = 2.0
+    guidance_to: GuidanceTo = None
+    guidance_begin: GuidanceBegin = 0.0
+    guidance_end: GuidanceEnd = 1.0
+    guidance_per_label: GuidancePerLabel = ()
     inference_steps: InferenceSteps = 50
     sampler: Sampler = "dpm++"
     images_per_class: ImagesPerClass = 100
     adapter_scale: AdapterScale = 1.0
+    words: WordsId | None = None
     resolution: Resolution = None
     seed: Seed = 0
 
     @model_validator(mode="after")
     def _fits(self) -> "Text":
-        check_domains(self.prompt, self.domains)
+        check_prompts(self)
         check_labels(self.labels)
+        check_interval(self.guidance_begin, self.guidance_end)
         return self
 
     @property
@@ -58,4 +80,6 @@ class Text(Step):
 
     def run(self, work: Work) -> Iterator[Event]:
         """Yield one image at a time; the set of all when they are complete."""
-        yield from make_images(work, self, plan(self, adapter_weights(work, self)))
+        yield from make_images(
+            work, self, plan(self, adapter_weights(work, self), names=names_of(work, self, self.labels))
+        )

@@ -6,10 +6,26 @@ from typing import ClassVar
 from pydantic import model_validator
 
 from synthstudio.events import Event
+from synthstudio.sampling_terms import (
+    DomainShares,
+    GuidanceBegin,
+    GuidanceEnd,
+    GuidancePerLabel,
+    GuidanceTo,
+    MixShare,
+    Prefix,
+    SamplingPrompt,
+    SamplingTemplates,
+    StrengthByShots,
+    Strengths,
+    StrengthTo,
+    Vocabulary,
+    WordsId,
+)
 from synthstudio.step import Step
 from synthstudio.steps import Work
-from synthstudio.steps.sample.making import adapter_weights, make_images
-from synthstudio.steps.sample.plan import check_domains, check_labels, plan
+from synthstudio.steps.sample.making import adapter_weights, make_images, names_of
+from synthstudio.steps.sample.plan import LATER, Start, check_interval, check_labels, check_prompts, check_start, plan
 from synthstudio.terms import (
     AdapterId,
     AdapterScale,
@@ -21,7 +37,6 @@ from synthstudio.terms import (
     Labels,
     ModelRef,
     NegativePrompt,
-    Prompt,
     Resolution,
     Sampler,
     Seed,
@@ -33,35 +48,57 @@ class Variation(Step):
     """Synthetic neighbours of each source image; the sources of a label take turns."""
 
     kind: ClassVar[str] = "sample.variation"
+    later: ClassVar[frozenset[str]] = LATER | {"strength_to", "strengths", "strength_by_shots", "mix"}
 
     backbone: ModelRef
     adapter: AdapterId | None = None
     sources: ImageSetId
     labels: Labels
-    prompt: Prompt = "a photo of a {label}"
+    prompt: SamplingPrompt = "a photo of a {label}"
+    templates: SamplingTemplates = ()
+    prefix: Prefix = ""
+    vocabulary: Vocabulary = ()
     domains: Domains = ()
+    domain_shares: DomainShares = ()
     negative_prompt: NegativePrompt = ""
     strength: Strength = 0.5
+    strength_to: StrengthTo = None
+    strengths: Strengths = ()
+    strength_by_shots: StrengthByShots = False
+    mix: MixShare = 0.0
     guidance_scale: GuidanceScale = 2.0
+    guidance_to: GuidanceTo = None
+    guidance_begin: GuidanceBegin = 0.0
+    guidance_end: GuidanceEnd = 1.0
+    guidance_per_label: GuidancePerLabel = ()
     inference_steps: InferenceSteps = 50
     sampler: Sampler = "dpm++"
     images_per_class: ImagesPerClass = 100
     adapter_scale: AdapterScale = 1.0
+    words: WordsId | None = None
     resolution: Resolution = None
     seed: Seed = 0
 
     @model_validator(mode="after")
     def _fits(self) -> "Variation":
-        check_domains(self.prompt, self.domains)
+        check_prompts(self)
         check_labels(self.labels)
+        check_interval(self.guidance_begin, self.guidance_end)
+        check_start(self.start)
         return self
 
     @property
     def rows(self) -> int:
         return len(self.labels) * self.images_per_class
 
+    @property
+    def start(self) -> Start:
+        """How much of its source each image keeps."""
+        return Start(self.strength, self.strength_to, self.strengths, self.strength_by_shots, self.mix)
+
     def run(self, work: Work) -> Iterator[Event]:
         """Yield one image at a time; the set of all when they are complete."""
         groups = work.workspace.image_set(self.sources).by_label()
         sources = {label: [member.image for member in members] for label, members in groups.items()}
-        yield from make_images(work, self, plan(self, adapter_weights(work, self), sources, self.strength))
+        rows = plan(self, adapter_weights(work, self), sources, self.start, names_of(work, self, self.labels))
+        yield from make_images(work, self, rows)

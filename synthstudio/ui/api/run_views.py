@@ -107,7 +107,7 @@ def _thrown_away(session: StudioSession, run: Run) -> bool:
 def _samples(session: StudioSession, run: Run) -> dict[str, Any] | None:
     """What "sample now" made of a finished adapter, or is making; none if nobody asked."""
     studio = session.studio
-    if run.kind != Lora.kind or run.state != "done":
+    if not run.kind.startswith("adapt.") or run.state != "done":
         return None
     found = studio.catalog.runs.of_step(steering.sample_step(studio, run.id).id)
     if not found:

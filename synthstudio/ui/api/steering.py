@@ -6,7 +6,6 @@ from synthstudio.catalog.runs import ACTIVE
 from synthstudio.errors import BadInput
 from synthstudio.jobs import Studio
 from synthstudio.step import Step, from_json
-from synthstudio.steps.adapt.lora import Lora
 from synthstudio.steps.sample.text import Text
 from synthstudio.ui.api import previews
 
@@ -26,7 +25,7 @@ def end(studio: Studio, run_id: str) -> None:
 def sample(studio: Studio, run_id: str) -> str:
     """A few samples now, at fixed seeds: of the weights in training, or of the finished adapter as a run of its own."""
     run = studio.catalog.runs.get(run_id)
-    if run.kind != Lora.kind:
+    if not run.kind.startswith("adapt."):
         raise BadInput("Only an adaptation can be sampled. Make images under Sample.")
     if run.state in ACTIVE:
         previews.ask(studio.workspace, run.id)

@@ -44,7 +44,7 @@ def adapters(session: StudioSession) -> list[tuple[str, str]]:
     While there is no adapter that is an empty text, so that the first one to come is not passed over.
     """
     found: dict[str, str] = {}
-    for run in _done(session, "adapt.lora"):
+    for run in _done(session, "adapt."):
         fields = _fields(session, run)
         name = str(fields["backbone"]).partition("@")[0]
         steps = f"{run.total} steps" if run.total else "trained"

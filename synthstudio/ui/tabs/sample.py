@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
 import gradio as gr
@@ -11,7 +10,7 @@ from synthstudio.complaints import concerning
 from synthstudio.quantities import many
 from synthstudio.step import Step, from_json
 from synthstudio.step import build as build_step
-from synthstudio.steps.sample.plan import plan
+from synthstudio.steps.sample.plan import expand, plan
 from synthstudio.steps.sample.text import Text
 from synthstudio.steps.sample.variation import Variation
 from synthstudio.ui import scripts
@@ -165,8 +164,8 @@ def prompts(step: Step) -> str:
     """The first prompts as they will be sent to the model, and how many images that makes."""
     assert isinstance(step, Text | Variation)
     rows = plan(step, sources={label: ("source",) for label in step.labels} if isinstance(step, Variation) else None)
-    different = len(step.labels) * len(rows.domains_used())
-    lines = "".join(f"<li>{safe(text)}</li>" for text in islice(rows.prompts(), _PREVIEWED))
+    _, prompts, different, _ = expand(rows, _PREVIEWED)
+    lines = "".join(f"<li>{safe(text)}</li>" for text in prompts)
     rest = f"<p class='ss-muted'>and {different - _PREVIEWED} more</p>" if different > _PREVIEWED else ""
     return (
         f"<div class='ss-plan'><h2>{many(len(rows), 'image')} from {many(different, 'prompt')}</h2>"

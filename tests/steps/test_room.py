@@ -9,7 +9,7 @@ from synthstudio.errors import MemoryFull
 from synthstudio.events import Made, Note
 from synthstudio.resources import Resources
 from synthstudio.step import build
-from synthstudio.steps import fitting
+from synthstudio.steps import room
 from tests.steps.kit import outputs, stored
 
 QUICK = {"rank": 4, "alpha": 4, "training_steps": 2, "warmup_steps": 1, "learning_rate": 0.02, "batch_size": 4}
@@ -52,16 +52,16 @@ def said(events):
 
 
 def test_weights_are_counted_with_the_autoencoder_in_float32(tiny_sd):
-    half, whole = fitting.weights(tiny_sd, 2), fitting.weights(tiny_sd, 4)
+    half, whole = room.weights(tiny_sd, 2), room.weights(tiny_sd, 4)
     vae = sum(one.stat().st_size for one in (tiny_sd / "vae").glob("*.safetensors"))
     assert whole > half > whole / 2 and 2 * half - whole == pytest.approx(vae, rel=0.1)  # headers of the file
 
 
 def test_a_card_too_small_for_the_weights_is_refused_with_what_would_fit(tiny_sd):
     with pytest.raises(MemoryFull, match=r"sdxl does not fit: its weights alone take .* 1.0 MB of 1.0 MB") as small:
-        fitting.before_loading("sdxl", tiny_sd, 4, Stated(1_000_000))
+        room.before_loading("sdxl", tiny_sd, 4, Stated(1_000_000))
     assert "Only pico" in str(small.value) and "--device cpu" in str(small.value)
-    eight = fitting.others("sdxl", 8_000_000_000, 2)
+    eight = room.others("sdxl", 8_000_000_000, 2)
     assert "sd15 (2.7 GB)" in eight and "an estimate" in eight and "flux2" not in eight and "vit" not in eight
 
 

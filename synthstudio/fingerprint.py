@@ -30,6 +30,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.Image import Resampling
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 VERSION = 1  # raise it when other pairs would be found
 SIDE, CHROMA_SIDE = 16, 4
@@ -79,20 +81,12 @@ def groups(fingerprints: Sequence[Vector]) -> list[list[int]]:
 
 def grouped(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
     """0 … count - 1 in groups: what a pair names is together, also through a third."""
-    parent = list(range(count))
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
-    for i, j in pairs:
-        first, second = sorted((root(i), root(j)))
-        parent[second] = first
+    rows = np.array(list(pairs), dtype=np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(rows), bool), (rows[:, 0], rows[:, 1])), shape=(count, count))
+    _, owners = connected_components(graph, directed=False)
     together: dict[int, list[int]] = {}
-    for index in range(count):
-        together.setdefault(root(index), []).append(index)
+    for index, owner in enumerate(owners.tolist()):
+        together.setdefault(owner, []).append(index)
     return list(together.values())
 
 

@@ -99,6 +99,12 @@ MODELS = {
     )
 }  # fmt: skip
 
+# Millions of numbers in the parts that are read, of models that are not here: what a download and a run will need.
+MILLIONS = {
+    "sd15": 1066, "sd21-base": 1290, "bk-sdm-small": 690, "sdxl": 3469, "flux2-klein": 7982,
+    "vit-b-16-laion2b": 150, "vit-b-16-openai": 150,
+}  # fmt: skip
+
 WITNESSES = ("lite0", "pico-clip")  # the first was trained on photographs and looks at more pixels
 
 
@@ -191,6 +197,15 @@ def _convert(package: Package, place: Path) -> None:
             sync_folder(place.parent)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+
+
+def files_behind(digest: str, workspace: Workspace) -> tuple[dict[str, str], list[Path]]:
+    """Of a model named by digest what `location` knows, and the files that it is; none where it has yet to be made from
+    its package. Missing where the project does not know it.
+    """
+    about = workspace.location("models", digest)
+    place = Path(about["place"])
+    return about, [path for path in _counted(place) if path.suffix in _WHAT_A_MODEL_IS] if place.is_dir() else []
 
 
 def at_hand(workspace: Workspace, *more: str) -> tuple[list[str], list[str]]:

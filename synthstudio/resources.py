@@ -1,6 +1,7 @@
 """Resources: what changes the clock and never the science."""
 
 import os
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,6 +23,17 @@ class Resources(BaseModel):
         ge=0,
         le=100_000,
         description="Images sampled, embedded or learned from at once; 0 lets the engine choose.",
+    )
+    checkpointing: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="While adapting, compute activations again in the backward pass instead of keeping them: less "
+        "memory, about a third slower. auto: once a halved pass does not fit either.",
+    )
+    slicing: bool = Field(
+        default=False, description="Encode and decode one image at a time; by itself once several do not fit."
+    )
+    compile: bool = Field(
+        default=False, description="Compile the denoiser (torch.compile): minutes at first, faster afterwards."
     )
     checkpoint_every: int = Field(default=50, ge=1, le=1_000_000, description="Training steps between checkpoints.")
 

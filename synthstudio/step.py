@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -29,6 +29,8 @@ class Step(BaseModel):
     computes: ClassVar[bool] = True  # whether a run holds the device; False for steps that only move files
     connects: ClassVar[bool] = False  # whether its worker may reach the Hub
     memory_bytes: ClassVar[int | None] = None  # the most that its worker may hold, an engine included; None: any
+    travels: ClassVar[bool] = True  # whether another machine can do it; False: it reads or writes files of this one
+    reads_logs: ClassVar[bool] = False  # whether it looks up in the logs of other runs how images were made
     version: ClassVar[int] = 1  # raise it when the same fields would give other pixels or weights
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -55,6 +57,11 @@ class Step(BaseModel):
     def id(self) -> str:
         """Equal id, equal work."""
         return "step:" + hashlib.blake2b(self.to_json().encode(), digest_size=16).hexdigest()
+
+    @property
+    def rows(self) -> int:
+        """How many images it plans, if any share of them can be made apart (`Work.share`); 0: made in one piece."""
+        return 0
 
     def run(self, work: "Work") -> Iterator["Event"]:
         """Do the work, saying each result as soon as it exists; a stopped run keeps what it said."""
@@ -88,6 +95,12 @@ def from_json(text: str) -> Step:
     body = json.loads(text)
     cls = step_class(body["kind"])
     return build(body["kind"], cls.upgrade(body["fields"], body["version"]), stored=True)
+
+
+def stated(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields as a recipe states them, holes and all, and for the rest the Step's own defaults."""
+    known = step_class(kind).model_fields.items()
+    return {name: info.default for name, info in known if not info.is_required()} | dict(fields)
 
 
 def fields_naming(cls: type[Step], what: str) -> list[str]:

@@ -191,7 +191,7 @@ Targets = Annotated[
     ),
 ]
 TrainingSteps = Annotated[
-    int | None, Field(ge=1, le=1_000_000, description="Optimiser updates; none: set by epochs."), Slider(50, 5000, 50)
+    int | None, Field(ge=1, le=1_000_000, description="Optimiser updates; none: use epochs."), Slider(50, 5000, 50)
 ]
 Epochs = Annotated[float, Field(gt=0, le=100_000, description="Passes over the images, when training_steps is none.")]
 LearningRate = Annotated[float, Field(gt=0, le=1, description="Peak learning rate of AdamW.")]

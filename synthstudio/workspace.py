@@ -175,14 +175,19 @@ class Workspace:
         return workspace
 
     @property
+    def home(self) -> Path:
+        """The folder that all projects share."""
+        return self.root.parent.parent
+
+    @property
     def locks(self) -> Path:
         """Where device locks live: one folder for all projects of a home."""
-        return self.root.parent.parent / "locks"
+        return self.home / "locks"
 
     @property
     def models(self) -> Path:
         """Where models that came in a package lie: one folder for all projects of a home."""
-        return self.root.parent.parent / "models"
+        return self.home / "models"
 
     # ---- blobs: images, manifests, documents
 

@@ -5,9 +5,12 @@ import json
 import pytest
 
 import synthstudio.steps  # noqa: F401
+from synthstudio.catalog.pipelines import Node
 from synthstudio.errors import BadInput, UnknownName
-from synthstudio.step import STEPS, build, describe, from_json
-from tests.examples import EXAMPLES
+from synthstudio.jobs import distil_estimates, estimates
+from synthstudio.step import STEPS, build, describe, from_json, stated
+from tests.examples import EXAMPLES, SET
+from tests.stored_steps import STORED, key
 
 
 def test_every_step_has_an_example():
@@ -66,3 +69,54 @@ def test_a_test_set_cannot_be_a_source():
     leaked = "test:" + "0" * 64
     with pytest.raises(BadInput, match="images"):
         build("adapt.lora", {**EXAMPLES["adapt.lora"], "images": leaked})
+
+
+@pytest.mark.parametrize("kind", sorted(EXAMPLES))
+def test_the_id_of_every_kind_is_that_of_what_projects_hold(kind):
+    known = STORED.get(key(kind))
+    assert known, f"{kind} is new, or its version rose: python -m tests.stored_steps adds it to what is kept"
+    assert build(kind, EXAMPLES[kind]).to_json() == known["step"], f"raise the version of {kind}, and upgrade() it"
+    assert build(kind, EXAMPLES[kind]).id == known["id"]
+
+
+@pytest.mark.parametrize("name", sorted(STORED))
+def test_a_step_that_any_version_stored_is_read_today_and_keeps_what_it_said(name):
+    stored = json.loads(STORED[name]["step"])
+    step = from_json(STORED[name]["step"])
+    assert step.kind == stored["kind"]
+    assert {field: step.fields[field] for field in stored["fields"]} == stored["fields"]
+    assert from_json(step.to_json()) == step
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "then"),
+    [
+        ("adapt.lora 1", "method", "lora"),
+        ("collect.split 1", "eye", None),
+        ("distil.match 1", "network_rate", None),
+        ("distil.match 1", "rate_of_student_rate", None),
+    ],
+)
+def test_a_field_that_an_older_version_did_not_know_gets_what_was_meant_then(name, field, then):
+    assert field not in json.loads(STORED[name]["step"])["fields"]
+    assert from_json(STORED[name]["step"]).fields[field] == then
+
+
+def test_what_a_recipe_leaves_out_is_the_default_of_the_step():
+    known = stated("distil.experts", {"images": "$split.shots", "experts": 3})
+    assert (known["images"], known["experts"]) == ("$split.shots", 3)
+    assert known["epochs"] == STEPS["distil.experts"].model_fields["epochs"].default
+
+
+@pytest.mark.parametrize(("kind", "field"), [("distil.experts", "epochs"), ("train.classifier", "training_steps")])
+def test_an_estimate_counts_the_default_of_the_step(kind, field):
+    default = STEPS[kind].model_fields[field].default
+    asked = {"images": SET} if kind.startswith("distil.") else {"real": SET}
+    silent, said = (Node(0, "it", None, kind, one) for one in (asked, {**asked, field: default}))
+    assert effort(silent) == effort(said) != effort(Node(0, "it", None, kind, {**asked, field: default + 1}))
+
+
+def effort(node):
+    if node.kind.startswith("distil."):
+        return distil_estimates._effort(node, 100, 10)
+    return estimates._units(node, 10, {"shots": 4}, 100)

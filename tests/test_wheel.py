@@ -29,3 +29,8 @@ def test_a_wheel_holds_every_module_asset_and_file_of_the_grid(tmp_path):
     wanted |= {Path("synthstudio") / path.relative_to(copy) for path in (copy / "assets").rglob("*") if path.is_file()}
     missing = {path.as_posix() for path in wanted if "screenshots" not in path.parts} - inside
     assert missing == set()
+    assert "synthstudio/py.typed" in inside
+    assert not [name for name in inside if name.startswith(("tests/", "docs/", "build/"))]
+    with zipfile.ZipFile(wheel) as archive:
+        (entries,) = (name for name in inside if name.endswith("/entry_points.txt"))
+        assert "synthstudio = synthstudio.cli:main" in archive.read(entries).decode()

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from synthstudio.cli import curate, export, making, measures, models, names, photos, runs
+from synthstudio.cli import curate, export, making, measures, models, names, page, photos, recipe, runs
 from synthstudio.errors import StudioError
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ curate.register(app)
 names.register(app)
 models.register(app)
 measures.register(app)
+page.register(app)
+recipe.register(app)
 
 
 def main() -> None:

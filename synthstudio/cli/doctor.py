@@ -15,12 +15,15 @@ from synthstudio.catalog.runs import ACTIVE
 from synthstudio.cli.progress import Reading
 from synthstudio.errors import CatalogBusy, StudioError
 from synthstudio.jobs import Studio, downloads, wholeness
+from synthstudio.jobs.cluster import address, look
 from synthstudio.jobs.worker import environment
+from synthstudio.quantities import many
 from synthstudio.resources import cpu_count
 from synthstudio.workspace import Workspace
 
 _LOW_DISK = 2 << 30
 _HUB_SECONDS = 3.0
+_AMOUNTS = ("nodes", "cpus", "gpus")
 
 
 class Check(NamedTuple):
@@ -37,7 +40,7 @@ def examine(home: Path, project: str, repair: bool = False, rebuild: bool = Fals
 
     `rebuild` makes the catalog again first; `repair` makes again what steps can make.
     """
-    checks = [_versions(), *_devices()]
+    checks = [_versions(), *_devices(), *_cluster()]
     try:
         workspace = Workspace.open(home, project)
     except StudioError as error:
@@ -64,6 +67,33 @@ def _devices() -> list[Check]:
     if not found:
         checks.append(Check("gpu", "warn", "none found", "pico runs on the CPU; Stable Diffusion wants a GPU."))
     return checks
+
+
+def _cluster() -> list[Check]:
+    """The cluster that SYNTHSTUDIO_CLUSTER names; nothing where it names none."""
+    try:
+        where = address.named(os.environ)
+        if not where:
+            return []
+        size, found = address.size(os.environ), look.facts(where)
+    except StudioError as error:
+        return [Check("cluster", "bad", str(error))]
+    each = f"a worker takes {size.cpus} CPUs" + ("" if size.gpus is None else f" and {size.gpus} GPUs")
+    if found is None:
+        return [Check("cluster", "ok", f"workers on this machine, {cpu_count()} CPUs, started by the next run; {each}")]
+    has = ", ".join(f"{found[name]} {name if name == 'nodes' else name.upper()[:3] + 's'}" for name in _AMOUNTS)
+    finding = f"{where}: {has}, Ray {found['ray']}; {each}"
+    here = found["here"]
+    other = [one for one in found["workers"] if one["code"] != here["code"]]
+    if other:
+        named = ", ".join(f"{one['host']} ({one['version'] or 'no SynthStudio'})" for one in other)
+        advice = f"Install version {here['version']} as it is here on every node, and restart Ray there."
+        return [Check("cluster", "bad", f"{finding}; other code on {named}", advice)]
+    silent = found["asked"] - len(found["workers"])
+    if silent:
+        finding += f"; {silent} of {found['asked']} nodes did not say which code they have"
+        return [Check("cluster", "warn", finding, "They may be busy; ask again.")]
+    return [Check("cluster", "ok", f"{finding}; the same code on {len(found['workers'])} nodes that were asked")]
 
 
 def _model(one: downloads.Shelved) -> Check:
@@ -111,7 +141,7 @@ def _catalog(home: Path, project: str, rebuild: bool) -> Check:
         return Check("catalog", "warn", str(error))
     except StudioError as error:
         return Check("catalog", "bad", str(error), "Make it again with: python -m synthstudio doctor --rebuild")
-    finding = " ".join([f"{len(runs)} runs, {len(active)} active, {len(lost)} lost", *said])
+    finding = " ".join([f"{many(len(runs), 'run')}, {len(active)} active, {len(lost)} lost", *said])
     advice = f"Resume with: python -m synthstudio resume {lost[0]}" if lost else ""
     return Check("catalog", "warn" if lost or said else "ok", finding, advice)
 
@@ -119,7 +149,7 @@ def _catalog(home: Path, project: str, rebuild: bool) -> Check:
 def _journal(workspace: Workspace) -> Check:
     lines = list(Journal(workspace.root / JOURNAL).lines())
     damaged, kept = lines.count(None), kept_aside(workspace.root)
-    finding = f"{len(lines)} lines"
+    finding = many(len(lines), "line")
     if damaged:
         advice = "It is written again from the catalog by: python -m synthstudio doctor --rebuild"
         return Check("journal", "bad", f"{damaged} of {finding} cannot be read", advice)

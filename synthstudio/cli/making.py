@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthstudio.cli.options import HERE, Batch, Device, Home, Json, Log, Project, Threads
+from synthstudio.cli.options import (
+    HERE,
+    Batch,
+    Checkpointing,
+    Compile,
+    Device,
+    Home,
+    Json,
+    Log,
+    Project,
+    Slicing,
+    Threads,
+)
 from synthstudio.errors import BadInput, RunFailed
 from synthstudio.workspace import write_atomically
 
@@ -26,7 +38,8 @@ _STOP_SECONDS = 120.0
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command()(run)
-    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(step)
+    loose = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command(context_settings=loose, add_help_option=False)(step)
 
 
 def run(
@@ -56,6 +69,9 @@ def run(
     device: Device = "auto",
     threads: Threads = 0,
     batch: Batch = 0,
+    checkpointing: Checkpointing = "auto",
+    slicing: Slicing = False,
+    compile: Compile = False,  # noqa: A002 - the option
     log: Log = None,
     result: Json = None,
     estimate: Annotated[
@@ -74,7 +90,10 @@ def run(
         asked = Asked(
             data=data, shots=shots or loaded.shots, folds=folds, preset=preset, backbone=backbone, encoder=encoder,
             judge=judge, settings=settings or [], seed=seed,
-            resources=Resources(device=device, threads=threads, batch=batch),
+            resources=Resources(
+                device=device, threads=threads, batch=batch, checkpointing=checkpointing, slicing=slicing,
+                compile=compile,
+            ),
             pool=studio.catalog.names.find(pool, ("set",)) if pool else None,
         )  # fmt: skip
         if estimate:
@@ -107,18 +126,24 @@ def _write(result: Path | None, found: object) -> None:
 
 def step(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(help="A step; see `steps`.")],
+    kind: Annotated[str | None, typer.Argument(help="A step; see `steps`.")] = None,
     project: Project = "default",
     home: Home = HERE,
     device: Device = "auto",
     threads: Threads = 0,
     batch: Batch = 0,
+    checkpointing: Checkpointing = "auto",
+    slicing: Slicing = False,
+    compile: Compile = False,  # noqa: A002 - the option
     log: Log = None,
     result: Json = None,
+    about: Annotated[
+        bool, typer.Option("--help", help="Show this message, with the fields of KIND, and exit.")
+    ] = False,
 ) -> None:
     """Run one step with its fields as options: --field value.
 
-    `steps KIND` lists the fields of a step. Sets, classifiers and the like are given by name (see `names`) or id,
+    `step KIND --help` lists the fields of a step. Sets, classifiers and the like are given by name (see `names`) or id,
     models by name, folder or Hub repository, lists with commas between.
 
     Example: step train.linear_probe --real shots-datadream-digits-fold1 --synthetic mine --encoder pico-clip
@@ -128,10 +153,16 @@ def step(
     from synthstudio.jobs.asked import step_from_text
     from synthstudio.resources import Resources
 
+    if about or kind is None:
+        _explain_step(context, kind)
+        return
     with Studio(home, project, log=log) as studio:
         options = _options(context.args)
         wanted = provided(studio, lambda: step_from_text(kind, options, studio.workspace, studio.catalog.names))
-        run_id, reused = studio.submit(wanted, Resources(device=device, threads=threads, batch=batch))
+        resources = Resources(
+            device=device, threads=threads, batch=batch, checkpointing=checkpointing, slicing=slicing, compile=compile
+        )
+        run_id, reused = studio.submit(wanted, resources)
         ended = follow_run(studio, kind, run_id, reused)
         outputs = studio.catalog.runs.outputs(run_id)
         known = {one.id: one.name for one in studio.catalog.names.all()}
@@ -147,6 +178,14 @@ def step(
         raise RunFailed(
             f"The run is {ended.state}. {ended.error or ''} Resume with: python -m synthstudio resume {run_id}"
         )
+
+
+def _explain_step(context: typer.Context, kind: str | None) -> None:
+    from synthstudio.cli.runs import steps
+
+    typer.echo(context.get_help())
+    if kind is not None:
+        steps(kind, as_json=False)
 
 
 def follow_run(studio: "Studio", name: str, run_id: str, reused: bool = False) -> "Run":

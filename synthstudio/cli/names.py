@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from synthstudio.cli.options import HERE, Home, Project
+from synthstudio.quantities import many
 
 if TYPE_CHECKING:
     from synthstudio.jobs import Studio
@@ -48,7 +49,7 @@ def names(
     if not found:
         typer.echo("Nothing is here yet. Start with: python -m synthstudio run datadream --data digits")
     for one in found:
-        size = "" if one.size is None else f"{one.size} images"
+        size = "" if one.size is None else many(one.size, "image")
         typer.echo(f"{one.role:<11} {one.name:<44} {size:<14} {one.kind or '':<24} {one.id}".rstrip())
 
 
@@ -62,9 +63,9 @@ def _sizes(studio: "Studio", roles: Collection[str], as_json: bool) -> str:
         return "Nothing is here yet. Start with: python -m synthstudio run datadream --data digits"
     lines = []
     for one in found:
-        count = "" if one.images is None else f"{one.images} images"
+        count = "" if one.images is None else many(one.images, "image")
         state = "" if one.state == "here" else _STATES[one.state]
-        read = f"read by {len(one.used_by)} runs" if one.used_by else ""
+        read = f"read by {many(len(one.used_by), 'run')}" if one.used_by else ""
         about = f"{one.role:<11} {one.name:<44} {count:<14} {_room(one.bytes):>10}  {one.kind:<24} {read:<16} {state}"
         lines.append(about.rstrip())
     return "\n".join(lines)
@@ -99,7 +100,7 @@ def free(
     for sentence in found.refused:
         typer.echo(sentence)
     would = "would be freed" if dry_run else "freed"
-    typer.echo(f"{_room(found.bytes)} in {found.files} files {would}. Asking for a step again makes it again.")
+    typer.echo(f"{_room(found.bytes)} in {many(found.files, 'file')} {would}. Asking for a step again makes it again.")
 
 
 def _room(count: int) -> str:

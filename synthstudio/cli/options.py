@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,4 +19,17 @@ Log = Annotated[
         " SYNTHSTUDIO_LOG says, else nowhere.",
     ),
 ]
-Batch = Annotated[int, typer.Option(min=0, help="Images sampled at once; 0: the engine chooses.")]
+Batch = Annotated[int, typer.Option(min=0, help="Images sampled or learned from at once; 0: the engine chooses.")]
+Checkpointing = Annotated[
+    Literal["auto", "on", "off"],
+    typer.Option(
+        help="While adapting, compute activations again instead of keeping them: less memory, about a third slower."
+        " auto: once a halved pass does not fit either."
+    ),
+]
+Slicing = Annotated[
+    bool, typer.Option("--slicing", help="Encode and decode one image at a time; by itself once several do not fit.")
+]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Compile the denoiser (torch.compile): minutes at first, faster afterwards.")
+]

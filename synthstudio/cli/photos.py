@@ -25,7 +25,7 @@ def import_(
     home: Home = HERE,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Bring photos into a project, as `step collect.import_images` does; with --dry-run nothing is kept or opened."""
+    """Import photos into a project, as `step collect.import_images` does; with --dry-run nothing is kept or opened."""
     found = _looked(data) if dry_run else _imported(data, project, home)
     if as_json:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))

@@ -28,11 +28,11 @@ class PromptRows:
     @contextmanager
     def of(self, rows: Tensor) -> Iterator[None]:
         """Within, row i of the batch follows prompt rows[i]."""
-        self.rows = rows
+        before, self.rows = self.rows, rows
         try:
             yield
         finally:
-            self.rows = None
+            self.rows = before
 
     @contextmanager
     def remembered(self) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """Which device, how many threads."""
 
 import os
+from collections.abc import Callable
 
 import torch
 
@@ -37,6 +38,36 @@ def accelerators() -> dict[str, str]:
     return found
 
 
+class Memory:
+    """The memory of a CUDA card."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device, self.name = device, str(device)
+
+    def free(self) -> int:
+        """Bytes that may still be taken, those included that torch keeps unused."""
+        unused = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+        return torch.cuda.mem_get_info(self.device)[0] + unused
+
+    def total(self) -> int:
+        """Bytes of the whole card."""
+        return torch.cuda.mem_get_info(self.device)[1]
+
+    def peak(self, work: Callable[[], object]) -> int:
+        """Bytes that `work` takes at most, beside what is held before it; 0, without asking it, where none is held."""
+        if not torch.cuda.is_initialized():
+            return 0
+        before = torch.cuda.memory_allocated(self.device)
+        torch.cuda.reset_peak_memory_stats(self.device)
+        work()
+        return torch.cuda.max_memory_allocated(self.device) - before
+
+
+def memory_of(device: torch.device) -> Memory | None:
+    """The memory of a device that has its own; None for a CPU and for Apple's GPUs."""
+    return Memory(device) if device.type == "cuda" else None
+
+
 def has_bfloat16(device: torch.device) -> bool:
     """Whether this is a CUDA card with bfloat16 of its own; older ones (T4, V100) emulate it, slower than float32."""
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
@@ -47,6 +78,29 @@ def working_dtype(device: torch.device) -> torch.dtype:
     if device.type != "cuda":
         return torch.float32
     return torch.bfloat16 if has_bfloat16(device) else torch.float16
+
+
+def no_compiler(device: torch.device) -> str | None:
+    """Why torch cannot compile a network for this device, as a sentence; None where it can."""
+    # Seconds of imports that nobody else needs.
+    from torch._dynamo.eval_frame import is_dynamo_supported  # noqa: PLC0415
+    from torch._inductor.cpp_builder import get_cpp_compiler  # noqa: PLC0415
+    from torch._inductor.exc import InvalidCxxCompiler  # noqa: PLC0415
+    from torch.utils._triton import has_triton  # noqa: PLC0415
+
+    if not is_dynamo_supported():
+        return f"torch {torch.__version__} does not compile with this version of Python."
+    if device.type == "cuda":
+        if has_triton():
+            return None
+        return f"{device} has no Triton compiler; that is of cards from the Volta generation on, with its package."
+    if device.type != "cpu":
+        return f"torch does not compile diffusion models well for {device.type}."
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler:
+        return "there is no C++ compiler on this machine (g++ or clang)."
+    return None
 
 
 def precisely(device: torch.device) -> torch.autocast:

@@ -15,6 +15,7 @@ from torch import Tensor
 from synthstudio.engine.backbones import Backbone
 from synthstudio.engine.pixels import squares, to_png, to_tensor, to_uint8
 from synthstudio.engine.seeds import exactly, generator, normal
+from synthstudio.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,29 @@ class Request:
 
 @torch.inference_mode()
 def sample(backbone: Backbone, requests: Sequence[Request], settings: Settings) -> list[bytes]:
-    """PNG files, one per request, in order."""
+    """PNG files, one per request, in order. What is no number in half precision is drawn once more in float32."""
+    pictures, numbers = _drawn(backbone, requests, settings)
+    if not numbers and backbone.dtype is not torch.float32:
+        half = str(backbone.dtype).removeprefix("torch.")
+        backbone.notes.append(
+            f"A batch of {len(requests)} was no numbers in {half}, the half precision of this device; it was drawn "
+            "again in float32. If that happens often, use --device cpu or a card with bfloat16."
+        )
+        with backbone.whole():
+            pictures, numbers = _drawn(backbone, requests, settings)
+    if not numbers:
+        raise BadInput(
+            "The model draws no numbers with these settings. Lower guidance_scale or adapter_scale; if it does so with "
+            "others too, its weights or the adapter are damaged: fetch the one again, or train the other."
+        )
+    return to_png(pictures)
+
+
+def _drawn(backbone: Backbone, requests: Sequence[Request], settings: Settings) -> tuple[Tensor, bool]:
+    """Pictures as bytes, and whether all of their latents are numbers: asked when the pictures were waited for."""
     latents = denoise(backbone, requests, settings)
-    return to_png(to_uint8(backbone.decode(latents)))
+    pictures = to_uint8(backbone.decode(latents))
+    return pictures, bool(latents.isfinite().all())
 
 
 @torch.inference_mode()

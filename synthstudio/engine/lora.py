@@ -28,7 +28,7 @@ from synthstudio.engine.minimax import Minimax
 from synthstudio.engine.seeds import generator, normal
 from synthstudio.engine.tensors import plain
 from synthstudio.engine.updates import Updates
-from synthstudio.errors import BadInput, StudioError, UnsafeInput
+from synthstudio.errors import BadInput, StudioError, UnsafeInput, ran_out_of_memory
 
 PROBES = 32  # fixed (latent, timestep, noise) triples whose loss is reported
 PROBED = 8  # times the probe loss is measured on the way
@@ -111,7 +111,10 @@ class _Batch:
 class Training:
     """One LoRA in training. `run()` yields a Tick per step and leaves `adapter` behind."""
 
-    def __init__(self, backbone: Backbone, photos: Photos, recipe: Recipe, folder: Path, at_once: int = 0) -> None:
+    def __init__(
+        self, backbone: Backbone, photos: Photos, recipe: Recipe, folder: Path, at_once: int = 0,
+        checkpointing: str = "auto",
+    ) -> None:  # fmt: skip
         self.backbone, self.photos, self.recipe, self.folder = backbone, photos, recipe, folder
         self.device = backbone.device
         self.noising = backbone.noising()
@@ -119,6 +122,7 @@ class Training:
         self.step = 0
         use_adapter(backbone, None, None, 1.0)
         self.adapter = _adapter(backbone, recipe)
+        backbone.restructured()
         self.flat = self.adapter.flat
         optimizer = torch.optim.AdamW(
             [self.flat], lr=recipe.learning_rate, betas=(0.9, 0.999), weight_decay=recipe.weight_decay, fused=True
@@ -129,6 +133,10 @@ class Training:
         self.updates = Updates(self.flat, optimizer, computing, recipe.batch_size, 0 if compares else at_once)
         self.optimizer = self.updates.optimizer
         self.updates.divisible = not compares
+        if checkpointing == "on":
+            self._recompute()
+        elif checkpointing == "auto" and not backbone.compiled:
+            self.updates.relieve = self._recompute
         if compares and not self.updates.alone:
             raise BadInput("Representativeness and diversity compare all images of a batch. Train in one process.")
         self.labels = list(dict.fromkeys(photos.prompts))  # a prompt is a class
@@ -156,7 +164,9 @@ class Training:
 
     def close(self) -> None:
         """Give the backbone back unchanged."""
+        self.backbone.recompute(False)
         self.adapter.remove()
+        self.backbone.restructured()
         self.backbone.forget_prompts()
 
     def write(self, path: Path) -> None:
@@ -171,6 +181,30 @@ class Training:
             parts = [range(at, min(at + most, PROBES)) for at in range(0, PROBES, most)]
             losses = [self._loss(batch.part(part))[0] * (len(part) / PROBES) for part in parts]
             return float(torch.stack(losses).sum())
+
+    def try_one(self) -> None:
+        """A pass of one image, forward and back, of which nothing stays; MemoryFull if it does not fit."""
+        one = self._batch(self.step).part([0])
+        while True:
+            try:
+                with torch.autocast(
+                    self.device.type, self.updates.dtype, enabled=self.updates.dtype is not torch.float32
+                ):
+                    loss = self._loss(one)[0]
+                loss.backward()
+                return
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out_of_memory(error):
+                    raise
+                self.updates.make_room(1, error)
+
+    def _recompute(self) -> str:
+        """Hold fewer activations from now on, and say so."""
+        self.backbone.recompute(True)
+        return (
+            "Activations are computed again in the backward pass instead of kept (gradient checkpointing), which makes "
+            "the same updates, about a third slower. Ask for it (--checkpointing on) to begin like that."
+        )
 
     def _update(self, step: int) -> float:
         self.optimizer.param_groups[0]["lr"] = self.recipe.rate(step)

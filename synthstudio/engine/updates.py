@@ -4,8 +4,9 @@ On the CPU in float32, in one pass and one process, this is `backward`, `clip_gr
 the same bits as without it. Started by `torchrun` or `accelerate launch` (which needs an mpirun on a CPU), each
 process takes its share of every batch, and the gradients are averaged; all processes then make the same update.
 
-A pass that does not fit into memory is halved, once, and that is said; what still does not fit is refused with what to
-ask for. Two trainings of one process may take turns: what accelerate keeps once per process is set at every update.
+A pass that does not fit into memory is halved, once, and that is said; what still does not fit may be relieved by who
+trains (activations that are computed again), and is then refused with what to ask for. Two trainings of one process may
+take turns: what accelerate keeps once per process is set at every update.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,6 +42,7 @@ class Updates:
         self.device = self.parameters[0].device
         self.divisible = True  # set to False where a loss compares the rows of a batch
         self.notes: list[str] = []  # sentences for whoever follows the training
+        self.relieve: Callable[[], str] | None = None  # asked once, before giving up: has less held, and says how
         self.left_out = 0  # updates without effect, because float16 ended
         self._halved = False
         self._cut: dict[int, list[list[int]]] = {}
@@ -59,6 +61,10 @@ class Updates:
     def parts(self) -> list[list[int]]:
         """The rows of a whole batch that pass together in this process."""
         return self._shares(self.size)
+
+    def at_most(self, count: int) -> None:
+        """Let no more than so many rows pass together from now on."""
+        self.at_once, self._cut = count, {}
 
     @property
     def alone(self) -> bool:
@@ -91,7 +97,7 @@ class Updates:
             except (RuntimeError, MemoryError) as error:
                 if not ran_out_of_memory(error):
                     raise
-                self._halve(len(self._shares(size or self.size)[0]), error)
+                self.make_room(len(self._shares(size or self.size)[0]), error)
             if self.device.type == "cuda":  # what the failed pass held is free only here
                 torch.cuda.empty_cache()
 
@@ -177,10 +183,15 @@ class Updates:
             self._cut[size] = [mine[at : at + most] for at in range(0, len(mine), most)]
         return self._cut[size]
 
-    def _halve(self, most: int, error: BaseException) -> None:
+    def make_room(self, most: int, error: BaseException) -> None:
+        """See to it that less is held after `most` images at once ended the memory; MemoryFull if nothing is left."""
         where = "memory" if self.device.type == "cpu" else f"the memory of {self.device}"
         what = f"{most} images at once do" if most > 1 else "One image does"
         half = -(-most // 2)
+        if self.relieve is not None and (most == 1 or self._halved or not self.divisible):
+            relieve, self.relieve = self.relieve, None
+            self.notes.append(f"{what} not fit into {where}. {relieve()}")
+            return
         if most == 1 or not self.divisible:
             way = "Choose smaller images or a smaller model" if most == 1 else "Lower batch_size, as they are compared"
             raise MemoryFull(f"{what} not fit into {where}. {way}, or another device.") from error

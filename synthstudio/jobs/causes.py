@@ -17,6 +17,9 @@ _DISK = re.compile(r"No space left on device|os error 28\b|Disk quota exceeded",
 _ACCELERATOR = re.compile(r"\b(CUDA|HIP|MPS|XPU)\b")
 
 
+_VANISHED = re.compile(r"CUDA error|CUDA driver|No CUDA GPUs|HIP error|NVIDIA driver|cu(BLAS|DNN) error", re.IGNORECASE)
+
+
 def sentence(error: BaseException, folder: Path, peak_mb: float) -> str:
     """What to tell the person whose run in `folder` ended by `error`; the process had used `peak_mb` MiB at most."""
     chain = list(_chain(error))
@@ -26,6 +29,12 @@ def sentence(error: BaseException, folder: Path, peak_mb: float) -> str:
             "it goes on from its last checkpoint, and nothing finished is lost."
         )
     short = next((one for one in chain if ran_out_of_memory(one)), None)
+    if short is None and any(isinstance(one, RuntimeError) and _VANISHED.search(str(one)) for one in chain):
+        return (
+            f"The accelerator failed or is gone ({str(error).splitlines()[0][:200]}). Resume the run when it is back: "
+            "it goes on from its last checkpoint. With device auto it goes on with what is there then, the CPU too; "
+            "the result is then the same up to rounding, not to the byte."
+        )
     if short is None:
         return f"Unexpected {type(error).__name__}: {error}. The traceback is in {folder / LOG}."
     if _ACCELERATOR.search(str(short)):

@@ -8,7 +8,7 @@ from synthstudio.catalog.runs import Run
 from synthstudio.jobs import distil_recipes, shots
 from synthstudio.jobs.readable import Readable
 from synthstudio.resources import cpu_count
-from synthstudio.step import from_json
+from synthstudio.step import from_json, stated
 
 _START_SECONDS = 3.0  # a worker begins, reads the photos and loads torch
 _EARLIER = 3  # so many of the last runs of a kind say how fast it goes
@@ -49,22 +49,23 @@ def _effort(node: Node, photos: int, classes: int) -> float:
 
 
 def _effort_of(kind: str, asked: dict[str, object], photos: int, classes: int, trainings: int) -> float:
-    def number(name: str, default: int) -> int:
-        value = asked.get(name)
-        return default if value is None else int(str(value))
+    known = stated(kind, asked)
 
-    scale = number("image_size", 32) ** 2 * number("width", 32) / 1e6
+    def number(name: str) -> int:
+        return int(known.get(name) or 0)
+
+    scale = number("image_size") ** 2 * number("width") / 1e6
     if kind == distil_recipes.MATCH:
-        images = number("images_per_class", 10) + number("real_batch", 64)
-        return number("iterations", 500) * classes * (images * scale + _LEAST_PER_STEP)
+        images = number("images_per_class") + number("real_batch")
+        return number("iterations") * classes * (images * scale + _LEAST_PER_STEP)
     if kind == "distil.experts":
-        batch = number("batch_size", 256)
-        return number("experts", 10) * number("epochs", 10) * photos / batch * (batch * scale + _LEAST_PER_STEP)
+        batch = number("batch_size")
+        return number("experts") * number("epochs") * photos / batch * (batch * scale + _LEAST_PER_STEP)
     if kind == distil_recipes.JUDGE:
-        learning = number("training_steps", 300) * (number("batch_size", 64) * scale + _LEAST_PER_STEP)
+        learning = number("training_steps") * (number("batch_size") * scale + _LEAST_PER_STEP)
         return trainings * (learning + photos * scale / 3 + _LEAST_PER_STEP)
     if kind.startswith(("distil.", "sample.")):
-        return number("images_per_class", 10) * classes
+        return number("images_per_class") * classes
     return photos / 200
 
 

@@ -13,7 +13,7 @@ from synthstudio.errors import BadInput, Damaged, Missing, NotFetched, RunFailed
 from synthstudio.jobs.studio import Studio
 from synthstudio.modelfiles import Precision
 from synthstudio.modelfolder import INDEX, Purpose, examine, files_of
-from synthstudio.models import MODELS, Model, known_as
+from synthstudio.models import MILLIONS, MODELS, Model, known_as
 from synthstudio.step import build
 from synthstudio.steps.collect.model import Fetch
 from synthstudio.workspace import Workspace
@@ -21,11 +21,6 @@ from synthstudio.workspace import Workspace
 Where = Literal["bundled", "package", "project", "hub cache", "not here"]
 _Found = TypeVar("_Found")
 
-# Millions of numbers in the parts that are read, of models that are not here: what a download and a run will need.
-_MILLIONS = {
-    "sd15": 1066, "sd21-base": 1290, "bk-sdm-small": 690, "sdxl": 3469, "flux2-klein": 7982,
-    "vit-b-16-laion2b": 150, "vit-b-16-openai": 150,
-}  # fmt: skip
 _WORKING = 1.25  # beside the weights: what is computed on the way, for one image at a time
 _ON_CPU, _ON_GPU = 4, 2  # bytes for each number
 
@@ -124,7 +119,7 @@ def _known(model: Model, cached: hub.Cached | None) -> Shelved:
         found = _described(model.name, model.purpose, "package", file.parent, [file], model)
         return _with_parameters(found, found.bytes // 4)
     absent = _described(model.name, model.purpose, "not here", None, [], model)
-    numbers = _MILLIONS.get(model.name, 0) * 1_000_000
+    numbers = MILLIONS.get(model.name, 0) * 1_000_000
     each = _ON_GPU if model.purpose == "backbone" else _ON_CPU  # encoders are there in full precision only
     return _with_parameters(absent, numbers, numbers * each)
 

@@ -31,6 +31,17 @@ _CONNECTING = frozenset(
         *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
     }
 )
+# What says nothing of this machine, so that a worker on another one can use it.
+_PORTABLE = frozenset(
+    {
+        "SYNTHSTUDIO_STEPS",
+        "TOKENIZERS_PARALLELISM",
+        "HF_HUB_DISABLE_TELEMETRY",
+        "HF_HUB_OFFLINE",
+        "TRANSFORMERS_OFFLINE",
+    }
+)
+_CLUSTER = ("SYNTHSTUDIO_CLUSTER", "RAY_AUTH_", "RAY_TLS_", "RAY_USE_TLS")
 _SECRETS = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "API_KEY", "ACCESS_KEY")
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
@@ -41,6 +52,16 @@ def for_workers(environment: Mapping[str, str], connects: bool = False) -> dict[
     if connects:
         return wanted | {name: value for name, value in environment.items() if name in _CONNECTING}
     return wanted | _OFFLINE
+
+
+def for_other_machines(environment: Mapping[str, str]) -> dict[str, str]:
+    """Of an environment what a worker on another machine is handed: nothing that names a place or a device here."""
+    return {name: value for name, value in for_workers(environment).items() if name in _PORTABLE}
+
+
+def for_couriers(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a process of the owner gets that speaks with a cluster: what a worker gets, and the way in."""
+    return for_workers(environment) | {name: v for name, v in environment.items() if name.startswith(_CLUSTER)}
 
 
 def _is_wanted(name: str) -> bool:

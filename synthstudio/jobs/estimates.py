@@ -13,7 +13,7 @@ from synthstudio.catalog import Catalog
 from synthstudio.catalog.pipelines import Node
 from synthstudio.catalog.runs import Run
 from synthstudio.resources import cpu_count
-from synthstudio.step import step_class
+from synthstudio.step import stated, step_class
 
 # Estimated seconds per unit with the bundled model on two free cores; earlier runs replace them.
 _SECONDS_PER_UNIT = {
@@ -109,6 +109,7 @@ def _seconds(
 
 def _units(node: Node, classes: int, request: Mapping[str, Any], photos: int) -> tuple[float, float]:
     """(work units, progress units) of a node: the second is what a run counts its progress in."""
+    known = stated(node.kind, node.template)
     shots = int(request.get("shots") or max(1, photos // (2 * classes))) * classes
     if node.kind == "evaluate.compare":
         return photos, float(request.get("folds", 1))
@@ -116,20 +117,17 @@ def _units(node: Node, classes: int, request: Mapping[str, Any], photos: int) ->
         asked = len(node.template["classifiers"])
         return photos * asked, asked
     if node.kind.startswith("adapt."):
-        batch = int(node.template.get("batch_size", 8))
-        steps = node.template.get("training_steps") or float(node.template.get("epochs", 200)) * shots / batch
+        batch = int(known["batch_size"])
+        steps = known["training_steps"] or float(known["epochs"]) * shots / batch
         return steps * batch, steps
     if node.kind.startswith("sample."):
         images = _made(node, classes)
-        return images * int(node.template.get("inference_steps", 50)), images
+        return images * int(known["inference_steps"]), images
     if node.kind.startswith("train."):
-        known = step_class(node.kind).model_fields.get("training_steps")
-        if known is None:  # it looks at every image once
+        if "training_steps" not in known:  # it looks at every image once
             taught = float(request.get("taught") or request.get("made") or 0) or shots
             return taught, taught
-        batch = node.template.get("batch_size") or step_class(node.kind).model_fields["batch_size"].default
-        steps = node.template.get("training_steps") or known.default or 1200
-        return float(steps) * float(batch), float(steps)
+        return float(known["training_steps"]) * float(known["batch_size"]), float(known["training_steps"])
     if node.kind.startswith("collect."):
         return photos, photos
     scored = int(request.get("made", 0)) or shots
@@ -137,4 +135,4 @@ def _units(node: Node, classes: int, request: Mapping[str, Any], photos: int) ->
 
 
 def _made(node: Node, classes: int) -> int:
-    return int(node.template.get("images_per_class", 100)) * classes if node.kind.startswith("sample.") else 0
+    return int(stated(node.kind, node.template)["images_per_class"]) * classes if node.kind.startswith("sample.") else 0

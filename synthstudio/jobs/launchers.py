@@ -13,12 +13,11 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-import psutil
-
 import synthstudio
 from synthstudio.errors import StorageFull
 from synthstudio.jobs.endings import Worker
 from synthstudio.jobs.environment import for_workers
+from synthstudio.jobs.processes import same_process, start_time
 from synthstudio.jobs.run_folder import LOG, Request
 from synthstudio.step import STEPS
 from synthstudio.workspace import storage_errors
@@ -26,7 +25,8 @@ from synthstudio.workspace import storage_errors
 log = logging.getLogger("synthstudio")
 
 _LONGEST_SOCKET = 107  # bytes of its path, which is all that Linux has room for
-_PACKAGE = Path(synthstudio.__file__).resolve().parent
+APART = "--apart"  # of a nursery: leave the process that started it
+PACKAGE = Path(synthstudio.__file__).resolve().parent
 
 
 class Launcher(Protocol):
@@ -47,7 +47,7 @@ class ProcessLauncher:
     def launch(self, folder: Path, computes: bool) -> tuple[int, float] | None:
         """Start a worker whose output goes to the run's log."""
         command = ["synthstudio.jobs.worker", str(folder)]
-        child = _spawn(command, folder / LOG, Worker.begun(folder), _connects(folder))
+        child = spawn(command, folder / LOG, Worker.begun(folder), for_workers(os.environ, _connects(folder)))
         return child.pid, start_time(child.pid)
 
     def alive(self, pid: int, started: float) -> bool:
@@ -58,9 +58,11 @@ class ProcessLauncher:
 class WarmLauncher(ProcessLauncher):
     """Computing runs are forked from a nursery that has the engine loaded; the others need no engine."""
 
-    def __init__(self, patience_seconds: float = 90.0) -> None:
-        self.address = _private_folder() / f"nursery-{_code_key()}.sock"
+    def __init__(self, patience_seconds: float = 90.0, apart: bool = False) -> None:
+        """`apart`: the nursery outlives a parent that ends all its children when it ends, as Ray's workers do."""
+        self.address = private_folder() / f"nursery-{code_key()}.sock"
         self._patience = patience_seconds
+        self._apart = [APART] if apart else []
         self._waiting_since: float | None = None
         self._spawned: float | None = None
         self._nursery: subprocess.Popen[bytes] | None = None
@@ -104,14 +106,14 @@ class WarmLauncher(ProcessLauncher):
         """Start one unless one was started lately; where one runs already, the second ends at once."""
         if self._spawned is None or time.monotonic() - self._spawned > self._patience:
             self._spawned = time.monotonic()
-            self._nursery = _spawn(["synthstudio.jobs.nursery", str(self.address)], self._log)
+            self._nursery = spawn(["synthstudio.jobs.nursery", str(self.address), *self._apart], self._log)
 
 
-def default_launcher() -> Launcher:
+def default_launcher(apart: bool = False) -> Launcher:
     """Warm where forking is possible, and where the folder for temporary files is short enough for a socket."""
     if not hasattr(os, "fork") or sys.platform != "linux":
         return ProcessLauncher()
-    launcher = WarmLauncher()
+    launcher = WarmLauncher(apart=apart)
     if len(os.fsencode(launcher.address)) <= _LONGEST_SOCKET:
         return launcher
     log.warning(
@@ -121,41 +123,25 @@ def default_launcher() -> Launcher:
     return ProcessLauncher()
 
 
-def start_time(pid: int) -> float:
-    """When a process started, or 0 if it is already gone."""
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess:
-        return 0.0
-
-
-def same_process(pid: int, started: float) -> bool:
-    """Whether the process with this id and start time is running."""
-    try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - started) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 def _connects(folder: Path) -> bool:
     """Whether a run's Step reaches the Hub; its worker is a process of its own."""
     kind = json.loads(Request.read(folder).step)["kind"]
     return kind in STEPS and STEPS[kind].connects
 
 
-def _spawn(
-    module_and_arguments: list[str], log: Path, worker: Worker | None = None, connects: bool = False
+def spawn(
+    module_and_arguments: list[str], log: Path, worker: Worker | None = None, environment: dict[str, str] | None = None
 ) -> "subprocess.Popen[bytes]":
+    """Start a Python process of our own in a session of its own; `worker` hears how it ended."""
     with storage_errors(log.parent), log.open("ab") as out:
         child = subprocess.Popen(
             [sys.executable, "-m", *module_and_arguments],
-            env=for_workers(os.environ, connects),
+            env=for_workers(os.environ) if environment is None else environment,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             start_new_session=True,
-            cwd=_PACKAGE.parent,
+            cwd=PACKAGE.parent,
         )
     # Somebody must collect an ended child, or it stays a zombie for as long as the page lives.
     threading.Thread(target=_collect, args=(child, worker), daemon=True, name=f"collect {child.pid}").start()
@@ -172,7 +158,7 @@ def _collect(child: "subprocess.Popen[bytes]", worker: Worker | None) -> None:
         worker.ended(child.pid, status, usage)
 
 
-def _private_folder() -> Path:
+def private_folder() -> Path:
     """A folder for sockets that only this user can enter; short, because a socket's path has to be."""
     folder = Path(tempfile.gettempdir()) / f"synthstudio-{os.getuid()}"
     with storage_errors(folder):
@@ -183,7 +169,7 @@ def _private_folder() -> Path:
     return folder
 
 
-def _code_key() -> str:
+def code_key() -> str:
     """Changes with the interpreter and with the code, so that an old nursery never serves new code."""
-    newest = max(path.stat().st_mtime_ns for path in _PACKAGE.rglob("*.py"))
-    return hashlib.sha256(f"{sys.executable}{_PACKAGE}{newest}".encode()).hexdigest()[:16]
+    newest = max(path.stat().st_mtime_ns for path in PACKAGE.rglob("*.py"))
+    return hashlib.sha256(f"{sys.executable}{PACKAGE}{newest}".encode()).hexdigest()[:16]

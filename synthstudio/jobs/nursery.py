@@ -118,6 +118,8 @@ def _collect(working: dict[int, endings.Worker]) -> bool:
 def main() -> None:
     """Entry point."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if "--apart" in sys.argv[2:] and os.fork():
+        os._exit(0)  # the one that goes on is nobody's child
     with suppress(filelock.Timeout):  # another nursery serves this address
         serve(Path(sys.argv[1]))
 

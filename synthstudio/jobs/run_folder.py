@@ -24,6 +24,8 @@ class Request(BaseModel):
     step: str  # the Step's canonical JSON
     workspace: Path
     resources: Resources
+    shared: bool = False  # of its plan the worker makes the shares that it is given, see `shares.py`
+    guardian: tuple[int, float] | None = None  # process id and start time of whoever it works for; without it, it ends
 
     def write(self, folder: Path) -> None:
         """Leave the request for the worker."""

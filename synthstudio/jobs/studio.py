@@ -23,8 +23,9 @@ from synthstudio.catalog.runs import ACTIVE, RESUMABLE, Run
 from synthstudio.errors import BadInput, CatalogBusy, CatalogDamaged, Leak, StorageFull, StudioError
 from synthstudio.events import Event, Finished
 from synthstudio.jobs import freeing, listeners, pipeline, remaking
+from synthstudio.jobs.cluster.launcher import default_launcher, places
 from synthstudio.jobs.endings import Endings
-from synthstudio.jobs.launchers import Launcher, default_launcher
+from synthstudio.jobs.launchers import Launcher
 from synthstudio.jobs.log import EventLog
 from synthstudio.jobs.run_folder import HEARTBEAT, STOP, Holder, Request
 from synthstudio.jobs.wholeness import Wholeness, strings, why_not
@@ -328,11 +329,16 @@ class Studio:
         remade = bool(queued) and self.catalog.freed.any()
         for run in queued:
             with self._apart(run.id, partial(self.catalog.runs.set_state, run.id, "failed")):
-                device = device_of(run)
+                device = self._free_device(run, busy)
                 if device in busy or (remade and remaking.waits(self, run)):
                     continue
                 if self._launched(run, device):
                     busy.add(device)
+
+    def _free_device(self, run: Run, busy: set[str]) -> str:
+        """The slot that a run would take; one that is busy where none is free."""
+        slots = places(self.launcher, STEPS[run.kind], self.workspace.home)
+        return next((slot for slot in slots if slot not in busy), slots[0] if slots else device_of(run))
 
     def _launched(self, run: Run, device: str) -> bool:
         folder = self.workspace.run_folder(run.id)

@@ -8,6 +8,7 @@ from synthstudio.catalog.pipelines import Node
 from synthstudio.catalog.runs import Run
 from synthstudio.jobs import small_sets
 from synthstudio.jobs.readable import Readable
+from synthstudio.quantities import many
 
 ARMS = ("zero_shot", "real_only", "synthetic_only", "real_and_synthetic", "everything", "selection", "random")
 _REPORTS = ("evaluate.compare", "evaluate.review", "evaluate.classifiers")
@@ -58,7 +59,7 @@ def text(found: dict[str, Any]) -> str:
     shots = "all real images" if found["shots"] is None else f"{found['shots']} shots per class"
     folds = len(found.get("folds", found.get("judged", [])))
     lines = [f"{found['recipe']} ({found['preset']}) on {found['data']}, {shots}, "
-             f"{folds} fold(s), backbone {found['backbone'].partition('@')[0]}"]  # fmt: skip
+             f"{many(folds, 'fold')}, backbone {found['backbone'].partition('@')[0]}"]  # fmt: skip
     if "eye" in found:
         lines.append(f"Eye: {found['eye']['sentence']} {found['eye']['judge_sentence']}")
         lines += found["eye"]["left_out"]

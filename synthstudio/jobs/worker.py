@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,13 @@ from synthstudio.errors import StudioError
 from synthstudio.events import Event, Failed, Finished, Made, Note, Progress, Started, Stopped
 from synthstudio.filters import Condition
 from synthstudio.intake.isolated import limit_memory
-from synthstudio.jobs import causes
+from synthstudio.jobs import causes, shares
 from synthstudio.jobs.log import EventLog
+from synthstudio.jobs.processes import same_process
 from synthstudio.jobs.run_folder import HEARTBEAT, LOCK, STOP, Holder, Request
 from synthstudio.resources import Resources
 from synthstudio.step import Step, from_json
-from synthstudio.steps import Work, load_extensions
+from synthstudio.steps import Share, Work, load_extensions
 from synthstudio.workspace import Workspace, storage_errors
 
 log = logging.getLogger("synthstudio")
@@ -49,6 +51,7 @@ class WorkerWork(Work):
         self.resources = resources
         self.scratch = scratch
         self.done = done
+        self.share: Share | None = None
         self._loaded: dict[object, object] = {}
 
     def select(
@@ -71,49 +74,66 @@ def run(folder: Path, alone: bool = False) -> int:
     """Carry out the run in `folder`; returns the exit code. Refuses quietly if another worker holds the run.
 
     `alone`: this process does nothing else, so it may keep the limit that the step sets on its memory.
+    """
+    return hold(folder, partial(_here, alone))
+
+
+def hold(folder: Path, body: "Body") -> int:
+    """Let `body` carry out the run in `folder`, unless another worker holds it.
 
     One that was stopped a moment ago still holds it while it ends, so the next one waits a little.
     """
     try:
         with filelock.FileLock(folder / LOCK, timeout=_LOCK_SECONDS):
             Holder.write(folder)
-            return _attempt(folder, alone)
+            return _attempted(Attempt(folder), body)
     except filelock.Timeout:
         log.warning("another worker holds %s", folder)
         return 3
 
 
-def _attempt(folder: Path, alone: bool) -> int:
-    request = Request.read(folder)
-    workspace = Workspace(request.workspace)
-    events = EventLog(folder)
-    events.repair()
-    earlier = [event for _, event in _all_lines(events)]
-    attempt = 1 + sum(isinstance(event, Started) for event in earlier)
-    stop = _StopRequest(folder / STOP)
-    started = time.monotonic()
+class Attempt:
+    """What an attempt at a run needs, wherever it is carried out: its request, its log, its stop."""
 
-    def cost() -> dict[str, Any]:
-        return {"seconds": time.monotonic() - started, "peak_memory_mb": peak_memory_mb()}
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.request = Request.read(folder)
+        self.workspace = Workspace(folder.absolute().parents[1])  # where the run lies now: a home may have been moved
+        self.events = EventLog(folder)
+        self.events.repair()
+        self.earlier = [event for _, event in _all_lines(self.events)]
+        self.stop = StopRequest(folder / STOP)
+        self.scratch = folder / "scratch"
+        self.peak_memory_mb = 0.0  # of others that worked for it
+        self._began = time.monotonic()
 
-    scratch = folder / "scratch"
+    def cost(self) -> dict[str, Any]:
+        """What it cost so far."""
+        peak = max(self.peak_memory_mb, peak_memory_mb())
+        return {"seconds": time.monotonic() - self._began, "peak_memory_mb": peak}
+
+    def started(self, environment: dict[str, str]) -> None:
+        """Say that the work begins, and where."""
+        number = 1 + sum(isinstance(event, Started) for event in self.earlier)
+        self.events.append(Started(attempt=number, pid=os.getpid(), environment=environment))
+
+    def work(self) -> WorkerWork:
+        """What its Step may touch, with the images that are there."""
+        made = _images_made(self.earlier, self.workspace)
+        return WorkerWork(self.workspace, self.request.resources, self.scratch, made)
+
+
+Body = Callable[[Attempt], bool]  # carries a run out; whether it came to its end, and not to a stop
+
+
+def _attempted(attempt: Attempt, body: Body) -> int:
+    folder = attempt.folder
     try:
-        with storage_errors(scratch):
-            scratch.mkdir(exist_ok=True)
-        with _beating(folder / HEARTBEAT), _device(workspace, request.resources, events, stop) as ready:
-            if not ready:
-                events.append(Stopped(**cost()))
-                return 0
-            load_extensions()
-            step = from_json(request.step)
-            if alone and step.memory_bytes is not None:
-                limit_memory(step.memory_bytes)
-            events.append(Started(attempt=attempt, pid=os.getpid(), environment=environment()))
-            work = WorkerWork(workspace, request.resources, scratch, _images_made(earlier, workspace))
-            if not _carry_out(step, work, events, stop):
-                events.append(Stopped(**cost()))
-                return 0
-        events.append(Finished(**cost()))
+        with storage_errors(attempt.scratch):
+            attempt.scratch.mkdir(exist_ok=True)
+        with _beating(folder / HEARTBEAT, attempt.request.guardian):
+            finished = body(attempt)
+        attempt.events.append(Finished(**attempt.cost()) if finished else Stopped(**attempt.cost()))
         return 0
     except StudioError as error:
         log.exception("the run failed")
@@ -122,11 +142,31 @@ def _attempt(folder: Path, alone: bool) -> int:
         # The last line of defence of a process: whatever it is, the owner must hear of it.
         log.exception("unexpected")
         sentence = causes.sentence(error, folder, peak_memory_mb())
-    events.append(Failed(error=sentence, **cost()))
+    attempt.events.append(Failed(error=sentence, **attempt.cost()))
     return 1
 
 
-def _carry_out(step: Step, work: Work, events: EventLog, stop: "_StopRequest") -> bool:
+def _here(alone: bool, attempt: Attempt) -> bool:
+    """Carry a run out in this process, on the device that it names."""
+    request = attempt.request
+    with _device(attempt.workspace, request.resources, attempt.events, attempt.stop) as ready:
+        if not ready:
+            return False
+        load_extensions()
+        step = from_json(request.step)
+        if alone and step.memory_bytes is not None:
+            limit_memory(step.memory_bytes)
+        attempt.started(environment())
+        work = attempt.work()
+        if not request.shared:
+            return _carry_out(step, work, attempt.events, attempt.stop)
+        for work.share in shares.given(attempt.folder, attempt.stop.asked):
+            if not _carry_out(step, work, attempt.events, attempt.stop):
+                return False
+        return not attempt.stop.asked()
+
+
+def _carry_out(step: Step, work: Work, events: EventLog, stop: "StopRequest") -> bool:
     """Run the step to its end, or until a stop is asked for; returns whether it reached the end."""
     saying: Iterator[Event] = step.run(work)
     last_progress = 0.0
@@ -148,7 +188,7 @@ def _carry_out(step: Step, work: Work, events: EventLog, stop: "_StopRequest") -
             close()  # a generator writes its checkpoint here
 
 
-class _StopRequest:
+class StopRequest:
     """Stop is asked for by a file in the run's folder, or by SIGTERM or SIGINT."""
 
     def __init__(self, file: Path) -> None:
@@ -162,14 +202,18 @@ class _StopRequest:
         self._signalled = True
 
     def asked(self) -> bool:
+        """Whether somebody asked."""
         return self._signalled or self._file.exists()
 
 
 class _beating:
-    """Touch the heartbeat file every two seconds, from a thread, until the run ends."""
+    """Touch the heartbeat file every two seconds, from a thread, until the run ends. Whoever works for a process that
+    is gone ends at once: nobody would fetch what it makes, and it holds a device.
+    """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, guardian: tuple[int, float] | None) -> None:
         self._file = file
+        self._guardian = guardian
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
 
@@ -179,6 +223,9 @@ class _beating:
                 self._file.touch()
             except OSError:
                 log.exception("the heartbeat cannot be written")
+            if self._guardian is not None and not same_process(*self._guardian):
+                log.warning("process %d, for which this one works, is gone", self._guardian[0])
+                os._exit(1)
             self._over.wait(_HEARTBEAT_SECONDS)
 
     def __enter__(self) -> None:
@@ -192,7 +239,7 @@ class _beating:
 class _device:
     """Hold the device while the run works: one run per device, across projects and processes."""
 
-    def __init__(self, workspace: Workspace, resources: Resources, events: EventLog, stop: _StopRequest) -> None:
+    def __init__(self, workspace: Workspace, resources: Resources, events: EventLog, stop: StopRequest) -> None:
         with storage_errors(workspace.locks):
             workspace.locks.mkdir(parents=True, exist_ok=True)
         name = resources.device.replace(":", "-")

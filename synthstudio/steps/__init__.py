@@ -5,15 +5,27 @@ A step file imports `synthstudio.engine` inside `run()` only, so that listing st
 
 import importlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from synthstudio.artifacts import Image
 from synthstudio.errors import BadInput
 from synthstudio.filters import Condition
 from synthstudio.resources import Resources
 from synthstudio.workspace import Workspace
+
+
+class Share(NamedTuple):
+    """A part of a plan: the rows from `start` up to, not including, `stop`, but for those that were made before."""
+
+    start: int
+    stop: int
+    made: frozenset[int] = frozenset()
+
+    def wants(self, rows: Sequence[int]) -> bool:
+        """Whether a batch of these rows is to be made here: it belongs to the share in which it begins."""
+        return self.start <= rows[0] < self.stop and not self.made.issuperset(rows)
 
 
 class Work(Protocol):
@@ -23,6 +35,7 @@ class Work(Protocol):
     resources: Resources
     scratch: Path  # this run's own folder; survives stop and resume
     done: Mapping[int, Image]  # images an earlier attempt of this run already made, by plan index
+    share: Share | None  # the part of the plan to make, where others make the rest; None: all of it
 
     def select(
         self,

@@ -8,7 +8,8 @@ from pydantic import TypeAdapter
 
 from synthstudio.filters import AboveChance, Filter, TopPerLabel
 from synthstudio.jobs.recipes import Recipe
-from synthstudio.step import STEPS, step_class
+from synthstudio.quantities import many
+from synthstudio.step import STEPS, stated, step_class
 from synthstudio.terms import METHODS
 
 ARMS = {
@@ -37,7 +38,7 @@ _CONDITIONS = {
     ("at_least", "sharpness"): "are sharp",
 }
 _KINDS = {
-    "collect.import_images": "Bring the photos in",
+    "collect.import_images": "Import photos",
     "collect.model": "Download a model",
     "collect.split": "Split: shots, validation, test",
     "adapt.lora": "Adapt the model to the shots",
@@ -65,9 +66,9 @@ _KINDS = {
     "evaluate.compare": "Compare on the test photos",
     "evaluate.classifiers": "Compare the classifiers on the test photos",
     "evaluate.review": "Ask what the review was worth",
-    "export.image_folder": "Write the dataset",
-    "export.adapter": "Write the adapter",
-    "export.classifier": "Write the classifier",
+    "export.image_folder": "Export the dataset",
+    "export.adapter": "Export the adapter",
+    "export.classifier": "Export the classifier",
 }
 _EXACT = 2**53 - 1
 STATES = {
@@ -116,14 +117,15 @@ def node_words(name: str, kind: str, template: Mapping[str, Any]) -> str:
     if kind.startswith("train.") and arm in ARMS:
         return f"{kind_words(kind)}: {ARMS[arm].lower()}"
     if kind == "adapt.lora":
-        steps = template.get("training_steps")
-        how = f"{steps} training steps" if steps else f"{template.get('epochs', 200):g} epochs"
-        method = METHODS.get(str(template.get("method")), "LoRA")
+        known = stated(kind, template)
+        steps = known["training_steps"]
+        how = many(steps, "training step") if steps else f"{known['epochs']:g} epochs"
+        method = METHODS[known["method"]]
         other = "" if method == "LoRA" else f"{method}, "
-        return f"{kind_words(kind)}: {other}{how} of {template.get('batch_size', 8)} images"
+        return f"{kind_words(kind)}: {other}{how} of {known['batch_size']} images"
     if kind.startswith("sample."):
-        guidance = template.get("guidance_scale", 2.0)
-        return f"{kind_words(kind)}: {template.get('images_per_class', 100)} per class, guidance {guidance:g}"
+        known = stated(kind, template)
+        return f"{kind_words(kind)}: {known['images_per_class']} per class, guidance {known['guidance_scale']:g}"
     if kind == "select.filter":
         return filter_words(_FILTERS.validate_python(template.get("filters", ())))
     return kind_words(kind)

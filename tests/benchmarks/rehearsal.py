@@ -10,7 +10,10 @@ floating-point operations of an update or a picture (counted by torch) come to p
 product reaches on the same device in the same precision; on a CPU, which other programs use too, per second of
 processor time. Memory is the most that was held: of the process on a CPU, of torch on CUDA. The weights of a full SDXL
 take 14 GB in float32 (7 GB in bfloat16 and on the disk), those of FLUX.2 klein 32 GB (16 GB); activations come on top:
-lower `--resolution` and `--batch`, or give `--at-once`.
+lower `--resolution` and `--batch`, or give `--at-once`, `--checkpointing on`, `--slicing`. In bounded memory on a CPU:
+
+    rehearsal.py --family sdxl --size full --device cpu --precision bfloat16 --checkpointing on --slicing \
+        --resolution 512 --batch 1 --steps 1 --inference-steps 1
 """
 
 import argparse
@@ -157,7 +160,12 @@ def adapting(backbone: backbones.Backbone, given: argparse.Namespace, batch: int
     held = Held(backbone.device)
     with tempfile.TemporaryDirectory() as folder, held.measured():
         training = lora.Training(
-            backbone, lora.Photos(mean, deviation, views, prompts), recipe, Path(folder), given.at_once
+            backbone,
+            lora.Photos(mean, deviation, views, prompts),
+            recipe,
+            Path(folder),
+            given.at_once,
+            given.checkpointing,
         )
         ticks = training.run(10_000)
         flops = operations(lambda: next(ticks))
@@ -195,16 +203,17 @@ def measured(given: argparse.Namespace, folder: Path) -> list[str]:
     """The cells of one row."""
     device = devices.pick(given.device)
     devices.use_threads(given.threads)
-    dtype = backbones.training_dtype(device)
+    dtype = getattr(torch, given.precision) if given.precision else backbones.training_dtype(device)
     count = architectures.write(folder, given.family, given.size)
     clock = Clock(device)
     backbone = backbones.load(folder, device, dtype)
+    backbone.slicing = given.slicing
     loading = clock.read()[0]
     side = given.resolution or backbone.resolution
     batch = given.batch or (8 if device.type == "cuda" else 2)
-    rate = matmul_rate(device, backbones.working_dtype(device))
+    rate = matmul_rate(device, dtype if given.precision else backbones.working_dtype(device))
     made = adapting(backbone, given, batch, side, rate)
-    if backbones.working_dtype(device) is not dtype:  # as the Steps load it
+    if not given.precision and backbones.working_dtype(device) is not dtype:  # as the Steps load it
         del backbone
         backbone = backbones.load(folder, device)
     seen = sampling(backbone, given, batch, side, rate)
@@ -239,6 +248,9 @@ def main() -> None:
     asked.add_argument("--inference-steps", type=int, default=20)
     asked.add_argument("--batch", type=int, default=0, help="0: 8 on CUDA, else 2")
     asked.add_argument("--at-once", type=int, default=0, help="images in a pass of an update, 0 for the whole batch")
+    asked.add_argument("--precision", choices=["float32", "bfloat16", "float16"], help="else as the Steps choose")
+    asked.add_argument("--checkpointing", choices=["auto", "on", "off"], default="auto")
+    asked.add_argument("--slicing", action="store_true", help="encode and decode one image at a time")
     asked.add_argument("--resolution", type=int, default=0, help="0 for the model's own")
     asked.add_argument("--folder", type=Path, help="an empty place for the model folder; else a temporary one")
     given = asked.parse_args()

@@ -50,6 +50,13 @@ def test_steps_say_range_default_and_help_as_json():
     assert "guidance" in field["help"].lower()
 
 
+def test_the_help_of_a_step_lists_its_own_options_beside_those_of_every_step():
+    said = CliRunner().invoke(app, ["step", "score.sharpness", "--help"]).output
+    assert "--size" in said and "from 16 to 4096; default 256" in said
+    assert "--device" in said and "--rank" not in said
+    assert "score.sharpness: " not in CliRunner().invoke(app, ["step", "--help"]).output
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

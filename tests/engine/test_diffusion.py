@@ -7,11 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from synthstudio.engine import diffusion
+from synthstudio.engine import backbones, diffusion
 from synthstudio.engine.adapters import files, merging
 from synthstudio.engine.diffusion import Request, Settings
 from synthstudio.errors import BadInput, UnsafeInput
-from tests.engine.drawing import QUICK, furthest, loaded, picture, trained, values
+from tests.engine.drawing import CPU, QUICK, furthest, loaded, picture, trained, values
 from tests.engine.tiny import SIZE
 
 SHORT = Settings(guidance_scale=3.0, inference_steps=6, resolution=SIZE)
@@ -192,3 +192,32 @@ def test_full_strength_forgets_the_source(plain):
 
 def test_at_least_one_step_is_taken():
     assert [diffusion.first_step(50, strength) for strength in (0.001, 0.1, 0.5, 1.0)] == [49, 45, 25, 0]
+
+
+@pytest.mark.parametrize("part", ["unet", "text_encoder"])
+def test_images_that_are_no_numbers_in_half_precision_are_drawn_again_in_float32_and_that_is_said(tiny_sd, part):
+    half = backbones.load(tiny_sd, CPU, torch.bfloat16)
+    before = {name: one.clone() for name, one in half.unet.named_parameters()}
+    with half.whole():
+        wanted = diffusion.sample(half, [CAT], SHORT)
+    layer = half.unet.conv_out if part == "unet" else half.text_encoder
+    layer.register_forward_hook(overflowing)
+    assert diffusion.sample(half, [CAT], SHORT) == wanted
+    (note,) = half.notes
+    assert "batch of 1 was no numbers in bfloat16" in note and "float32" in note
+    assert half.dtype is torch.bfloat16 and all(torch.equal(one, before[name]) for name, one in
+                                                half.unet.named_parameters())  # fmt: skip
+
+
+def overflowing(_module, _inputs, output):
+    """As float16 beyond 65504."""
+    first = output[0] if isinstance(output, tuple | dict) else output
+    if first.dtype is not torch.float32:
+        first.fill_(float("nan"))
+
+
+def test_a_model_that_draws_no_numbers_at_all_is_refused_with_what_to_do(tiny_sd):
+    broken = loaded(tiny_sd)
+    broken.unet.conv_out.register_forward_hook(lambda _module, _inputs, output: output.fill_(float("inf")))
+    with pytest.raises(BadInput, match="Lower guidance_scale or adapter_scale"):
+        diffusion.sample(broken, [CAT], SHORT)

@@ -46,6 +46,38 @@ class Paint(Step):
         return Image(work.workspace.put(data.getvalue()), "red" if index % 2 else "blue", "synthetic", 8, 8)
 
 
+class Mural(Step):
+    """Images four by four, of which any share can be painted apart. Each knows the process that painted it."""
+
+    kind: ClassVar[str] = "test.mural"
+
+    images: int = 64
+    seconds_each: float = 0.0
+
+    @property
+    def rows(self) -> int:
+        """All of them."""
+        return self.images
+
+    def run(self, work: Work) -> Iterator[Event]:
+        """Paint what is wanted here and missing; the set where that is all."""
+        made = dict(work.done)
+        for start in range(0, self.images, 4):
+            batch = range(start, min(start + 4, self.images))
+            if made.keys() >= set(batch) or (work.share is not None and not work.share.wants(batch)):
+                continue
+            for index in batch:
+                time.sleep(self.seconds_each)
+                data = io.BytesIO()
+                Picture.new("RGB", (8, 8), (index % 256, index // 256, 9)).save(data, "PNG")
+                painter = {"pid": os.getpid()}
+                made[index] = Image(work.workspace.put(data.getvalue()), "red", "synthetic", 8, 8, painter)
+                yield Made(index=index, image=made[index])
+        if work.share is None:
+            members = (Member("red", made[index].digest) for index in range(self.images))
+            yield Output(name="images", value=work.workspace.put_set(ImageSet.of("set", members)))
+
+
 class Count(Step):
     """Count to a number in the scratch folder, going on where an earlier attempt stopped."""
 

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from synthstudio.jobs import Studio, endings
+from synthstudio.jobs import Studio, causes, endings
 from synthstudio.jobs.launchers import ProcessLauncher
 from tests.jobs.conftest import tick_until
 from tests.jobs.counting import Count, Fail
@@ -28,6 +28,17 @@ def test_a_failure_for_memory_or_disk_says_which_and_what_to_do(studio, how, sai
     assert ended.state == "failed"
     assert re.search(said, ended.error)
     assert "Traceback" not in ended.error and "Unexpected" not in ended.error
+
+
+@pytest.mark.parametrize(
+    "said", ["CUDA error: unspecified launch failure\nCUDA kernel errors", "No CUDA GPUs are available"]
+)
+def test_a_card_that_vanishes_is_said_with_how_to_go_on_and_what_the_result_is_worth(said, tmp_path):
+    told = causes.sentence(RuntimeError(said), tmp_path, 100.0)
+    assert said.splitlines()[0] in told and "Resume the run" in told and "last checkpoint" in told
+    assert "same up to rounding, not to the byte" in told and "kernel errors" not in told
+    assert "Unexpected RuntimeError" in causes.sentence(RuntimeError("shapes cannot be multiplied"), tmp_path, 100.0)
+    assert "memory ran out" in causes.sentence(RuntimeError("CUDA error: out of memory"), tmp_path, 100.0)
 
 
 def killed(studio, number=signal.SIGKILL):

@@ -2,7 +2,9 @@
 
 import pytest
 
+from synthstudio.catalog.pipelines import Pipeline
 from synthstudio.errors import BadInput, UnknownName
+from synthstudio.jobs import saved_recipes
 from synthstudio.jobs.pipeline import fill
 from synthstudio.jobs.recipes import expand, load_recipe, parse_setting, read_recipe, recipe_names, unusable
 from synthstudio.step import build
@@ -240,3 +242,40 @@ def test_recipes_that_cannot_be_used_say_why(home):
     assert "'step' is missing" in why["bare.toml"]
     assert "is not a recipe" in why["torn.toml"]
     assert unusable(home / "nowhere") == {}
+
+
+def ran(recipe, settings):
+    asked = {**REQUEST, "shots": 16, "folds": 1, "preset": "quick", "settings": settings}
+    return Pipeline("p1", recipe, "done", asked, 0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings"),
+    [
+        ("datadream", ["adapter.rank=8", "sample.guidance_scale=3.5", 'sample.prompt="a \\"{label}\\" é"']),
+        ("datadream", ['keep.filters=[{"rule": "at_least", "scorer": "sharpness", "value": 0.1}]']),
+        ("real-guidance", ["sample.variation.strength=0.3", "real_only.flip=true"]),
+        ("dm", []),
+    ],
+)
+def test_a_run_that_is_kept_as_a_recipe_asks_for_the_same_again(recipe, settings, tmp_path):
+    run = ran(recipe, settings)
+    saved_recipes.save(run, "mine", tmp_path, "My own")
+    kept = load_recipe("mine", tmp_path)
+    assert kept.nodes({**run.request, "settings": []}) == load_recipe(recipe).nodes(run.request)
+    assert (kept.title, kept.shots) == ("My own", 16)
+    assert unusable(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "said"),
+    [
+        ("../mine", [], "cannot name a recipe"),
+        ("datadream", [], "already"),
+        ("mine", ["adapter.training_steps=null"], "cannot say “none”"),
+    ],
+)
+def test_a_recipe_that_cannot_be_kept_says_why_and_leaves_nothing(name, settings, said, tmp_path):
+    with pytest.raises(BadInput, match=said):
+        saved_recipes.save(ran("datadream", settings), name, tmp_path)
+    assert not list(tmp_path.rglob("*.*"))

@@ -28,6 +28,7 @@ class PlainWork:
     resources: Resources = field(default_factory=lambda: Resources(device="cpu", threads=1, checkpoint_every=3))
     done: dict[int, Any] = field(default_factory=dict)
     loaded: dict[object, object] = field(default_factory=dict)
+    share: Any = None
 
     def select(self, candidates, scores, filters):
         raise NotImplementedError

@@ -8,6 +8,7 @@ from synthstudio import models, weightfile
 from synthstudio.artifacts import ImageSet
 from synthstudio.errors import BadInput
 from synthstudio.events import Made, Measured, Note, Output, Progress
+from synthstudio.resources import Resources
 from synthstudio.step import build, from_json
 from synthstudio.steps.adapt import previews
 from synthstudio.terms import LOW_RANK_METHODS, METHODS, Method
@@ -46,6 +47,13 @@ def test_one_adapter_serves_all_classes(work, request_):
 def test_the_same_step_gives_the_same_adapter(work, request_):
     first = outputs(build("adapt.lora", request_), work)[0]
     assert outputs(build("adapt.lora", request_), fresh(work))[0] == first
+
+
+def test_activations_computed_again_give_the_same_adapter(work, request_):
+    first = outputs(build("adapt.lora", request_), work)[0]
+    again = fresh(work)
+    again.resources = Resources(device="cpu", threads=1, checkpoint_every=3, checkpointing="on")
+    assert outputs(build("adapt.lora", request_), again)[0] == first
 
 
 def test_the_probe_loss_is_measured_before_and_after(work, request_):

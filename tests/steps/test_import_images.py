@@ -186,7 +186,7 @@ def test_thin_and_empty_classes_are_said(tmp_path):
     (pets / "bird").mkdir()
     notes = " ".join(Imported(tmp_path, pets).notes)
     assert "Only one photo in “cow”: it can be learned from but not tested" in notes
-    assert "No usable photo in “bird”, “fish”: the class is left out" in notes
+    assert "No usable photos in “bird”, “fish”: the class is left out" in notes
 
 
 def test_the_same_picture_in_two_classes_belongs_to_neither(tmp_path):

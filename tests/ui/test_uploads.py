@@ -130,7 +130,7 @@ def test_files_that_changed_after_the_look_are_not_imported(session, uploads):
     swapped.write_bytes(png(1))
     send(uploads, token, "cats/2.png", png(2))
     assert uploads.status(token) == {"state": "receiving"}
-    with pytest.raises(BadInput, match="nothing to import"):
+    with pytest.raises(BadInput, match="No usable photos"):
         uploads.confirm(token, "cats")
     assert session.studio.catalog.runs.all() == []
 

@@ -1,21 +1,24 @@
 """What all families of text-to-image models share: an autoencoder, prompts, layers that an adapter may change."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from synthstudio import modelfolder
+from synthstudio.engine.devices import no_compiler
 from synthstudio.engine.noising import Noising
-from synthstudio.errors import BadInput
+from synthstudio.errors import BadInput, MemoryFull, ran_out_of_memory
 
 _LATENTS_AT_ONCE = 1 << 20  # pixels the autoencoder sees at once: 4 images of 512, 256 of 64
 
 Prompts = Any  # encoded prompts: what `embed` of a family gives and its `predict` takes; nobody else looks inside
+_Found = TypeVar("_Found")
 Targets = Mapping[str, tuple[str, ...]]  # for 'attention' and for 'all': the endings of the names of adapted layers
 
 
@@ -40,6 +43,10 @@ class Backbone(ABC):
         self.adapter: object = None  # key of the adapter merged into the weights
         self.base_weights: dict[str, Tensor] = {}  # what merging changed
         self._embeddings: dict[str, Prompts] = {}
+        self.slicing = False  # whether the autoencoder sees one image at a time
+        self.compiled = False
+        self.notes: list[str] = []  # warnings for whoever follows
+        self.facts: list[str] = []  # what is worth saying once and no warning
 
     @property
     @abstractmethod
@@ -123,14 +130,45 @@ class Backbone(ABC):
         """Encode again from now on: the text encoder has changed."""
         self._embeddings.clear()
 
+    @property
+    def denoiser(self) -> Any:
+        """The network that `predict` asks."""
+        return self.modules[next(iter(self.targets))]
+
+    def recompute(self, on: bool) -> None:
+        """Whether activations of the denoiser are computed again in the backward pass instead of kept.
+
+        (Chen et al. 2016, arXiv:1604.06174.) The gradients stay what they are.
+        """
+        if on:
+            self.denoiser.enable_gradient_checkpointing(self._checkpointed)
+        else:
+            self.denoiser.disable_gradient_checkpointing()
+
+    def _checkpointed(self, block: Callable[..., Any], *inputs: Any) -> Any:
+        # Nothing here is drawn at random, so no state of a generator need be kept.
+        return checkpoint(self.as_now(block), *inputs, use_reentrant=False, preserve_rng_state=False)
+
+    def as_now(self, block: Callable[..., Any]) -> Callable[..., Any]:
+        """A block of the denoiser that computes later what it computes now."""
+        return block
+
+    def compile(self, backend: str = "inductor") -> None:
+        """Compile the denoiser when it is next asked; BadInput, with the reason, where that cannot be."""
+        if reason := no_compiler(self.device):
+            raise BadInput(f"The denoiser cannot be compiled: {reason} Leave out --compile.")
+        self.denoiser.compile(backend=backend)
+        self.compiled = True
+
+    def restructured(self) -> None:
+        """Compile anew: layers were put in or taken out, or run beside others, which compiled code does not look at."""
+        if self.compiled:
+            torch._dynamo.reset()
+
     def moments(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and deviation of the latents of images in [-1, 1], in the scale the denoiser sees."""
-        means, deviations = [], []
-        with torch.inference_mode():
-            for some in pixels.split(max(1, _LATENTS_AT_ONCE // pixels[0, 0].numel())):
-                mean, deviation = self.encoded(some.to(self.device))
-                means.append(mean)
-                deviations.append(deviation)
+        parts = self._some_at_once(lambda some: self.encoded(some.to(self.device)), pixels, pixels[0, 0].numel())
+        means, deviations = zip(*parts, strict=True)
         return torch.cat(means).clone(), torch.cat(deviations).clone()
 
     def encode_images(self, pixels: Tensor) -> Tensor:
@@ -139,9 +177,52 @@ class Backbone(ABC):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Images in [-1, 1]."""
-        most = max(1, _LATENTS_AT_ONCE // (latents[0, 0].numel() * self.factor**2))
-        with torch.inference_mode():
-            return torch.cat([self.decoded(some.float()) for some in latents.split(most)])
+        pixels = latents[0, 0].numel() * self.factor**2
+        return torch.cat(self._some_at_once(lambda some: self.decoded(some.float()), latents, pixels))
+
+    def _some_at_once(self, work: Callable[[Tensor], _Found], images: Tensor, pixels: int) -> list[_Found]:
+        """What the autoencoder makes of images of so many pixels; of one after the other once several do not fit."""
+        while True:
+            most = 1 if self.slicing else max(1, _LATENTS_AT_ONCE // pixels)
+            try:
+                with torch.inference_mode():
+                    return [work(some) for some in images.split(most)]
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out_of_memory(error):
+                    raise
+                self._slice(min(most, len(images)), error)
+            if self.device.type == "cuda":  # what the failed pass held is free only here
+                torch.cuda.empty_cache()
+
+    def _slice(self, most: int, error: BaseException) -> None:
+        if most == 1:
+            raise MemoryFull(
+                f"The autoencoder cannot hold one image of this size in the memory of {self.device}. "
+                "Choose a smaller resolution, or another device."
+            ) from error
+        self.slicing = True
+        self.notes.append(
+            f"The autoencoder cannot hold {most} images at once in the memory of {self.device}; it sees one after the "
+            "other, which makes the same images. Ask for slicing (--slicing) to begin like that."
+        )
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Within, all of it computes in float32; its weights are those of before, then and afterwards."""
+        half = self.dtype
+        networks = [one for one in vars(self).values() if isinstance(one, nn.Module)]
+        lowered = [one for one in networks if next(one.parameters()).dtype is half]
+        try:
+            self._in(lowered, torch.float32)
+            yield
+        finally:
+            self._in(lowered, half)
+
+    def _in(self, networks: Sequence[nn.Module], dtype: torch.dtype) -> None:
+        for one in networks:
+            one.to(dtype)
+        self.dtype = dtype
+        self.forget_prompts()
 
     @contextmanager
     def remembering_prompts(self) -> Iterator[None]:

@@ -1,6 +1,6 @@
 """What the families with a UNet share: it predicts noise or velocity in the latents of an `AutoencoderKL`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -74,8 +74,25 @@ class UNetBackbone(Backbone):
         """See `Backbone.decoded`."""
         return self.vae.decode(latents / self.scale).sample
 
+    def as_now(self, block: Callable[..., Any]) -> Callable[..., Any]:
+        """See `Backbone.as_now`: a backward pass comes when nobody says any more which prompt a row follows."""
+        rows = self.rows.rows
+        assert rows is not None
+
+        def again(*inputs: Any) -> Any:
+            with self.rows.of(rows):
+                return block(*inputs)
+
+        return again
+
     @contextmanager
     def remembering_prompts(self) -> Iterator[None]:
-        """Within, the keys and values of the prompts are computed once: weights, prompts and rows must not change."""
+        """Within, the keys and values of the prompts are computed once: weights, prompts and rows must not change.
+
+        Not where the network is compiled: a program for the first pass and one for the others would take twice as long.
+        """
+        if self.compiled:
+            yield
+            return
         with self.rows.remembered():
             yield

@@ -14,7 +14,8 @@ from typing import Any
 from synthstudio.errors import RunFailed
 from synthstudio.jobs import worker
 from synthstudio.jobs.environment import for_workers
-from synthstudio.jobs.launchers import ProcessLauncher, start_time
+from synthstudio.jobs.launchers import ProcessLauncher
+from synthstudio.jobs.processes import start_time
 from synthstudio.jobs.run_folder import LOG
 from synthstudio.workspace import write_atomically
 

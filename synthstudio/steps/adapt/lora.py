@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -14,12 +14,12 @@ from synthstudio.artifacts import Member
 from synthstudio.errors import BadInput
 from synthstudio.events import Event, Measured, Note, Output, Progress
 from synthstudio.modelfolder import STABLE_DIFFUSION
-from synthstudio.models import folder_of
 from synthstudio.step import Step
-from synthstudio.steps import Work
+from synthstudio.steps import Work, fitting
 from synthstudio.steps.adapt import previews
+from synthstudio.steps.backbone import loaded
 from synthstudio.steps.sample.plan import EVERY
-from synthstudio.steps.saying import warnings
+from synthstudio.steps.saying import facts, warnings
 from synthstudio.terms import (
     Alpha,
     Crop,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
     from synthstudio.engine.backbones import Backbone
-    from synthstudio.engine.lora import Photos, Recipe
+    from synthstudio.engine.lora import Photos, Recipe, Training
 
 
 class Lora(Step):
@@ -122,6 +122,7 @@ class Lora(Step):
             steps = self.updates(len(members))
             fit = _Fit(self, label, members, work.scratch / (slug(label) if label != EVERY else "all"), steps)
             for done, values in fit.run(work, shown, before, notes):
+                yield from facts(fit.facts)
                 yield from warnings(notes)
                 yield Progress(done=before + done, total=total, unit="steps", values=values)
                 if shown.problem:
@@ -158,6 +159,7 @@ class _Fit:
     members: Sequence[Member]
     folder: Path
     steps: int
+    facts: list[str] = field(default_factory=list)  # what is worth saying and no warning
 
     @property
     def note(self) -> Path:
@@ -184,11 +186,17 @@ class _Fit:
         from synthstudio.engine import lora
         from synthstudio.engine.adapters import files
 
-        backbone = _backbone(work, self.step)
+        backbone = loaded(work, self.step.backbone, training=True)
+        backbone.notes = notes
         self.folder.mkdir(parents=True, exist_ok=True)
         photos = _photos(work, self.step, backbone, self.members)
-        with closing(lora.Training(backbone, photos, self._recipe(), self.folder, work.resources.batch)) as training:
+        how = work.resources
+        with closing(
+            lora.Training(backbone, photos, self._recipe(), self.folder, how.batch, how.checkpointing)
+        ) as training:
             training.updates.notes = notes
+            self.facts.extend([*backbone.facts, *_room(self.step, training)])
+            backbone.facts.clear()
             values = {"probe_loss": training.probe()}
             first = values["probe_loss"]
             with closing(training.run(work.resources.checkpoint_every)) as ticks:
@@ -240,18 +248,23 @@ def _groups(work: Work, step: Lora) -> dict[str, list[Member]]:
     return images.by_label() if step.scope == "cls" else {EVERY: list(images)}
 
 
-def _backbone(work: Work, step: Lora) -> "Backbone":
-    from synthstudio.engine import backbones, devices
+def _room(step: Lora, training: "Training") -> Iterator[str]:
+    """How many images fit into a card, measured with one; more do not pass together then. MemoryFull if none does."""
+    from synthstudio.engine import devices, diffusion
 
-    device = devices.pick(work.resources.device)
-    devices.use_threads(work.resources.threads)
-    if device.type == "cuda":
-        devices.repeatable()
-    dtype = backbones.training_dtype(device)
-    folder = folder_of(step.backbone, "backbone", work.workspace)
-    found = work.load(("backbone", step.backbone, str(device), dtype), lambda: backbones.load(folder, device, dtype))
-    assert isinstance(found, backbones.Backbone)
-    return found
+    backbone, updates = training.backbone, training.updates
+    memory = devices.memory_of(backbone.device)
+    if memory is None or updates.accelerator.num_processes > 1:
+        return
+    name, side = step.backbone.partition("@")[0], diffusion.side(backbone, step.resolution)
+    taken = fitting.one_image(name, side, memory, training.try_one, backbone.dtype.itemsize)
+    if not taken:
+        return
+    most, said = fitting.together(side, taken, memory)
+    yield said
+    if updates.divisible and not updates.at_once and most < step.batch_size:
+        updates.at_most(most)
+        yield f"The batch of {step.batch_size} goes through in passes of {most}, which makes the same updates."
 
 
 def _photos(work: Work, step: Lora, backbone: "Backbone", members: Sequence[Member]) -> "Photos":

@@ -29,9 +29,10 @@ _STRICTNESS = {"": 0, "train": 0, "validation": 1, "test": 2}
 
 
 class ImportImages(Step):
-    """Bring real images in from a folder, a zip, a parquet file or the bundled digits."""
+    """Import real images from a folder, a zip, a parquet file or the bundled digits."""
 
     kind: ClassVar[str] = "collect.import_images"
+    travels: ClassVar[bool] = False
     memory_bytes: ClassVar[int | None] = 4096 * _MB  # it reads the files of strangers
 
     source: SourceId

@@ -21,7 +21,7 @@ class Remark(NamedTuple):
 def remarks(counts: Mapping[str, int], declared: Iterable[str] = ()) -> list[Remark]:
     """What is to be said of so many usable photos per class; `declared` are the classes that the source names."""
     if not counts:
-        return [Remark("block", "No usable photo. Give one folder of pictures per class.", "add")]
+        return [Remark("block", "No usable photos. Add one folder of pictures per class.", "add")]
     found = []
     if len(counts) < 2:
         found.append(
@@ -74,7 +74,7 @@ def _uneven(counts: Mapping[str, int]) -> Iterable[Remark]:
 def _names(counts: Mapping[str, int], declared: Iterable[str]) -> Iterable[Remark]:
     empty = sorted(set(declared) - counts.keys())
     if empty:
-        yield Remark("warn", f"No usable photo in {listed(empty)}: the class is left out. Add photos, or ignore this.")
+        yield Remark("warn", f"No usable photos in {listed(empty)}: the class is left out. Add photos, or ignore this.")
     alike = defaultdict(list)
     for label in counts:
         alike[label.casefold()].append(label)

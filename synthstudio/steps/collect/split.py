@@ -29,6 +29,7 @@ class Split(Step):
     """
 
     kind: ClassVar[str] = "collect.split"
+    reads_logs: ClassVar[bool] = True
     version: ClassVar[int] = 2  # 1 knew no eye
 
     images: PoolId

@@ -44,6 +44,7 @@ class SmallSet(Step):
     """
 
     kind: ClassVar[str] = "evaluate.small_set"
+    reads_logs: ClassVar[bool] = True
 
     images: Annotated[ImageSetId, Field(description="The small set to judge; equally many images of every class.")]
     others: Annotated[

@@ -27,6 +27,7 @@ class ExportAdapter(Step):
     """A folder for diffusers or peft, with a model card; one folder per class if the adapter has one per class."""
 
     kind: ClassVar[str] = "export.adapter"
+    travels: ClassVar[bool] = False
 
     adapter: AdapterId
     name: Annotated[str, Field(min_length=1, max_length=120, description="What to call the export.")] = "adapter"

@@ -38,6 +38,7 @@ class ExportClassifier(Step):
     """
 
     kind: ClassVar[str] = "export.classifier"
+    travels: ClassVar[bool] = False
 
     classifier: ClassifierId
     report: ReportId | None = None

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from synthstudio.artifacts import Image, ImageSet, Member
 from synthstudio.errors import BadInput
 from synthstudio.events import Event, Made, Note, Output, Progress
-from synthstudio.models import folder_of
-from synthstudio.steps import Work
+from synthstudio.steps import Work, fitting
+from synthstudio.steps.backbone import loaded
 from synthstudio.steps.sample.plan import Row, chunks
+from synthstudio.steps.saying import facts, warnings
+from synthstudio.workspace import write_atomically
+
+_FOUND = "images_at_once"
 
 if TYPE_CHECKING:
     from synthstudio.engine.backbones import Backbone
@@ -49,41 +53,72 @@ def make_images(work: Work, step: Sampled, rows: Sequence[Row]) -> Iterator[Even
     """Make the missing rows batch by batch, then name the set of all.
 
     A batch is made whole or skipped whole, so that an interrupted run ends with the very bytes of an unbroken one.
+    Where others make the rest of the plan, only the batches of this share are made, cut as they always are, and no set.
     """
-    from synthstudio.engine import devices, diffusion
-
     made: dict[int, Image] = dict(work.done)
     yield Progress(done=len(made), total=len(rows), unit="images")
-    missing = any(row.index not in made for row in rows)
-    backbone = _backbone(work, step) if missing else None
-    if backbone is not None:
-        devices.use_threads(work.resources.threads)
-        yield from _warnings(backbone, rows)
-        size = work.resources.batch or diffusion.default_batch(backbone, step.resolution)
-        for batch in chunks(rows, size):
-            if all(row.index in made for row in batch):
-                continue
-            for row, file in zip(batch, _files(work, step, backbone, batch), strict=True):
-                if row.index in made:
-                    continue
-                made[row.index] = _image(work, step, row, file, diffusion.side(backbone, step.resolution))
-                yield Made(index=row.index, image=made[row.index])
-            yield Progress(done=len(made), total=len(rows), unit="images")
+    if any(row.index not in made for row in rows):
+        yield from _made(work, step, rows, made)
+    if work.share is not None:
+        return
     members = (Member(row.label, made[row.index].digest) for row in rows)
     yield Output(name="images", value=work.workspace.put_set(ImageSet.of("set", members)))
 
 
-def _backbone(work: Work, step: Sampled) -> "Backbone":
-    from synthstudio.engine import backbones, devices
+def _made(work: Work, step: Sampled, rows: Sequence[Row], made: dict[int, Image]) -> Iterator[Event]:
+    """Every batch that is missing in `made` and is wanted here; its images are added to `made`."""
+    from synthstudio.engine import diffusion
 
-    device = devices.pick(work.resources.device)
-    if device.type == "cuda":
-        devices.repeatable()
-    folder = folder_of(step.backbone, "backbone", work.workspace)
-    key = ("backbone", step.backbone, str(device), backbones.working_dtype(device))
-    found = work.load(key, lambda: backbones.load(folder, device))
-    assert isinstance(found, backbones.Backbone)
-    return found
+    backbone = loaded(work, step.backbone)
+    if work.share is None or work.share.start == 0:
+        yield from _warnings(backbone, rows)
+    size, said = _at_once(work, step, backbone, rows[0].prompt)
+    yield from facts([*backbone.facts, *said])
+    backbone.facts.clear()
+    side = diffusion.side(backbone, step.resolution)
+    for batch in chunks(rows, size):
+        indices = [row.index for row in batch]
+        if all(index in made for index in indices) or (work.share is not None and not work.share.wants(indices)):
+            continue
+        for row, file in zip(batch, _files(work, step, backbone, batch), strict=True):
+            if row.index in made:
+                continue
+            made[row.index] = _image(work, step, row, file, side)
+            yield Made(index=row.index, image=made[row.index])
+        yield from warnings(backbone.notes)
+        yield Progress(done=len(made), total=len(rows), unit="images")
+
+
+def _at_once(work: Work, step: Sampled, backbone: "Backbone", prompt: str) -> tuple[int, list[str]]:
+    """Images in a chunk, and what was found of the memory; MemoryFull if not even one fits.
+
+    As many as somebody asked for, else as many as suit the device and fit. What was found is kept for a resume, since
+    other chunks round otherwise.
+    """
+    from synthstudio.engine import devices, diffusion
+
+    side = diffusion.side(backbone, step.resolution)
+    size = work.resources.batch or diffusion.default_batch(backbone, step.resolution)
+    memory, kept = devices.memory_of(backbone.device), work.scratch / _FOUND
+    if memory is None:
+        return size, []
+    if kept.exists() and not work.resources.batch:
+        return int(kept.read_text()), []
+    request = diffusion.Request(prompt, "", 0)
+    settings = diffusion.Settings(inference_steps=1, sampler="euler", resolution=side)
+    name = step.backbone.partition("@")[0]
+    taken = fitting.one_image(
+        name, side, memory, lambda: diffusion.sample(backbone, [request], settings), backbone.dtype.itemsize
+    )
+    if not taken:
+        return size, []
+    most, said = fitting.together(side, taken, memory)
+    if not work.resources.batch:
+        size = min(size, most)
+        write_atomically(kept, str(size).encode())
+    elif most < size:
+        said += f" {size} were asked for; if they do not fit, ask for {most} (--batch)."
+    return size, [said]
 
 
 def _files(work: Work, step: Sampled, backbone: "Backbone", batch: Sequence[Row]) -> list[bytes]:

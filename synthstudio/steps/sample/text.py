@@ -52,6 +52,10 @@ class Text(Step):
         check_labels(self.labels)
         return self
 
+    @property
+    def rows(self) -> int:
+        return len(self.labels) * self.images_per_class
+
     def run(self, work: Work) -> Iterator[Event]:
         """Yield one image at a time; the set of all when they are complete."""
         yield from make_images(work, self, plan(self, adapter_weights(work, self)))

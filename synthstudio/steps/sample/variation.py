@@ -56,6 +56,10 @@ class Variation(Step):
         check_labels(self.labels)
         return self
 
+    @property
+    def rows(self) -> int:
+        return len(self.labels) * self.images_per_class
+
     def run(self, work: Work) -> Iterator[Event]:
         """Yield one image at a time; the set of all when they are complete."""
         groups = work.workspace.image_set(self.sources).by_label()

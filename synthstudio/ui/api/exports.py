@@ -2,10 +2,10 @@
 
 import functools
 import os
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
+
+from zipstream import ZipStream
 
 from synthstudio.catalog.runs import Run
 from synthstudio.complaints import concerning
@@ -17,7 +17,6 @@ from synthstudio.ui.api import selections
 from synthstudio.ui.session.state import StudioSession
 
 _KINDS = ("export.image_folder", "export.adapter", "export.classifier")
-_CHUNK = 1 << 18
 
 
 def overview(session: StudioSession) -> dict[str, Any]:
@@ -70,49 +69,18 @@ def folder_of(session: StudioSession, run_id: str) -> Path:
     return folder
 
 
-def zipped(folder: Path) -> Iterator[bytes]:
-    """The folder as a zip, made while it is sent: nothing is written, however large it is."""
-    out = _Pipe()
-    with zipfile.ZipFile(cast(IO[bytes], out), "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        for path in files(folder):
-            with (
-                archive.open(
-                    zipfile.ZipInfo.from_file(path, f"{folder.name}/{path.relative_to(folder)}"), "w"
-                ) as inside,
-                path.open("rb") as file,
-            ):
-                while chunk := file.read(_CHUNK):
-                    inside.write(chunk)
-                    yield out.take()
-            yield out.take()
-    yield out.take()
+def zipped(folder: Path) -> ZipStream:
+    """The folder as a zip, made while it is sent: nothing is written, however large it is; its length is known."""
+    stream = ZipStream(sized=True)
+    for path in files(folder):
+        stream.add_path(path, f"{folder.name}/{path.relative_to(folder)}", recurse=False)
+    return stream
 
 
 def files(folder: Path) -> list[Path]:
     """Plain files below a folder, links left out."""
     found = [Path(here) / name for here, _, names in os.walk(folder, followlinks=False) for name in names]
     return sorted(path for path in found if path.is_file() and not path.is_symlink())
-
-
-class _Pipe:
-    """A file that can only be written to; what was written is taken away by the sender."""
-
-    def __init__(self) -> None:
-        self._held = bytearray()
-
-    def write(self, data: bytes) -> int:
-        """Hold the bytes."""
-        self._held += data
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing to do."""
-
-    def take(self) -> bytes:
-        """What was written since the last time."""
-        data = bytes(self._held)
-        self._held.clear()
-        return data
 
 
 def _listed(session: StudioSession, run: Run) -> dict[str, Any]:

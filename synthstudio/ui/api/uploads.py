@@ -181,7 +181,7 @@ class Uploads:
         with self._held.setdefault(token, _Held()).lock:
             found = self.status(token).get("report", {})
             if not found.get("images"):
-                raise BadInput("There is nothing to import: no usable image was found.")
+                raise BadInput("No usable photos. Add pictures, a zip of them, or a parquet file.")
             place = dry_run.source_of(folder / dry_run.FILES)
             source = sources.identify(str(place))
             if source != found["source"]:
@@ -277,9 +277,9 @@ class _Held:
     def take(self, count: int, files: int = 0) -> None:
         with self.lock:
             if self.files + files > _MOST_FILES:
-                raise BadInput(f"More than {_MOST_FILES:,} files. Bring them in by parts, or as a parquet file.")
+                raise BadInput(f"More than {_MOST_FILES:,} files. Import them in parts, or as a parquet file.")
             if self.bytes + count > _MOST_BYTES:
-                raise BadInput(f"More than {_MOST_BYTES >> 30} GB in one upload. Bring the files in by parts.")
+                raise BadInput(f"More than {_MOST_BYTES >> 30} GB in one upload. Import them in parts.")
             self.files += files
             self.bytes += count
 

@@ -99,8 +99,12 @@ def export_router(session: StudioSession) -> APIRouter:
     def download(name: str) -> StreamingResponse:
         folder = exports.folder_of(session, name)
         # The folder's name is a slug of ours, so it needs no quoting.
-        headers = {"Content-Disposition": f'attachment; filename="{folder.name}.zip"'}
-        return StreamingResponse(exports.zipped(folder), media_type="application/zip", headers=headers)
+        stream = exports.zipped(folder)
+        headers = {
+            "Content-Disposition": f'attachment; filename="{folder.name}.zip"',
+            "Content-Length": str(len(stream)),  # so that a browser says how long it will take
+        }
+        return StreamingResponse(stream, media_type="application/zip", headers=headers)
 
     return routes
 

@@ -76,7 +76,7 @@ def build(session: StudioSession, page: gr.Blocks) -> None:
     asked.press(go, begin, "asked")
 
 
-_NOTHING = "No adapter yet. Bring photos in, run a recipe or split them, then choose the shots here."
+_NOTHING = "No adapter yet. Import photos, run a recipe or split them, then choose the shots here."
 
 
 def _controls(names: Sequence[str]) -> dict[str, Any]:

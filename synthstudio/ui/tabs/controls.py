@@ -35,7 +35,9 @@ def control(cls: type[Step], name: str, label: str | None = None, **changes: Any
     hint = next((one for one in cls.model_fields[name].metadata if isinstance(one, Slider)), None)
     shown: dict[str, Any] = {
         "label": label or words_of(name),
-        "info": info.help.replace("none:", "empty:") if info.type in _OPTIONAL_NUMBERS else info.help,
+        "info": info.help.replace("none: use", "leave empty to use").replace("none:", "empty:")
+        if info.type in _OPTIONAL_NUMBERS
+        else info.help,
         "value": _shown(info),
         "elem_id": f"ss-{cls.kind.replace('.', '-').replace('_', '-')}-{name.replace('_', '-')}",
     } | changes

@@ -7,6 +7,7 @@ from synthstudio.jobs import distil_estimates, distil_recipes, shots
 from synthstudio.jobs.asked import Asked, planned
 from synthstudio.jobs.recipes import load_recipe
 from synthstudio.quantities import duration
+from synthstudio.step import stated
 from synthstudio.ui import words
 from synthstudio.ui.session.state import StudioSession
 from synthstudio.ui.tabs import asking
@@ -31,13 +32,13 @@ def _lines(nodes: Sequence[Node], folds: int) -> list[str]:
 
 
 def _line(node: Node) -> str:
-    known, said = node.template, words.node_words(node.name, node.kind, node.template)
+    known, said = stated(node.kind, node.template), words.node_words(node.name, node.kind, node.template)
     if node.kind == distil_recipes.MATCH:
-        return f"{said}: {known.get('iterations', 500)} updates of {known.get('images_per_class', 10)} images per class"
+        return f"{said}: {known['iterations']} updates of {known['images_per_class']} images per class"
     if node.kind == distil_recipes.JUDGE:
-        nets = ", ".join(known.get("architectures", ()))
+        nets = ", ".join(known["architectures"])
         return (
-            f"{said}: {distil_recipes.trainings(node)} trainings of {known.get('training_steps', 300)} steps "
+            f"{said}: {distil_recipes.trainings(node)} trainings of {known['training_steps']} steps "
             f"({nets}; with and without augmentation)"
         )
     if node.kind.startswith("distil.") and "images_per_class" in known:
@@ -48,7 +49,7 @@ def _line(node: Node) -> str:
 def _facts(session: StudioSession, nodes: Sequence[Node], asked: Asked, made: Node) -> str:
     photos = shots.photos_of(session.studio, asked.data)
     seconds, basis = distil_estimates.estimate(session.studio, nodes, asked.backbone, len(photos), photos.classes)
-    size = made.template.get("images_per_class", 10)
+    size = stated(made.kind, made.template)["images_per_class"]
     facts = [
         ("Time", f"about {duration(seconds)}" if seconds is not None else "unknown"),
         ("Images per class", str(size)),

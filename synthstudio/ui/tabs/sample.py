@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from synthstudio.complaints import concerning
+from synthstudio.quantities import many
 from synthstudio.step import Step, from_json
 from synthstudio.step import build as build_step
 from synthstudio.steps.sample.plan import plan
@@ -168,7 +169,7 @@ def prompts(step: Step) -> str:
     lines = "".join(f"<li>{safe(text)}</li>" for text in islice(rows.prompts(), _PREVIEWED))
     rest = f"<p class='ss-muted'>and {different - _PREVIEWED} more</p>" if different > _PREVIEWED else ""
     return (
-        f"<div class='ss-plan'><h2>{len(rows)} images from {different} prompts</h2>"
+        f"<div class='ss-plan'><h2>{many(len(rows), 'image')} from {many(different, 'prompt')}</h2>"
         f"<ol class='ss-prompts'>{lines}</ol>{rest}</div>"
     )
 

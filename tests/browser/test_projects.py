@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from tests.browser.conftest import SMALL, Served, Watched, ready
-from tests.browser.modules import inside
+from tests.browser.modules import inside, wait_inside
 from tests.browser.test_a_newcomer import go
 from tests.ui.pictures import png
 
@@ -99,14 +99,14 @@ def test_what_happens_in_one_project_is_in_its_open_page_and_in_no_other(browser
         page.evaluate("window.wasNotReloaded = true")
 
     data = bring_in(own, place)
-    ada.wait_for_function(inside("shared/state.js", "it.state.queued === 0"))
+    wait_inside(ada, "shared/state.js", "it.state.queued === 0")
     own.until(lambda: any("Cats and dogs" in one for one in offered(ada, "ss-data")), 30)
     assert [one.split(" (")[0] for one in offered(bob, "ss-data")] == ["Handwritten digits"]
 
     pipeline = run_recipe(own, "Ada’s cats", data)
     ada.wait_for_selector("studio-live [data-state=running]")
     ended = "it.state.pipeline?.id === given && it.state.pipeline.state !== 'running'"
-    ada.wait_for_function(inside("shared/state.js", ended), arg=pipeline, timeout=600_000)
+    wait_inside(ada, "shared/state.js", ended, pipeline, timeout=600_000)
     assert ada.evaluate(inside("shared/state.js", "it.state.pipeline.state")) == "done"
     go(ada, "Adapt")
     ada.wait_for_function("document.querySelector('#ss-adapt-images input').value.includes('shot')")

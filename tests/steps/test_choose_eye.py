@@ -102,15 +102,30 @@ def test_test_images_cannot_be_named(work, clip):
         chosen(work, [clip], [stored(work, "test", LABELS, range(2))])
 
 
-@pytest.mark.parametrize("shots", [2, 4])
-def test_on_handwritten_digits_the_small_clip_wins_over_the_eye_for_photographs(work, shots):
+def digits(work, begin, stop):
+    """So many handwritten digits of each class, as a set."""
     found = load_digits()
     members = [
         Member(str(label), work.workspace.put(png(np.repeat(255 - found.images[i][..., None] * 15.9, 3, 2))))
         for label in range(10)
-        for i in np.flatnonzero(found.target == label)[:shots]
+        for i in np.flatnonzero(found.target == label)[begin:stop]
     ]
-    images = work.workspace.put_set(ImageSet.of("set", members))
+    return work.workspace.put_set(ImageSet.of("set", members))
+
+
+def test_one_shot_is_decided_by_words_where_an_eye_surely_names_more_than_half(work):
+    eyes, _ = models.at_hand(work.workspace)
+    made, choice, events = chosen(work, eyes, [digits(work, n, n + 1) for n in range(3)])
+    assert made["eye"].startswith("pico-clip@") and choice["rule"] == "words"
+    (row,) = [event for event in events if isinstance(event, Measured)]
+    assert (row.name, row.n, row.split) == ("named", 30, "train") and row.low > 0.5
+    assert f"names {100 * row.value:.0f} % of the shots by words alone (n = 30)" in choice["sentence"]
+    assert made["judge"].startswith("lite0@")
+
+
+@pytest.mark.parametrize("shots", [2, 4])
+def test_on_handwritten_digits_the_small_clip_wins_over_the_eye_for_photographs(work, shots):
+    images = digits(work, 0, shots)
     eyes, left_out = models.at_hand(work.workspace)
     assert not left_out and [ref.partition("@")[0] for ref in eyes] == ["pico-clip", "lite0"]
     made, choice, _ = chosen(work, eyes, [images])

@@ -28,10 +28,12 @@ class ChooseEye(Step):
     """Choose among encoders by cross-validation of a linear probe on the shots; no other image is looked at.
 
     The encoder that recognises most of the shots its probe was not shown is chosen, if it does so by more than one
-    standard error (as in Breiman et al. 1984, section 3.4.3). Among those that stand closer than that to the best,
-    and where there is a single image of each class, so that nothing can be left out, the size decides: pictures of less
-    than 32 px on the shorter side go to the encoder that wants the smallest pictures, all others to the one that wants
-    the largest; of equal sizes, to the best.
+    standard error (as in Breiman et al. 1984, section 3.4.3). Where there is a single image of each class, so that
+    nothing can be left out, an encoder that reads words is chosen if it surely names more than half of the shots by
+    the names of the classes alone (Wilson's 95 % interval lies above one half). Otherwise, and among those that stand
+    closer than a standard error to the best, the size decides: pictures of less than 32 px on the shorter side go to
+    the encoder that wants the smallest pictures, all others to the one that wants the largest; of equal sizes, to the
+    best.
 
     What is trained and what filters should not be the same eye, or a filter keeps what the classifier finds easy. So
     the best other encoder judges, unless it recognises less than half as much. The outputs are names of models, so
@@ -39,7 +41,7 @@ class ChooseEye(Step):
     """
 
     kind: ClassVar[str] = "select.eye"
-    version: ClassVar[int] = 2  # 1 took the best at whatever distance
+    version: ClassVar[int] = 3  # 2 did not ask for words where there is one shot; 1 took the best at whatever distance
 
     eyes: Annotated[tuple[ModelRef, ...], Field(min_length=1, max_length=8, description="The encoders to choose from.")]
     images: Annotated[
@@ -60,8 +62,7 @@ class ChooseEye(Step):
         elif usable := [fold for fold in folds if _can_be_left_out(fold)]:
             body |= yield from self._validated(work, usable)
         else:
-            body |= self._by_size(work, folds, self.eyes)
-            body["sentence"] += ", and one shot of a class leaves nothing to compare eyes with."
+            body |= yield from self._one_shot(work, folds)
         body |= _judged(body, self.judge)
         yield Note(text=f"Eye: {body['sentence']} {body['judge_sentence']}".strip())
         yield Output(name="eye", value=body["eye"])
@@ -106,6 +107,45 @@ class ChooseEye(Step):
             part, words, len(fold.labels), scale=model.scale, among=probe.PENALTIES, repeats=repeats
         )  # fmt: skip
         return min(found.values(), key=lambda one: one.log_loss)
+
+    def _one_shot(self, work: Work, folds: Sequence[ImageSet]) -> Generator[Event, None, dict[str, Any]]:
+        """By what each names from words alone; where none surely names more than half, by size."""
+        from synthstudio.statistics import wilson
+
+        rows: list[dict[str, Any]] = []
+        for ref in self.eyes:
+            if encoding.encoder(work, ref).reads_words:
+                hits = yield from self._named(work, ref, folds)
+                _, low, _ = wilson(round(sum(hits.values())), len(hits))
+                rows.append({"eye": ref, "accuracy": sum(hits.values()) / len(hits), "n": len(hits), "low": low})
+                yield _measured(rows[-1], "named")
+            yield Progress(done=len(rows), total=len(self.eyes), unit="eyes")
+        best = max(rows, key=lambda row: row["accuracy"], default=None)
+        if best is None or best["low"] <= 0.5:
+            sized = self._by_size(work, folds, self.eyes)
+            said = f"; {_each(rows)} of them named by words alone is too little to go by" if rows else ""
+            return sized | {"sentence": f"{sized['sentence']}, and one shot of a class leaves nothing to compare eyes "
+                                        f"with{said}."}  # fmt: skip
+        others = [{"eye": ref} for ref in self.eyes if ref != best["eye"]]
+        sentence = (
+            f"{_name(best['eye'])}, chosen because it names {_percent(best)} of the shots by words alone "
+            f"(n = {best['n']}); one shot of a class leaves nothing else to compare eyes with."
+        )
+        return {"eyes": [best, *others], "eye": best["eye"], "rule": "words", "sentence": sentence}
+
+    def _named(self, work: Work, ref: str, folds: Sequence[ImageSet]) -> Generator[Event, None, dict[str, float]]:
+        """Which shots an encoder names rightly by the names of their classes: 1 or 0 by image."""
+        model = encoding.encoder(work, ref)
+        hits: list[tuple[str, float]] = []
+        for fold in folds:
+            members = list(fold)
+            vectors = yield from encoding.embeddings(work, ref, [member.image for member in members])
+            nearest = (vectors @ model.embed_labels(fold.labels, [self.prompt]).T).argmax(1)
+            hits += [
+                (member.image, float(fold.labels[place] == member.label))
+                for member, place in zip(members, nearest, strict=True)
+            ]
+        return _by_image(hits)
 
     def _by_size(self, work: Work, folds: Sequence[ImageSet], eyes: Sequence[str]) -> dict[str, Any]:
         """Of these the one whose size suits the pictures; of equals, the first."""
@@ -179,11 +219,11 @@ def _left_out(images: ImageSet) -> list[str]:
     return [member.image for member in images if counts[member.label] > 1]
 
 
-def _measured(row: dict[str, Any]) -> Measured:
+def _measured(row: dict[str, Any], name: str = "cross_validated") -> Measured:
     from synthstudio.statistics import wilson
 
     _, low, high = wilson(round(row["accuracy"] * row["n"]), row["n"])
-    return Measured(name="cross_validated", value=row["accuracy"], low=min(low, row["accuracy"]),
+    return Measured(name=name, value=row["accuracy"], low=min(low, row["accuracy"]),
                     high=max(high, row["accuracy"]), n=row["n"], split="train", arm=_name(row["eye"]))  # fmt: skip
 
 

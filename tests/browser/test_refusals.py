@@ -52,6 +52,7 @@ WRONG = {
             ("ss-sample-text-prompt", "a photo of it", "{label}"),
             ("ss-sample-text-seed", "1.5", "Seed must be a whole number."),
             ("ss-sample-text-resolution", "x", "Resolution must be a whole number."),
+            ("ss-sample-settings", "guidance_too=3", "Did you mean guidance_to"),
         ],
     ),
     "distil": (

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from synthstudio.errors import BadInput
 from synthstudio.step import build
 from synthstudio.steps.export.marks import how, marked
+from synthstudio.steps.sample.text import Text
 from synthstudio.ui.api import image_settings, routes, upload_routes
 from synthstudio.ui.api.uploads import Uploads
 from synthstudio.ui.tabs import sample
@@ -45,6 +46,36 @@ def test_the_form_is_filled_with_everything_the_step_said(session):
     for wanted in ("Words alone", "pico", ["cat", "dog"], "a {domain} of a {label}", "sketch\nphoto", 3.5, 9, 77, 12,
                    "ddim", "blur"):  # fmt: skip
         assert wanted in plain
+
+
+def test_settings_without_a_control_are_lines_of_text_that_give_the_same_step(session):
+    more = {"guidance_to": 5.0, "guidance_end": 0.8, "templates": ["a {label}, in the {domain}", "{label} {domain}"],
+            "strengths": [0.3, 0.5]}  # fmt: skip
+    step = image_settings.of_file(session, exported("sample.variation", sources=f"set:{'c' * 64}", **more)).step
+    text = sample.shown(session, step)[-1]
+    assert set(text.splitlines()) == {f"{name}={json.dumps(value)}" for name, value in more.items()}
+    assert sample._read_settings(type(step), text) == more
+    assert sample.shown(session, build("sample.text", _FIELDS))[-1] == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("guidance_too=3", "Did you mean guidance_to"),
+        ("seed=3", "seed has a control of its own"),
+        ("guidance_to", "Write field=value"),
+        ("strengths=0.3", "no setting here called 'strengths'"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_in_words(text, says):
+    with pytest.raises(BadInput, match=says):
+        sample._read_settings(Text, text)
+
+
+def test_one_text_is_a_list_of_one():
+    assert sample._read_settings(Text, "templates = a drawing, of a {label}") == {
+        "templates": ["a drawing, of a {label}"]
+    }
 
 
 def test_what_the_project_does_not_have_is_said_and_left_as_it_is(session):

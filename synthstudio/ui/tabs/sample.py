@@ -1,5 +1,6 @@
 """Sample: make images from words, or from the shots with t0. What every prompt becomes is shown before."""
 
+import json
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 import gradio as gr
 
 from synthstudio.complaints import concerning
+from synthstudio.errors import BadInput, UnknownName
+from synthstudio.jobs.recipes import json_or_text
 from synthstudio.quantities import many
-from synthstudio.step import Step, from_json
+from synthstudio.step import FieldInfo, Step, describe, from_json
 from synthstudio.step import build as build_step
 from synthstudio.steps.sample.plan import expand, plan
 from synthstudio.steps.sample.text import Text
@@ -73,6 +76,11 @@ class _Wish:
         self.plain = {name: controls.control(Text, name, **_info(name)) for name in _FIRST}
         with gr.Accordion("More", open=False, elem_id="ss-sample-more"):
             self.plain |= {name: controls.control(Text, name) for name in _MORE}
+            self.settings = gr.Textbox(
+                "", lines=3, label="Settings", placeholder="guidance_to=4", elem_id="ss-sample-settings",
+                info="What has no control here, one field=value per line, lists in JSON: "
+                f"{', '.join(_elsewhere(Variation))}.",
+            )  # fmt: skip
         following(self.sources, lambda: choices.shots(session))
         following(self.adapter, lambda: choices.adapters(session))
         following(self.labels, lambda: [(one, one) for one in choices.labels(session)], typed=lambda _: True)
@@ -82,7 +90,7 @@ class _Wish:
         """Every control by name."""
         return {
             "start": self.start, "sources": self.sources, "strength": self.strength, "adapter": self.adapter,
-            "backbone": self.backbone, "labels": self.labels, **self.plain,
+            "backbone": self.backbone, "labels": self.labels, **self.plain, "settings": self.settings,
         }  # fmt: skip
 
     def step(self, values: Mapping[str, Any], preview: bool = False) -> Step:
@@ -99,14 +107,50 @@ class _Wish:
                 fields["backbone"] = choices.backbone_reference(
                     self._session, str(values["backbone"]), fields["adapter"] or ""
                 )
-        if values["start"] == _WORDS:
-            return build_step(Text.kind, fields)
+        kind = Text if values["start"] == _WORDS else Variation
+        if kind is Variation:
+            fields |= self._shots(values, preview)
+        with concerning("settings", self.all):
+            return build_step(kind.kind, fields | _read_settings(kind, str(values["settings"] or "")))
+
+    def _shots(self, values: Mapping[str, Any], preview: bool) -> dict[str, Any]:
         if not values["sources"]:
             raise refused(
                 "sources", "Shots: there are none to choose yet. Run a recipe on your photos; its split makes some."
             )
-        shots = _NO_SHOTS if preview else values["sources"]
-        return build_step(Variation.kind, {**fields, "sources": shots, "strength": values["strength"]})
+        return {"sources": _NO_SHOTS if preview else values["sources"], "strength": values["strength"]}
+
+
+def _elsewhere(cls: type[Step]) -> dict[str, FieldInfo]:
+    """The fields of a Step that have no control of their own."""
+    own = {"backbone", "adapter", "labels", "sources", "strength", *_FIRST, *_MORE}
+    return {field.name: field for field in describe(cls) if field.name not in own}
+
+
+def _read_settings(cls: type[Step], text: str) -> dict[str, Any]:
+    """Fields from lines of field=value; one text where a list is asked for is a list of one."""
+    known, found = _elsewhere(cls), {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, equals, given = (part.strip() for part in line.partition("="))
+        if not equals:
+            raise BadInput(f"Settings: {line[:80]!r} is no setting. Write field=value, for example guidance_to=4.")
+        if name not in known:
+            if name in cls.model_fields:
+                raise BadInput(f"Settings: {name} has a control of its own in this form. Set it there.")
+            raise UnknownName.among("setting here", name, known)
+        value = json_or_text(given)
+        found[name] = [value] if known[name].type == "array" and not isinstance(value, list) else value
+    return found
+
+
+def _written(step: Step) -> str:
+    """What a step says that has no control here, as `_read_settings` reads it."""
+    fields = step.fields
+    return "\n".join(
+        f"{name}={json.dumps(fields[name], ensure_ascii=False)}"
+        for name, info in _elsewhere(type(step)).items()
+        if fields[name] != (list(info.default) if isinstance(info.default, tuple) else info.default)
+    )
 
 
 def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> list[Any]:
@@ -154,7 +198,7 @@ def _wire(session: StudioSession, page: gr.Blocks, tab: gr.Tab, wish: _Wish, for
         named = request.query_params
         return values_of(session, str(named.get("from", "")), str(named.get("adapter", "")))
 
-    kept = [wish.start, wish.strength, wish.backbone, *wish.plain.values()]
+    kept = [wish.start, wish.strength, wish.backbone, *wish.plain.values(), wish.settings]
     back = remembered(page, "sample", kept).then(fill, None, form.fields, **QUIET)
     filled(form.planned(back, tab, preview, lambda values: prompts(wish.step(values, preview=True))), "sample")
     wish.start.change(_sources, wish.start, [wish.sources, wish.strength], **QUIET)
@@ -184,7 +228,7 @@ def values_of(session: StudioSession, run_id: str, adapter: str = "") -> list[An
     lists.append(gr.Dropdown(labels, value=labels))
     run = session.studio.catalog.runs.get(run_id) if run_id else None
     if run is None or run.kind not in (Text.kind, Variation.kind):
-        return [gr.skip(), *lists, *(gr.skip() for _ in names)]
+        return [gr.skip(), *lists, *(gr.skip() for _ in names), gr.skip()]
     return shown(session, from_json(session.studio.catalog.runs.step_body(run.step_id)))
 
 
@@ -204,6 +248,7 @@ def shown(session: StudioSession, step: Step) -> list[Any]:
         str(fields["backbone"]).partition("@")[0],
         gr.update(choices=sorted({*labels, *fields["labels"]}), value=list(fields["labels"])),
         *controls.show(Text, fields, [*_FIRST, *_MORE]),
+        _written(step),
     ]
 
 

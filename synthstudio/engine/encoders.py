@@ -29,9 +29,9 @@ from torchvision.transforms import Normalize, Resize
 from torchvision.transforms.functional import center_crop
 
 from synthstudio import modelfolder
+from synthstudio.encoder_settings import ClipModel, Preprocessing, TimmConfig
 from synthstudio.errors import BadInput
 from synthstudio.modelfiles import WEIGHT_FILES
-from synthstudio.modelfolder import ClipModel, Preprocessing, TimmConfig
 from synthstudio.terms import fill
 
 

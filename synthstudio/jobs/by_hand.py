@@ -14,7 +14,7 @@ from typing import Any
 from synthstudio.catalog.pipelines import Node
 from synthstudio.complaints import concerning, label
 from synthstudio.errors import BadInput, Missing
-from synthstudio.jobs import accepted
+from synthstudio.jobs import accepted, leaks
 from synthstudio.jobs.asked import AUTO
 from synthstudio.jobs.freeze import freeze_accepted
 from synthstudio.jobs.studio import Studio
@@ -105,7 +105,7 @@ def start(studio: Studio, wish: Wish) -> str:
     test = _test(studio, wish)
     for name, sets in (("real", [wish.real]), ("synthetic", _behind(studio, wish.synthetic))):
         with concerning(name):
-            studio.refuse_test_images("This training", [one for one in sets if one])
+            leaks.refuse_test_images(studio.catalog.images, "This training", [one for one in sets if one])
     rivals = [one for one in found.rivals if not _has_met(studio, one, test)]
     frozen = _frozen(studio) if wish.synthetic == NOW else None
     count = found.synthetic if found.synthetic < found.offered else None

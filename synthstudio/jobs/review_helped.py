@@ -12,7 +12,7 @@ from typing import Any
 from synthstudio.artifacts import ImageSet
 from synthstudio.catalog.pipelines import Node, Pipeline
 from synthstudio.errors import BadInput
-from synthstudio.jobs import accepted
+from synthstudio.jobs import accepted, leaks
 from synthstudio.jobs import summary as summaries
 from synthstudio.jobs.accepted import REVIEW, Offered
 from synthstudio.jobs.recipes import references
@@ -41,7 +41,8 @@ def start(studio: Studio, name: str, pipeline: str | None = None, *, seed: int =
     nodes = studio.catalog.pipelines.nodes(base.id)
     compare = _compare(base, nodes)
     title = studio.catalog.names.of(chosen)
-    studio.refuse_taught(f"A review of {title!r}", [chosen], studio.catalog.runs.fields(str(compare.run_id))["tests"])
+    tests = studio.catalog.runs.fields(str(compare.run_id))["tests"]
+    leaks.refuse_taught(studio.catalog.images, f"A review of {title!r}", [chosen], tests)
     parts = _parts(studio, base, chosen, title)
     if changed and all(_shown(own) == _shown(studio.workspace.image_set(part.kept)) for part, own in parts):
         raise BadInput(UNCHANGED)

@@ -6,7 +6,6 @@ or a command's loop; killing its process at any moment loses nothing, and the ne
 
 import contextlib
 import logging
-import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,15 +19,15 @@ from synthstudio.artifacts import ImageSet
 from synthstudio.catalog import Catalog
 from synthstudio.catalog.pipelines import Node
 from synthstudio.catalog.runs import ACTIVE, RESUMABLE, Run
-from synthstudio.errors import BadInput, CatalogBusy, CatalogDamaged, Leak, StorageFull, StudioError
+from synthstudio.errors import BadInput, CatalogBusy, CatalogDamaged, StorageFull, StudioError
 from synthstudio.events import Event, Finished
-from synthstudio.jobs import freeing, listeners, pipeline, remaking
+from synthstudio.jobs import freeing, leaks, listeners, pipeline, remaking
 from synthstudio.jobs.cluster.launcher import default_launcher, places
 from synthstudio.jobs.endings import Endings
 from synthstudio.jobs.launchers import Launcher
 from synthstudio.jobs.log import EventLog
 from synthstudio.jobs.run_folder import HEARTBEAT, STOP, Holder, Request
-from synthstudio.jobs.wholeness import Wholeness, strings, why_not
+from synthstudio.jobs.wholeness import Wholeness, why_not
 from synthstudio.resources import Resources
 from synthstudio.step import STEPS, Step, from_json
 from synthstudio.steps import load_extensions
@@ -36,10 +35,8 @@ from synthstudio.workspace import Workspace, make_folder, storage_errors
 
 log = logging.getLogger("synthstudio")
 
-_ARTIFACT = re.compile("[a-z]+:[0-9a-f]{64}")
 _SET_ROLES = ("set", "test", "pool")
 _SILENCE_SECONDS = 300.0
-_MAY_NAME_TEST = ("evaluate.", "export.", "collect.")
 
 
 class Studio:
@@ -93,7 +90,7 @@ class Studio:
 
         Raises Leak if the step could learn from a test image, BadInput if what it is given cannot be made again.
         """
-        self._refuse_leak(step)
+        leaks.refuse(self.catalog.images, step)
         known = self.catalog.runs.of_step(step.id)
         for run in known:
             if run.state == "done" and self.complete(run.id):
@@ -373,38 +370,6 @@ class Studio:
             made = file.stat().st_mtime
             # Its log says how it ended; if it does not, nobody works on it and the next tick says so.
             self.catalog.runs.add(request.run_id, step, request.resources, state="running", created=made)
-
-    def _refuse_leak(self, step: Step) -> None:
-        """No step may learn from a test image; one that names its test set may not name what learned from it."""
-        named = [value for value in strings(step.fields) if _ARTIFACT.fullmatch(value)]
-        test = step.fields.get("test")
-        if not step.kind.startswith(_MAY_NAME_TEST):
-            self.refuse_test_images(step.kind, named)
-        elif test is not None:
-            self.refuse_taught(step.kind, named, (test,))
-
-    def refuse_test_images(self, what: str, named: Sequence[str]) -> None:
-        """Leak if a set among `named` holds a test image of the project, or the maker of what is in it met one."""
-        leaks = self.catalog.images.test_images_in([one for one in named if one.startswith("set:")])
-        if leaks:
-            raise Leak(
-                f"{what} was given {len(leaks)} images that are in a test set of this project "
-                f"(the first: {leaks[0][1][:12]}). Test images stay untouched: keep one split per project, "
-                "or start a new project with --project."
-            )
-        self.refuse_taught(what, named)
-
-    def refuse_taught(self, what: str, named: Iterable[str], tests: Sequence[str] = ()) -> None:
-        """Leak if the maker of an image or of weights among `named` looked at a photo of one of these test sets, or of
-        any: it may come from another fold, or from a split of before.
-        """
-        behind = sorted(self.catalog.images.sets_behind(named))
-        taught = {image for _, image in self.catalog.images.test_images_in(behind, tests)}
-        if taught:
-            raise Leak(
-                f"{what} was given images or weights whose maker looked at {len(taught)} test photos that they would "
-                f"meet (the first: {min(taught)[:12]}). Use what was made from the shots of that very split."
-            )
 
 
 def ask_to_stop(workspace: Workspace, run_id: str) -> None:

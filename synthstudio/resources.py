@@ -22,7 +22,7 @@ class Resources(BaseModel):
         default=0,
         ge=0,
         le=100_000,
-        description="Images sampled, embedded or learned from at once; 0 lets the engine choose.",
+        description="Images sampled, embedded or trained on at once; 0 lets the engine choose.",
     )
     checkpointing: Literal["auto", "on", "off"] = Field(
         default="auto",

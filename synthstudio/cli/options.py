@@ -19,7 +19,7 @@ Log = Annotated[
         " SYNTHSTUDIO_LOG says, else nowhere.",
     ),
 ]
-Batch = Annotated[int, typer.Option(min=0, help="Images sampled or learned from at once; 0: the engine chooses.")]
+Batch = Annotated[int, typer.Option(min=0, help="Images sampled or trained on at once; 0: the engine chooses.")]
 Checkpointing = Annotated[
     Literal["auto", "on", "off"],
     typer.Option(

@@ -185,7 +185,7 @@ def test_thin_and_empty_classes_are_said(tmp_path):
     pets = tree(tmp_path / "pets", PETS | {"cow/1.png": good(8), "fish/1.png": b""})
     (pets / "bird").mkdir()
     notes = " ".join(Imported(tmp_path, pets).notes)
-    assert "Only one photo in “cow”: it can be learned from but not tested" in notes
+    assert "Only one photo in “cow”: it can be trained on but not tested" in notes
     assert "No usable photos in “bird”, “fish”: the class is left out" in notes
 
 

@@ -190,7 +190,7 @@ export class Review {
         "p",
         {},
         none
-          ? "Bring photos in under Data, or make images under Sample; they appear here by themselves."
+          ? "Import photos under Data, or make images under Sample; they appear here by themselves."
           : "Clear a filter to see more.",
       ),
     );

@@ -42,7 +42,7 @@ class Library extends Asking {
     this.nothing = h(
       "div",
       { class: "ss-empty", hidden: true },
-      "Nothing is here yet. Bring photos in under Data, or start a recipe; every set, adapter, classifier " +
+      "Nothing is here yet. Import photos under Data, or start a recipe; every set, adapter, classifier " +
         "and report of this project appears here.",
     );
     this.kinds = h("select", { class: "ss-select", id: "ss-library-kind", onchange: () => this.fill() });

@@ -78,7 +78,7 @@ function split({ fold: number, looks, notes, rows }) {
       "p",
       { class: "ss-muted" },
       "Shots: the method may learn from them. Validation: choices may look at them. Test: locked; only " +
-        "Evaluate reads them, because an accuracy on photos that anything has learned from would be too " +
+        "Evaluate reads them, because an accuracy on photos that something was trained on would be too " +
         "high. Near-duplicates are kept on one side.",
     ),
     h("p", { class: "ss-muted" }, `The test photos were looked at by ${many(looks, "comparison")} so far.`),

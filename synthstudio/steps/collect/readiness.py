@@ -57,7 +57,7 @@ def _thin(counts: Mapping[str, int]) -> Iterable[Remark]:
     if single:
         yield Remark(
             "warn",
-            f"Only one photo in {listed(single)}: it can be learned from but not tested. Add at least one.",
+            f"Only one photo in {listed(single)}: it can be trained on but not tested. Add at least one.",
             "add",
         )
     if few:

@@ -46,6 +46,8 @@ CHAIN = (
     Link("data", "collect.import_images", lambda m: {"source": m["asked"]["source"]}),
     Link("split", "collect.split", lambda m: {"images": m["data"]["images"], "shots": 4, "validation_per_class": 2}),
     Link("adapter", "adapt.lora", lambda m: {"backbone": m["asked"]["pico"], "images": m["split"]["shots"], **_QUICK}),
+    Link("words", "adapt.textual_inversion", lambda m: {"backbone": m["asked"]["pico"], "images": m["split"]["shots"],
+                                                        **_QUICK}),
     Link("sample", "sample.text", lambda m: {"backbone": m["asked"]["pico"], "adapter": m["adapter"]["adapter"],
                                              "labels": m["split"]["labels"], **_SAMPLING}),
     Link("variation", "sample.variation", lambda m: {"backbone": m["asked"]["pico"], "labels": m["split"]["labels"],

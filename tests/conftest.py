@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-# Several files of tests run at once. Each layer of a small model waits for the slowest of its threads, so on two busy cores
-# a second one makes it up to ten times slower. Read by torch when it is imported, and by every process of a test.
+# Several files of tests run at once. Each layer of a small model waits for the slowest of its threads, so on two busy
+# cores a second one makes it up to ten times slower. Read by torch when it is imported, and by every process of a test.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

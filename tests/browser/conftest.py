@@ -64,6 +64,8 @@ class Served:
             command = [sys.executable, "app.py", "--home", str(self.home), "--port", str(self.port)]
             # No hub: a test that asks for a download is told so, on a machine with a network too.
             nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_CACHE": str(self.home.with_suffix(".hub"))}
+            if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as where a shell runs the tests in the background:
+                signal.signal(signal.SIGINT, signal.default_int_handler)  # the page would inherit it, and not end
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env={**os.environ, **nowhere})
         deadline = time.monotonic() + _START_SECONDS
         while True:

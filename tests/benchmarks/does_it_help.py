@@ -106,7 +106,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     if asked.at_most:
-        asked.data = [smaller(data, asked.at_most, Path(asked.home) / "smaller") for data in asked.data]
+        folder = Path(asked.home) / "smaller"
+        asked.data = [smaller(one, asked.at_most, folder) if one.endswith(".parquet") else one for one in asked.data]
     cells = json.loads(asked.out.read_text())["cells"] if asked.out.exists() else []
     known = {(Path(str(c["data"])).stem, c["shots"], c["recipe"]) for c in cells}
     for data in asked.data:

@@ -127,11 +127,14 @@ def _made(work: Work, step: Sampled, rows: Sequence[Row], made: dict[int, Image]
     yield from facts([*backbone.facts, *said])
     backbone.facts.clear()
     side = diffusion.side(backbone, step.resolution)
-    for batch in chunks(rows, size):
+    # Shares meet where all workers cut alike, whatever fits into the card of one of them.
+    cut = size if work.share is None else work.resources.batch or diffusion.default_batch(backbone, step.resolution)
+    for batch in chunks(rows, cut):
         indices = [row.index for row in batch]
         if all(index in made for index in indices) or (work.share is not None and not work.share.wants(indices)):
             continue
-        for row, file in zip(batch, _files(work, step, backbone, batch), strict=True):
+        files = (file for part in chunks(batch, size) for file in _files(work, step, backbone, part))
+        for row, file in zip(batch, files, strict=True):
             if row.index in made:
                 continue
             made[row.index] = _image(work, step, row, file, side)

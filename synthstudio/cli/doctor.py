@@ -134,14 +134,14 @@ def _catalog(home: Path, project: str, rebuild: bool) -> Check:
         with Studio(home, project, rebuild=rebuild) as studio:
             said = studio.catalog.said
             studio.tick()
-            runs = studio.catalog.runs.all()
-            lost = [run.id for run in runs if run.state == "lost"]
-            active = [run.id for run in runs if run.state in ACTIVE]
+            runs = studio.catalog.runs
+            known, active = len(runs.ids()), len(runs.in_state(*ACTIVE))
+            lost = [run.id for run in runs.in_state("lost")]
     except CatalogBusy as error:
         return Check("catalog", "warn", str(error))
     except StudioError as error:
         return Check("catalog", "bad", str(error), "Make it again with: python -m synthstudio doctor --rebuild")
-    finding = " ".join([f"{many(len(runs), 'run')}, {len(active)} active, {len(lost)} lost", *said])
+    finding = " ".join([f"{many(known, 'run')}, {active} active, {len(lost)} lost", *said])
     advice = f"Resume with: python -m synthstudio resume {lost[0]}" if lost else ""
     return Check("catalog", "warn" if lost or said else "ok", finding, advice)
 

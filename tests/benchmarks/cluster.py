@@ -48,7 +48,8 @@ def workers(count: int) -> Iterator[None]:
             time.sleep(0.2)
         os.environ.update(local.way_in(file), SYNTHSTUDIO_CLUSTER=local.running(file))
         try:
-            yield
+            with local.in_use(file):  # couriers that are told an address do not say that they use it
+                yield
         finally:
             os.kill(json.loads(file.read_bytes())["pid"], signal.SIGTERM)
             time.sleep(3)

@@ -33,7 +33,7 @@ class Resources(BaseModel):
         default=False, description="Encode and decode one image at a time; by itself once several do not fit."
     )
     compile: bool = Field(
-        default=False, description="Compile the denoiser (torch.compile): minutes at first, faster afterwards."
+        default=False, description="Compile the denoiser (torch.compile): takes minutes before the first image."
     )
     checkpoint_every: int = Field(default=50, ge=1, le=1_000_000, description="Training steps between checkpoints.")
 

@@ -31,5 +31,5 @@ Slicing = Annotated[
     bool, typer.Option("--slicing", help="Encode and decode one image at a time; by itself once several do not fit.")
 ]
 Compile = Annotated[
-    bool, typer.Option("--compile", help="Compile the denoiser (torch.compile): minutes at first, faster afterwards.")
+    bool, typer.Option("--compile", help="Compile the denoiser (torch.compile): takes minutes before the first image.")
 ]

@@ -158,9 +158,9 @@ def _collect(child: "subprocess.Popen[bytes]", worker: Worker | None) -> None:
         worker.ended(child.pid, status, usage)
 
 
-def private_folder() -> Path:
-    """A folder for sockets that only this user can enter; short, because a socket's path has to be."""
-    folder = Path(tempfile.gettempdir()) / f"synthstudio-{os.getuid()}"
+def private_folder(name: str = "synthstudio") -> Path:
+    """A folder of this machine that only this user can enter; its path is short, because that of a socket has to be."""
+    folder = Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"
     with storage_errors(folder):
         folder.mkdir(mode=0o700, exist_ok=True)
     about = folder.lstat()

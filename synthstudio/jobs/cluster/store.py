@@ -8,13 +8,13 @@
 import json
 import os
 import shutil
-import tempfile
 import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from synthstudio.errors import Damaged, StorageFull
+from synthstudio.errors import Damaged
 from synthstudio.jobs.cluster.parcels import Key, Manifest, Model, Piece, keys, source
+from synthstudio.jobs.launchers import private_folder
 from synthstudio.jobs.processes import same_process, start_time
 from synthstudio.workspace import Workspace, file_digest, make_folder, storage_errors, write_atomically
 
@@ -26,7 +26,7 @@ class Store:
     """One user's store on one machine, and the slot of one worker."""
 
     def __init__(self, base: Path | None = None) -> None:
-        self.base = _base() if base is None else base
+        self.base = private_folder("synthstudio-cluster") if base is None else base
         self.root = self.base / "store"
         for name in ("blobs", "weights", "models", "locations"):
             make_folder(self.root / name)
@@ -173,19 +173,6 @@ class Store:
                 return
             total -= size
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def _base() -> Path:
-    """The user's folder on this machine, which nobody else can enter."""
-    base = Path(tempfile.gettempdir()) / f"synthstudio-cluster-{os.getuid()}"
-    with storage_errors(base):
-        base.mkdir(mode=0o700, exist_ok=True)
-    about = base.lstat()
-    if about.st_uid != os.getuid() or about.st_mode & 0o077:
-        raise StorageFull(
-            f"{base} can be entered by others. Remove it, or set TMPDIR on that machine to a folder of yours."
-        )
-    return base
 
 
 def _sees(manifest: Manifest) -> bool:

@@ -115,8 +115,9 @@ def test_twenty_projects_opened_at_once_make_as_many_as_the_limit(space):
     assert len(list((space.home / "projects").iterdir())) == 5
 
 
+@pytest.mark.parametrize("announced", [16 * MB, 0])
 @pytest.mark.parametrize("space", [Quota(bytes=64 * MB)], indirect=True)
-def test_uploads_side_by_side_never_hold_more_than_the_quota(space):
+def test_uploads_side_by_side_never_hold_more_than_the_quota(space, announced):
     uploads = Uploads(space)
     token = uploads.begin()
 
@@ -125,23 +126,26 @@ def test_uploads_side_by_side_never_hold_more_than_the_quota(space):
             yield bytes(MB // 2)
 
     async def send_all():
-        every = [uploads.receive(token, f"cats/{number}.png", body()) for number in range(8)]
+        every = [uploads.receive(token, f"cats/{number}.png", body(), announced) for number in range(8)]
         return await asyncio.gather(*every, return_exceptions=True)
 
     peak = 0
     admitting = uploads._session.ledger.admitting
 
     @contextlib.contextmanager
-    def watched(*coming):
+    def watched(*coming, **kept):
         nonlocal peak
-        with admitting(*coming):
+        with admitting(*coming, **kept):
             yield
             peak = max(peak, _bytes_below(space.home))  # blocks would count what a file system takes in advance
 
     uploads._session.ledger.admitting = watched
     answers = asyncio.run(send_all())
     assert peak <= 64 * MB
-    assert 0 < sum(isinstance(answer, BadInput) for answer in answers) < 8
+    refused = sum(isinstance(answer, BadInput) for answer in answers)
+    if announced:  # room is kept for the three that fit, so nobody is refused in the middle
+        assert refused == 5
+    assert refused > 0
     assert all(isinstance(answer, BadInput) or answer == 16 * MB for answer in answers)
     assert not list(space.home.rglob("*.part"))
 
@@ -241,6 +245,22 @@ def test_every_file_and_folder_takes_a_block_at_least(tmp_path):
     found = used(tmp_path)
     assert found.files == 5
     assert found.bytes >= 4 * 4096 + 12288
+
+
+def test_room_that_is_promised_to_one_is_not_given_to_another(tmp_path):
+    ledger = Ledger(tmp_path, Usage(10 * 4096, 10))
+    with ledger.promising(6 * 4096) as promise:
+        with pytest.raises(BadInput), ledger.admitting(5 * 4096):
+            pass
+        with pytest.raises(BadInput), ledger.promising(5 * 4096):
+            pass
+        with ledger.admitting(6 * 4096, promise=promise):
+            (tmp_path / "taken").write_bytes(bytes(6 * 4096))
+        with pytest.raises(BadInput), ledger.admitting(4 * 4096, promise=promise):  # more than was promised
+            pass
+    (tmp_path / "taken").unlink()
+    with ledger.admitting(9 * 4096):  # what was promised is over
+        pass
 
 
 def test_room_is_asked_for_before_it_is_taken(tmp_path):

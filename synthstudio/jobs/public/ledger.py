@@ -52,6 +52,13 @@ def _inside(folder: str) -> list[os.DirEntry[str]]:
     return []
 
 
+@dataclass(eq=False)
+class Promise:
+    """Room that is kept for somebody, in bytes that were not taken yet."""
+
+    left: int
+
+
 class Ledger:
     """The room of one visitor. `most` None: only the disk says no."""
 
@@ -60,19 +67,43 @@ class Ledger:
         self._most = most
         self._lock = threading.RLock()
         self._held = Usage()
+        self._promised: list[Promise] = []
         self._measured = -math.inf
 
     @contextlib.contextmanager
-    def admitting(self, coming_bytes: int = 0, coming_files: int = 0) -> Iterator[None]:
-        """Room for so much more, which the caller takes before leaving: nobody else is admitted meanwhile.
+    def admitting(
+        self, coming_bytes: int = 0, coming_files: int = 0, promise: "Promise | None" = None
+    ) -> Iterator[None]:
+        """Room for so much more, which the caller takes before leaving: nobody else is admitted meanwhile. What was
+        promised to the caller is used first.
 
         Raises BadInput, before anything is written, where there is no such room.
         """
         coming = Usage(coming_bytes, coming_files)
         with self._lock:
-            self._refuse_over(coming)
+            kept = min(coming_bytes, promise.left) if promise is not None else 0
+            self._refuse_over(Usage(coming_bytes - kept, coming_files))
+            if promise is not None:
+                promise.left -= kept
             self._held += coming
             yield
+
+    @contextlib.contextmanager
+    def promising(self, count: int) -> Iterator["Promise"]:
+        """Keep room for so many bytes that come in pieces, for as long as they come: of many that come side by side,
+        those that fit come whole, where else each might take a part and all be refused.
+
+        Raises BadInput where there is no such room.
+        """
+        promise = Promise(count)
+        with self._lock:
+            self._refuse_over(Usage(count))
+            self._promised.append(promise)
+        try:
+            yield promise
+        finally:
+            with self._lock:
+                self._promised.remove(promise)
 
     def refuse_over(self) -> None:
         """BadInput if more lies there than may, measured now."""
@@ -96,7 +127,7 @@ class Ledger:
         """The limit that would be passed, in words; empty if none."""
         if self._most is None:
             return ""
-        then = self._held + coming
+        then = self._held + coming + Usage(sum(promise.left for promise in self._promised))
         if then.bytes > self._most.bytes:
             return f"{self._most.bytes // _MB:,} MB"
         return f"{self._most.files:,} files and folders" if then.files > self._most.files else ""

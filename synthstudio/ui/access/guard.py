@@ -191,7 +191,7 @@ def _name(host: str) -> str:
 
 def _length(headers: dict[str, str]) -> int:
     text = headers.get("content-length", "0")
-    return int(text) if text.isdigit() else 0
+    return int(text) if text.isdecimal() else 0
 
 
 def _basic(header: str) -> str | None:

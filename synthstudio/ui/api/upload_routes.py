@@ -38,7 +38,9 @@ def router(uploads: Uploads, session: StudioSession) -> APIRouter:
 
     @routes.post("/{token}/files")
     async def receive(token: str, name: str, request: Request) -> dict[str, int]:
-        return {"size": await uploads.receive(token, name, request.stream())}
+        length = request.headers.get("content-length", "")  # none where the body comes in chunks
+        announced = int(length) if length.isdecimal() else 0
+        return {"size": await uploads.receive(token, name, request.stream(), announced)}
 
     @routes.post("/{token}/check")
     async def check(token: str, asked: _Check) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Files on their way in: received aside, looked at in a process of its own, kept only when a person says so."""
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -11,7 +12,6 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,7 +21,7 @@ from synthstudio.intake import sources
 from synthstudio.intake.entries import Entry, Limits, printable
 from synthstudio.intake.trees import folder_source, walk
 from synthstudio.jobs.environment import for_workers
-from synthstudio.jobs.public.ledger import Ledger
+from synthstudio.jobs.public.ledger import Ledger, Promise
 from synthstudio.jobs.stock import ABOUT
 from synthstudio.jobs.stock import folder as stock_folder
 from synthstudio.quantities import many
@@ -79,16 +79,19 @@ class Uploads:
             self._held[token] = _Held()
         return token
 
-    async def receive(self, token: str, name: str, body: AsyncIterator[bytes]) -> int:
+    async def receive(self, token: str, name: str, body: AsyncIterator[bytes], announced: int = 0) -> int:
         """Store one file under its relative name; a file that is cut off leaves nothing. Returns its size.
 
-        Every piece is admitted before it is written. Off the event loop: the account may have to be measured.
+        Room for the bytes that were announced is kept from the start, and every piece is admitted before it is
+        written. Off the event loop: the account may have to be measured.
         """
         folder = self._folder(token)
         file = _Incoming(folder, clean_parts(name), self._held.setdefault(token, _Held()), self._session.ledger)
-        with storage_errors(folder):
+        with storage_errors(folder), contextlib.ExitStack() as room:
             try:
-                await asyncio.to_thread(file.begin)
+                kept = self._session.ledger.promising(on_disk(announced))
+                promise = await asyncio.to_thread(room.enter_context, kept)
+                await asyncio.to_thread(file.begin, promise)
                 async for piece in body:
                     await asyncio.to_thread(file.write, piece)
                 await asyncio.to_thread(self._land, token, file)
@@ -158,7 +161,7 @@ class Uploads:
         folder = self._folder(token)
         look = self._looks.get(token)
         over = look is not None and look.over
-        with suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError):
             return {"state": "checked", "report": json.loads((folder / dry_run.REPORT).read_bytes())}
         if look is None:
             return {"state": "receiving"}
@@ -167,7 +170,7 @@ class Uploads:
             return {"state": "checked", "report": {"error": text}}
         self._start_looks()
         progress = {"done": 0, "total": 0}
-        with suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError):
             progress = json.loads((folder / dry_run.PROGRESS).read_bytes())
         return {"state": "checking", **progress}
 
@@ -298,14 +301,16 @@ class _Incoming:
         self._aside = folder / f".{uuid.uuid4().hex}.part"
         self._out: BinaryIO | None = None
         self._ledger = ledger
+        self._promise: Promise | None = None
         self._landed = False
         self._counted = 0
         self.held = held
         self.size = 0
 
-    def begin(self) -> None:
+    def begin(self, promise: Promise) -> None:
         """Refuse a name that cannot be had, a file too many, or one there is no room for."""
         self._check_place()
+        self._promise = promise
         self.held.take(0, files=1)
         self._counted = 1
         made = sum(not self._files.joinpath(*self._parts[:n]).exists() for n in range(1, len(self._parts)))
@@ -314,9 +319,9 @@ class _Incoming:
 
     def write(self, piece: bytes) -> None:
         """Add a piece, if there is room for it."""
-        assert self._out is not None
+        assert self._out is not None and self._promise is not None
         more = on_disk(self.size + len(piece)) - on_disk(self.size)
-        with self._ledger.admitting(more):
+        with self._ledger.admitting(more, promise=self._promise):
             if shutil.disk_usage(self._aside.parent).free < _FREE_BYTES:
                 raise StorageFull("Less than 1 GB is free on the disk of this project. Free some space first.")
             self.held.take(len(piece))

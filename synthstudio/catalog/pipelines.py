@@ -10,6 +10,7 @@ import duckdb
 
 from synthstudio.catalog.database import Database, insert
 from synthstudio.errors import UnknownName
+from synthstudio.resources import Resources
 
 PipelineState = Literal["running", "stopped", "done", "failed"]
 
@@ -110,6 +111,10 @@ class Pipelines:
         finished = time.time() if state in ("done", "failed") else None
         self._do({"pipeline": pipeline_id, "state": state, "finished": finished, "error": error})
 
+    def carry_out_with(self, pipeline_id: str, resources: Resources) -> None:
+        """What is still to be run is run with other resources than it was asked for with."""
+        self._do({"pipeline": pipeline_id, "resources": resources.model_dump()})
+
     def _do(self, line: dict[str, Any]) -> None:
         with self._database.transaction() as cursor:
             store_pipeline(cursor, line)
@@ -117,7 +122,9 @@ class Pipelines:
 
 
 def store_pipeline(cursor: duckdb.DuckDBPyConnection, line: dict[str, Any]) -> None:
-    """What a line of the journal says of a pipeline: that it began, that a node has its run, that its state changed."""
+    """What a line of the journal says of a pipeline: that it began, that a node has its run, with which resources it
+    goes on, that its state changed.
+    """
     if "nodes" in line:
         cursor.execute(
             "insert or ignore into pipelines (id, recipe, state, request, created) values (?, ?, 'running', ?, ?)",
@@ -130,6 +137,10 @@ def store_pipeline(cursor: duckdb.DuckDBPyConnection, line: dict[str, Any]) -> N
             "update nodes set run_id = ?, reused = ? where pipeline_id = ? and position = ?",
             [line["run_id"], line["reused"], line["pipeline"], line["node"]],
         )
+    elif "resources" in line:
+        ((request,),) = cursor.execute("select request from pipelines where id = ?", [line["pipeline"]]).fetchall()
+        changed = json.dumps({**json.loads(request), "resources": line["resources"]}, ensure_ascii=False)
+        cursor.execute("update pipelines set request = ? where id = ?", [changed, line["pipeline"]])
     else:
         cursor.execute(
             "update pipelines set state = ?, finished = ?, error = ? where id = ?",

@@ -56,7 +56,7 @@ class Run:
 # What may be set by name, from our own code or from a line of the journal.
 SETTABLE = (
     "state", "error", "finished", "device", "pid", "pid_started", "launched", "attempt", "started", "done", "total",
-    "unit", "progress_at", "measures", "environment", "seconds", "peak_memory_mb", "read_to", "turn",
+    "unit", "progress_at", "measures", "environment", "seconds", "peak_memory_mb", "read_to", "turn", "resources",
 )  # fmt: skip
 
 
@@ -264,6 +264,10 @@ class Runs:
     def held_by(self, run_id: str, pid: int, pid_started: float) -> None:
         """The run is carried out by another process than was thought."""
         self._change(run_id, {"pid": pid, "pid_started": pid_started})
+
+    def carry_out_with(self, run_id: str, resources: Resources) -> None:
+        """The run goes on with other resources than it was asked for with."""
+        self._change(run_id, {"resources": resources.model_dump_json()})
 
     def set_state(self, run_id: str, state: State, error: str | None = None) -> None:
         """Move a run to another state."""

@@ -132,15 +132,23 @@ def resume(
     run: Annotated[str, typer.Argument(help="A run's id.")],
     project: Project = "default",
     home: Home = HERE,
+    device: Annotated[
+        str | None, typer.Option(help="Go on with another device than before: auto, cpu, cuda, cuda:1, mps.")
+    ] = None,
     log: Log = None,
 ) -> None:
     """Go on with a stopped, failed or lost run, and with the recipe that waits for it."""
     from synthstudio.cli.making import follow_pipeline
     from synthstudio.jobs import Studio, summary
+    from synthstudio.jobs.asked import check_resources
 
     with Studio(home, project, log=log) as studio:
         studio.tick()
-        run_id = studio.resume(run)
+        resources = studio.catalog.runs.get(run).resources
+        if device is not None:
+            resources = resources.model_copy(update={"device": device})
+            check_resources(resources)
+        run_id = studio.resume(run, resources)
         for pipeline_id in studio.catalog.pipelines.holding(run_id):
             if studio.catalog.pipelines.get(pipeline_id).state == "running":
                 started = time.monotonic()

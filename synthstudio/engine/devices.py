@@ -23,7 +23,10 @@ def pick(name: str) -> torch.device:
         raise BadInput(f"{name!r} is not a device. Use auto, cpu, cuda, cuda:1 or mps.") from error
     here = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}.get(device.type, 1)
     if (device.index or 0) >= here:
-        raise BadInput(f"The device {name!r} is not on this machine. Use auto or cpu.")
+        raise BadInput(
+            f"The device {name!r} is not on this machine. Use auto or cpu; a run that was asked for with it goes on"
+            " elsewhere with: python -m synthstudio resume RUN --device auto"
+        )
     return device
 
 

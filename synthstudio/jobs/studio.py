@@ -86,7 +86,8 @@ class Studio:
     def submit(self, step: Step, resources: Resources | None = None) -> tuple[str, bool]:
         """The run of a Step and whether it was reused. Equal Steps are done once: a finished run is reused, a waiting
         or running one is joined, a stopped, lost or failed one is resumed, and so is a finished one whose outputs are
-        not all there any more. What the Step is given and was thrown away is made again first.
+        not all there any more: with these resources, if some are given. What the Step is given and was thrown away is
+        made again first.
 
         Raises Leak if the step could learn from a test image, BadInput if what it is given cannot be made again.
         """
@@ -97,7 +98,7 @@ class Studio:
                 return run.id, True
         for run in known[:1]:
             if run.state not in ("queued", *ACTIVE):
-                self.make_again(run.id)
+                self.make_again(run.id, resources)
             return run.id, False
         self._bring_back(step)
         run_id = time.strftime("%m%d-%H%M%S-") + uuid.uuid4().hex[:8]
@@ -124,17 +125,20 @@ class Studio:
         """Start waiting runs in this order, from the next free device on; the others that wait come after them."""
         self.catalog.runs.reorder(run_ids)
 
-    def resume(self, run_id: str) -> str:
-        """Queue a stopped, failed or lost run again, or a done one with parts missing; returns the full run id."""
+    def resume(self, run_id: str, resources: Resources | None = None) -> str:
+        """Queue a stopped, failed or lost run again, or a done one with parts missing; returns the full run id.
+
+        With other resources, if some are given: the pipelines that wait for it go on with them too.
+        """
         run = self.catalog.runs.get(run_id)
         if run.state not in RESUMABLE and not (run.state == "done" and not self.complete(run.id)):
             raise BadInput(
                 f"Run {run.id} is {run.state}; only a stopped, failed or lost run can be resumed, or a done one whose "
                 "outputs are not all there."
             )
-        return self.make_again(run.id)
+        return self.make_again(run.id, resources)
 
-    def make_again(self, run_id: str) -> str:
+    def make_again(self, run_id: str, resources: Resources | None = None) -> str:
         """Queue an ended run, with the pipelines that wait for it; returns the full run id. It makes what is not there.
 
         BadInput, and nothing changes, where a finished run would fail because what it was made from is gone.
@@ -145,11 +149,29 @@ class Studio:
         if run.state == "done" and reason:
             raise BadInput(reason)
         self._bring_back(step)
+        waiting = [
+            one for one in self.catalog.pipelines.holding(run.id) if self.catalog.pipelines.get(one).state != "done"
+        ]
+        if resources is not None and resources != run.resources:
+            self._carry_out_with(run, step, resources)
+            for pipeline_id in waiting:
+                self.catalog.pipelines.carry_out_with(pipeline_id, resources)
         self._queue_again(run)
-        for pipeline_id in self.catalog.pipelines.holding(run.id):
-            if self.catalog.pipelines.get(pipeline_id).state != "done":
-                self.catalog.pipelines.set_state(pipeline_id, "running")
+        for pipeline_id in waiting:
+            self.catalog.pipelines.set_state(pipeline_id, "running")
         return run.id
+
+    def _carry_out_with(self, run: Run, step: Step, resources: Resources) -> None:
+        """All that makes a result stays, so it stays the same run."""
+        folder = self.workspace.run_folder(run.id)
+        Request(run_id=run.id, step=step.to_json(), workspace=self.workspace.root, resources=resources).write(folder)
+        self.catalog.runs.carry_out_with(run.id, resources)
+        if run.resources.device != resources.device:
+            self.catalog.runs.say(
+                run.id,
+                f"Asked for with device {run.resources.device}, it goes on with {resources.device}: the last bits of"
+                " its numbers may differ from a run on one device.",
+            )
 
     def bring_back(self, artifacts: Iterable[str]) -> list[str]:
         """Make again what of these was thrown away, and what that needs; returns the ids of the runs.

@@ -7,11 +7,13 @@ import time
 import pytest
 
 from synthstudio.artifacts import ImageSet, Member
+from synthstudio.catalog.pipelines import Node
 from synthstudio.errors import BadInput, CatalogBusy, Leak
 from synthstudio.jobs import Studio
 from synthstudio.jobs.launchers import ProcessLauncher
-from synthstudio.jobs.run_folder import Holder
+from synthstudio.jobs.run_folder import Holder, Request
 from synthstudio.jobs.studio import ask_to_stop
+from synthstudio.resources import Resources
 from tests.jobs.conftest import tick_until
 from tests.jobs.counting import Count, Hungry, Paint, Silent
 
@@ -59,6 +61,33 @@ def test_a_stopped_run_keeps_what_it_made_and_resumes_to_the_same_result(studio)
     assert studio.catalog.runs.get(run_id).seconds > so_far, "the cost of both attempts"
     assert made(studio, run_id) == made(studio, unbroken)
     assert made(studio, run_id)[: len(kept)] == kept
+
+
+def test_a_run_goes_on_with_another_device_than_it_was_asked_for_with_and_so_does_its_recipe(tmp_path, monkeypatch):
+    monkeypatch.setenv("SYNTHSTUDIO_STEPS", "tests.jobs.counting")
+    there = Resources(device="cpu", threads=1)
+    node = Node(position=0, name="paint", fold=None, kind=Paint.kind, template={})
+    with Studio(tmp_path / "other", launcher=ProcessLauncher()) as other:
+        run_id, _ = other.submit(Paint(images=2), Resources(device="cuda", threads=1))
+        other.stop(run_id)
+        pipeline = other.start("paint", {"resources": {"device": "cuda"}}, [node])
+        other.catalog.pipelines.fill(pipeline, 0, run_id, reused=False)
+        other.resume(run_id, there)
+        ended = other.wait(run_id)
+        assert (ended.state, ended.resources) == ("done", there)
+        assert Request.read(other.workspace.run_folder(run_id)).resources == there
+        assert "goes on with cpu" in other.catalog.runs.notes(run_id)[0]["text"]
+        (other.workspace.root / "catalog.duckdb").unlink()
+    with Studio(tmp_path / "other") as again:  # its catalog is made again from the journal
+        assert again.catalog.runs.get(run_id).resources == there
+        assert again.catalog.pipelines.get(pipeline).request["resources"] == there.model_dump()
+
+
+def test_a_step_asked_for_again_goes_on_with_what_it_is_asked_for_with_now(studio):
+    run_id, _ = studio.submit(Paint(images=2), Resources(device="cuda"))
+    studio.stop(run_id)
+    assert studio.submit(Paint(images=2), Resources(device="cpu")) == (run_id, False)
+    assert studio.wait(run_id).resources.device == "cpu"
 
 
 def test_a_killed_worker_looks_lost_and_resumes(studio):

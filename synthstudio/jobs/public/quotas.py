@@ -97,11 +97,11 @@ class BoundedStudio(Studio):
         refuse_models([(node.kind, node.template) for node in nodes], self.workspace, self._accelerated)
         return super().start(recipe, request, nodes)
 
-    def resume(self, run_id: str) -> str:
+    def resume(self, run_id: str, resources: Resources | None = None) -> str:
         """As `Studio.resume`, within the quota."""
         if not self._ticking:
             self.admit([self.catalog.runs.get(run_id).kind], 0)
-        return super().resume(run_id)
+        return super().resume(run_id, resources)
 
     def resume_pipeline(self, pipeline_id: str) -> None:
         """As `Studio.resume_pipeline`, within the quota."""

@@ -46,6 +46,13 @@ _START_SECONDS = 300
 _PATIENCE = 120_000  # milliseconds; a busy machine is slow, not wrong
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything below this folder carries the marker `browser`."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
 class Served:
     """The page process over one home; it can be killed and started again on the same port."""
 

@@ -47,10 +47,15 @@ _PATIENCE = 120_000  # milliseconds; a busy machine is slow, not wrong
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything below this folder carries the marker `browser`."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.browser)
+    """Everything below this folder carries the marker `browser`. Where several processes test, the first one makes the
+    finished recipe while the others begin with the files that do not need it.
+    """
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    waiting = [item.path for item in ours if "finished_home" in item.fixturenames]
+    for item in ours:
+        item.add_marker(pytest.mark.browser)
+    first = items.index(ours[0]) if ours else 0
+    items[first : first + len(ours)] = sorted(ours, key=lambda item: item.path in waiting and item.path != waiting[0])
 
 
 class Served:

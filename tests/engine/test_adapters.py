@@ -19,7 +19,8 @@ from tests.engine.tiny import SIZE
 SHORT = Settings(guidance_scale=3.0, inference_steps=4, resolution=SIZE)
 CAT = Request("a photo of a cat", "", 7)
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
-EVERY_LAYER = pytest.mark.parametrize("targets", ["attention", "all"])
+# Every kind in every layer it can be in; where it sits is told apart once.
+EVERY_PLACE = pytest.mark.parametrize(("kind", "targets"), [*((kind, "all") for kind in KINDS), ("lora", "attention")])
 
 
 def recipe_of(kind, targets="attention"):
@@ -42,8 +43,7 @@ def answer(backbone):
         return backbone.predict(latents, torch.tensor([5, 600]), backbone.embed(["a cat"]), torch.tensor([0, 0]))
 
 
-@EVERY_KIND
-@EVERY_LAYER
+@EVERY_PLACE
 def test_training_starts_at_the_frozen_model_learns_and_leaves_it_as_it_was(plain, tmp_path, kind, targets):
     before = answer(plain)
     recipe = replace(recipe_of(kind, targets), steps=20, batch_size=8)
@@ -69,8 +69,7 @@ def test_a_stopped_training_of_any_kind_ends_as_an_unbroken_one(plain, tmp_path,
     assert trained(plain, tmp_path / "stopped", recipe_of(kind, "all")) == whole
 
 
-@EVERY_KIND
-@EVERY_LAYER
+@EVERY_PLACE
 def test_what_is_sampled_is_what_was_trained(plain, tmp_path, kind, targets):
     training = lora.Training(plain, photos(plain), recipe_of(kind, targets), tmp_path)
     list(training.run(100))

@@ -62,13 +62,33 @@ def table(cells: list[dict[str, object]]) -> str:
     ]
     for cell in cells:
         numbers = [number(cell, arm) for arm in ARMS]
-        gain = cell["difference"]
-        said = f"{100 * gain['value']:+.1f} ({100 * gain['low']:+.1f} to {100 * gain['high']:+.1f})"
         kept = cell["counts"]["kept"] / max(1, cell["counts"]["synthetic"])
         name, eye = Path(str(cell["data"])).stem, str(cell["encoder"]).partition("@")[0]
         about = f"{name} | {cell['shots']} | {cell['recipe']} | {eye}"
-        lines.append(f"| {about} | {' | '.join(numbers)} | {said} | {100 * kept:.0f} % |")
+        lines.append(f"| {about} | {' | '.join(numbers)} | {change(cell).strip('*')} | {100 * kept:.0f} % |")
     return "\n".join(lines) + "\n"
+
+
+def overview(cells: list[dict[str, object]]) -> str:
+    """What each recipe changes, in points, a row per data set and number of shots; bold where the interval leaves zero
+    out.
+    """
+    of = {(str(cell["data"]), int(str(cell["shots"])), str(cell["recipe"])): cell for cell in cells}
+    lines = [f"| data | shots | real only | {' | '.join(RECIPES)} |", "|---|---|---|" + "---|" * len(RECIPES)]
+    for data, shots in dict.fromkeys((data, shots) for data, shots, _ in of):
+        found = [of.get((data, shots, recipe)) for recipe in RECIPES]
+        real = next(number(cell, "real_only") for cell in found if cell is not None)
+        lines.append(f"| {data} | {shots} | {real} | {' | '.join(map(change, found))} |")
+    return "\n".join(lines) + "\n"
+
+
+def change(cell: dict[str, object] | None) -> str:
+    """What synthetic images bring to real ones, in points with its interval; a dash for a cell not measured."""
+    if cell is None:
+        return "–"
+    gain = cell["difference"]
+    said = f"{100 * gain['value']:+.1f} ({100 * gain['low']:+.1f} to {100 * gain['high']:+.1f})"
+    return f"**{said}**" if gain["low"] > 0 or gain["high"] < 0 else said
 
 
 def number(cell: dict[str, object], arm: str) -> str:
@@ -120,8 +140,8 @@ def main() -> None:
                 cells[-1]["data"] = Path(data).stem
                 body = {"command": command(asked), "cells": cells}
                 asked.out.write_text(json.dumps(body, indent=1) + "\n")
-                asked.out.with_suffix(".md").write_text(table(cells))
-    print(table(cells))
+                asked.out.with_suffix(".md").write_text(f"{overview(cells)}\n{table(cells)}")
+    print(overview(cells))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The README's pictures: the page as it is, light and dark, wide and on a phone, as small files.
+"""The README's pictures: the page as it is, light and dark, wide and on a phone, and a tour of it, as small files.
 
 `SCREENSHOTS=assets/screenshots python -m pytest tests/browser/test_looks.py -k pictures` makes them anew, of the quick
 recipe as everybody gets it; without that, a smaller recipe is shown and the pictures are thrown away.
@@ -15,7 +15,25 @@ MOST_BYTES, MOST_BYTES_TOGETHER = 150_000, 800_000
 SHOWN = {"start": ("Start", "studio-live .ss-answer .ss-arm"), "review": ("Review", "#ss-tile-5 img")}
 SIZES = {"wide": (1280, 900), "phone": (390, 780)}
 SCHEMES = ("light", "dark")
-NAMES = [f"{name}-{size}-{scheme}.png" for name in SHOWN for size in SIZES for scheme in SCHEMES]
+TOUR = "tour.webp"
+NAMES = [f"{name}-{size}-{scheme}.png" for name in SHOWN for size in SIZES for scheme in SCHEMES] + [TOUR]
+# What a tab has drawn once it can be looked at, after a recipe.
+DRAWN = {
+    "Start": "studio-live .ss-answer .ss-arm",
+    "Data": "studio-data .ss-card",
+    "Adapt": "studio-latest[kind='adapt.'] .ss-card",  # of the newest training, which may have no loss yet
+    "Sample": "#ss-sample-preview .ss-plan",
+    "Review": "#ss-tile-0 img",
+    "Distil": "#ss-distil-plan .ss-plan",
+    "Train": "#ss-train-plan .ss-plan",
+    "Evaluate": "studio-evaluate .ss-confusion",
+    "Runs": "studio-runs .ss-detail h2",
+    "Library": "studio-library tbody tr",
+    "Export": "#ss-export-go",
+}
+# The way of the work.
+STATIONS = ("Start", "Data", "Adapt", "Sample", "Review", "Train", "Evaluate", "Export")
+_STATION_MILLISECONDS = 2500
 
 # Every tile has its picture, and so have the details where they are in sight.
 _DRAWN = """() => {
@@ -44,7 +62,23 @@ def take(open_page, pipeline: str, folder: Path) -> list[Path]:
                     page.wait_for_function(_DRAWN)
                 made.append(folder / f"{name}-{size}-{scheme}.png")
                 made[-1].write_bytes(small(page.screenshot()))
-    return made
+    return [*made, _tour(open_page(f"/?run={pipeline}&only={pipeline}", width=1280, height=800).page, folder)]
+
+
+def _tour(page, folder: Path) -> Path:
+    """One moving picture of the tabs in the order of the work."""
+    frames = []
+    for tab in STATIONS:
+        go(page, tab)
+        page.wait_for_selector(DRAWN[tab])
+        page.wait_for_timeout(1500)  # curves and pictures of the tab
+        with Image.open(io.BytesIO(page.screenshot())) as opened:
+            frames.append(opened.convert("RGB").resize((960, 600), Image.Resampling.LANCZOS))
+    first, *others = frames
+    first.save(
+        folder / TOUR, save_all=True, append_images=others, duration=_STATION_MILLISECONDS, loop=0, quality=60, method=6
+    )
+    return folder / TOUR
 
 
 def small(png: bytes) -> bytes:

@@ -4,8 +4,8 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 
 from tests.browser.conftest import ready
+from tests.browser.screenshots import DRAWN
 from tests.browser.test_a_newcomer import go
-from tests.browser.test_looks import DRAWN
 
 _AXE = "() => axe.run(document, { resultTypes: ['violations'] })"
 # The contrast of a text with what lies behind it, by the formula of WCAG 2.2; axe passes over what it is unsure of.

@@ -8,21 +8,8 @@ import pytest
 from tests.browser import screenshots
 from tests.browser.conftest import ready, recipe, write
 from tests.browser.modules import inside
+from tests.browser.screenshots import DRAWN
 from tests.browser.test_a_newcomer import go
-
-DRAWN = {
-    "Start": "studio-live .ss-answer .ss-arm",
-    "Data": "studio-data .ss-card",
-    "Adapt": "studio-latest[kind='adapt.'] .ss-card",  # of the newest training, which may have no loss yet
-    "Sample": "#ss-sample-preview .ss-plan",
-    "Review": "#ss-tile-0 img",
-    "Distil": "#ss-distil-plan .ss-plan",
-    "Train": "#ss-train-plan .ss-plan",
-    "Evaluate": "studio-evaluate .ss-confusion",
-    "Runs": "studio-runs .ss-detail h2",
-    "Library": "studio-library tbody tr",
-    "Export": "#ss-export-go",
-}
 
 
 def test_no_tab_scrolls_sideways_on_a_phone(watched, finished):

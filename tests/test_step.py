@@ -7,7 +7,7 @@ import pytest
 import synthstudio.steps  # noqa: F401
 from synthstudio.catalog.pipelines import Node
 from synthstudio.errors import BadInput, UnknownName
-from synthstudio.jobs import distil_estimates, estimates
+from synthstudio.jobs.knowing import distil_estimates, estimates
 from synthstudio.step import STEPS, build, describe, from_json, stated
 from tests.examples import EXAMPLES, SET
 from tests.stored_steps import STORED, key

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from synthstudio.filters import AboveChance, Filter, TopPerLabel
-from synthstudio.jobs.recipes import Recipe
+from synthstudio.jobs.asking.recipes import Recipe
 from synthstudio.quantities import many
 from synthstudio.step import STEPS, stated, step_class
 from synthstudio.terms import ADAPTERS, METHODS, TEXTUAL_INVERSION

@@ -15,9 +15,10 @@ from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.catalog.pipelines import Node
 from synthstudio.errors import BadInput
 from synthstudio.events import Made, Output, Progress
-from synthstudio.jobs import distil_exports, distil_recipes
-from synthstudio.jobs.asked import Asked
-from synthstudio.jobs.recipes import load_recipe, recipe_names
+from synthstudio.jobs.asking import distil_recipes
+from synthstudio.jobs.asking.asked import Asked
+from synthstudio.jobs.asking.recipes import load_recipe, recipe_names
+from synthstudio.jobs.curating import distil_exports
 from synthstudio.resources import Resources
 from synthstudio.step import build
 from synthstudio.ui.api import distil_shrink, routes

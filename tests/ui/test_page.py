@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from synthstudio.errors import BadInput
-from synthstudio.jobs.asked import Asked
+from synthstudio.jobs.asking.asked import Asked
 from synthstudio.step import STEPS, build
 from synthstudio.ui import words
 from synthstudio.ui.api.live import Live, next_step

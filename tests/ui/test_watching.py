@@ -7,7 +7,7 @@ from synthstudio.artifacts import Image
 from synthstudio.catalog.pipelines import Node
 from synthstudio.events import Made, Progress
 from synthstudio.jobs import Studio
-from synthstudio.jobs.asked import Asked
+from synthstudio.jobs.asking.asked import Asked
 from synthstudio.step import build
 from synthstudio.ui.api import routes, run_routes, views_routes
 from synthstudio.ui.api.live import Live
@@ -151,7 +151,7 @@ def test_curves_of_several_runs_come_together_to_be_laid_over_each_other(client,
 
 
 def write_log(path, events):
-    from synthstudio.jobs.log import EventLog
+    from synthstudio.jobs.running.log import EventLog
 
     log = EventLog(path.parent)
     for event in events:

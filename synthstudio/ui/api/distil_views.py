@@ -7,9 +7,12 @@ from synthstudio.artifacts import digest_of
 from synthstudio.catalog.pipelines import Node, Pipeline
 from synthstudio.catalog.runs import ACTIVE, Run
 from synthstudio.errors import Missing
-from synthstudio.jobs import Studio, distil_estimates, distil_exports, distil_recipes, small_sets
-from synthstudio.jobs.log import EventLog
-from synthstudio.jobs.shots import known, photos_of
+from synthstudio.jobs import Studio
+from synthstudio.jobs.asking import distil_recipes
+from synthstudio.jobs.curating import distil_exports
+from synthstudio.jobs.knowing import distil_estimates, small_sets
+from synthstudio.jobs.knowing.shots import known, photos_of
+from synthstudio.jobs.running.log import EventLog
 from synthstudio.step import from_json
 from synthstudio.steps.distil.preparing import PREVIEW
 from synthstudio.ui import words

@@ -9,13 +9,14 @@ from typing import Any
 from synthstudio.catalog.pipelines import Node, Pipeline
 from synthstudio.catalog.runs import ACTIVE, Run
 from synthstudio.errors import StudioError
-from synthstudio.jobs import Studio, shots, summary
-from synthstudio.jobs.accepted import REVIEW
-from synthstudio.jobs.by_hand import RECIPE as BY_HAND
-from synthstudio.jobs.estimates import estimate
-from synthstudio.jobs.log import EventLog
-from synthstudio.jobs.recipes import load_recipe
-from synthstudio.jobs.stock import title_of
+from synthstudio.jobs import Studio
+from synthstudio.jobs.asking.recipes import load_recipe
+from synthstudio.jobs.curating.accepted import REVIEW
+from synthstudio.jobs.curating.by_hand import RECIPE as BY_HAND
+from synthstudio.jobs.knowing import shots, summary
+from synthstudio.jobs.knowing.estimates import estimate
+from synthstudio.jobs.knowing.stock import title_of
+from synthstudio.jobs.running.log import EventLog
 from synthstudio.quantities import many
 from synthstudio.ui import words
 from synthstudio.ui.api import report_views, run_views

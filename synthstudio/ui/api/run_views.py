@@ -9,8 +9,8 @@ from typing import Any
 from synthstudio.catalog.runs import ACTIVE, Run
 from synthstudio.errors import StorageFull
 from synthstudio.jobs import Studio
-from synthstudio.jobs.log import EventLog
-from synthstudio.jobs.wholeness import strings
+from synthstudio.jobs.keeping.wholeness import strings
+from synthstudio.jobs.running.log import EventLog
 from synthstudio.step import Step, from_json
 from synthstudio.steps.adapt.lora import Lora
 from synthstudio.ui import words

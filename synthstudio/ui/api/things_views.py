@@ -6,8 +6,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from synthstudio.errors import BadInput
-from synthstudio.jobs import Studio, freeing, things
-from synthstudio.jobs.things import EXPORT, RUN, Thing
+from synthstudio.jobs import Studio
+from synthstudio.jobs.keeping import freeing, things
+from synthstudio.jobs.keeping.things import EXPORT, RUN, Thing
 from synthstudio.steps.collect.freeze import Freeze
 from synthstudio.ui import words
 from synthstudio.ui.api.image_routes import Opened

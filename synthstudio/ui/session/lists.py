@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 
 from synthstudio.errors import BadInput
-from synthstudio.jobs.stock import ABOUT, folder
+from synthstudio.jobs.knowing.stock import ABOUT, folder
 from synthstudio.ui import scripts
 from synthstudio.ui.session.state import StudioSession
 from synthstudio.ui.session.tools import QUIET, for_strangers

@@ -5,10 +5,10 @@ import logging
 from collections.abc import Sequence
 
 from synthstudio.catalog.pipelines import Node
-from synthstudio.jobs import shots
-from synthstudio.jobs.asked import AUTO, Asked, placeholders, planned, prepare
-from synthstudio.jobs.estimates import Estimate, estimate
-from synthstudio.jobs.recipes import load_recipe, recipe_names, unusable
+from synthstudio.jobs.asking.asked import AUTO, Asked, placeholders, planned, prepare
+from synthstudio.jobs.asking.recipes import load_recipe, recipe_names, unusable
+from synthstudio.jobs.knowing import shots
+from synthstudio.jobs.knowing.estimates import Estimate, estimate
 from synthstudio.quantities import duration, megabytes
 from synthstudio.ui import words
 from synthstudio.ui.session.state import StudioSession

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from synthstudio.catalog.pipelines import Node
-from synthstudio.jobs import distil_estimates, distil_recipes, shots
-from synthstudio.jobs.asked import Asked, planned
-from synthstudio.jobs.recipes import load_recipe
+from synthstudio.jobs.asking import distil_recipes
+from synthstudio.jobs.asking.asked import Asked, planned
+from synthstudio.jobs.asking.recipes import load_recipe
+from synthstudio.jobs.knowing import distil_estimates, shots
 from synthstudio.quantities import duration
 from synthstudio.step import stated
 from synthstudio.ui import words

@@ -6,9 +6,9 @@ import gradio as gr
 
 from synthstudio.complaints import concerning
 from synthstudio.intake.sources import DIGITS
-from synthstudio.jobs.asked import Asked, check_resources
-from synthstudio.jobs.recipes import load_recipe
-from synthstudio.jobs.stock import BUNDLED, typed
+from synthstudio.jobs.asking.asked import Asked, check_resources
+from synthstudio.jobs.asking.recipes import load_recipe
+from synthstudio.jobs.knowing.stock import BUNDLED, typed
 from synthstudio.models import MODELS
 from synthstudio.ui import scripts
 from synthstudio.ui.session import choices

@@ -9,7 +9,7 @@ import gradio as gr
 
 from synthstudio.complaints import concerning
 from synthstudio.errors import BadInput, UnknownName
-from synthstudio.jobs.recipes import json_or_text
+from synthstudio.jobs.asking.recipes import json_or_text
 from synthstudio.quantities import many
 from synthstudio.step import FieldInfo, Step, describe, from_json
 from synthstudio.step import build as build_step

@@ -14,7 +14,7 @@ import gradio as gr
 from synthstudio.complaints import concerning, label
 from synthstudio.errors import BadInput, StudioError
 from synthstudio.intake.sources import DIGITS
-from synthstudio.jobs.asked import AUTO
+from synthstudio.jobs.asking.asked import AUTO
 from synthstudio.models import MODELS, reference, witness
 from synthstudio.step import STEPS, FieldInfo, Step, describe, fields_naming, roles_of, step_class
 from synthstudio.step import build as build_step

@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from synthstudio.catalog.pipelines import Node
-from synthstudio.jobs.recipes import Recipe, load_recipe, recipe_names, references
+from synthstudio.jobs.asking.recipes import Recipe, load_recipe, recipe_names, references
 from synthstudio.steps.distil import rules
 
 JUDGE, MATCH = "evaluate.small_set", "distil.match"

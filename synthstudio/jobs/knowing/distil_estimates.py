@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from synthstudio.catalog.pipelines import Node
 from synthstudio.catalog.runs import Run
-from synthstudio.jobs import distil_recipes, shots
+from synthstudio.jobs.asking import distil_recipes
+from synthstudio.jobs.knowing import shots
 from synthstudio.jobs.readable import Readable
 from synthstudio.resources import cpu_count
 from synthstudio.step import from_json, stated

@@ -18,6 +18,7 @@ from synthstudio.jobs.knowing.estimates import estimate
 from synthstudio.jobs.knowing.stock import title_of
 from synthstudio.jobs.running.log import EventLog
 from synthstudio.quantities import many
+from synthstudio.step import step_title
 from synthstudio.ui import words
 from synthstudio.ui.api import report_views, run_views
 from synthstudio.ui.session import lists
@@ -127,7 +128,7 @@ class Live:
 
     def _detail(self, studio: Studio, run: Run) -> dict[str, Any]:
         curves = self._session.curves.of(run.id, EventLog(studio.workspace.run_folder(run.id)))
-        return {"id": run.id, "kind": run.kind, "words": words.kind_words(run.kind), "total": run.total,
+        return {"id": run.id, "kind": run.kind, "words": step_title(run.kind), "total": run.total,
                 "unit": run.unit, "curves": curves}  # fmt: skip
 
     def _node(self, node: Node, nodes: Sequence[Node], run: Run | None) -> dict[str, Any]:
@@ -146,7 +147,7 @@ class Live:
         rate = self._session.rates.per_second(run.id) if run.state in ACTIVE else None
         left = (run.total - run.done) / rate if rate and run.total else None
         return {
-            "run": run.id, "kind": run.kind, "kind_words": words.kind_words(run.kind),
+            "run": run.id, "kind": run.kind, "kind_words": step_title(run.kind),
             "state": run.state, "state_words": words.STATES[run.state],
             "done": run.done, "total": run.total, "unit": run.unit, "rate": rate, "left": left,
             "measures": run.measures, "seconds": run.seconds, "error": run.error,
@@ -205,7 +206,7 @@ def _why(pipeline: Pipeline, nodes: Sequence[Node], runs: dict[int, Run]) -> str
     for node in nodes:
         run = runs.get(node.position)
         if run is not None and run.state in ("failed", "lost"):
-            return f"{words.kind_words(node.kind)}: {run.error or words.STATES[run.state]}"
+            return f"{step_title(node.kind)}: {run.error or words.STATES[run.state]}"
     return None
 
 

@@ -10,8 +10,8 @@ from synthstudio.artifacts import ImageSet, Member
 from synthstudio.catalog.pipelines import Node
 from synthstudio.errors import BadInput, CatalogBusy, Leak
 from synthstudio.jobs import Studio
-from synthstudio.jobs.launchers import ProcessLauncher
-from synthstudio.jobs.run_folder import Holder, Request
+from synthstudio.jobs.running.launchers import ProcessLauncher
+from synthstudio.jobs.running.run_folder import Holder, Request
 from synthstudio.jobs.studio import ask_to_stop
 from synthstudio.resources import Resources
 from tests.jobs.conftest import tick_until

@@ -15,11 +15,13 @@ from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.catalog.pipelines import Node
 from synthstudio.errors import BadInput
 from synthstudio.events import Made, Output, Progress
-from synthstudio.jobs import distil_exports, distil_recipes
-from synthstudio.jobs.asked import Asked
-from synthstudio.jobs.recipes import load_recipe, recipe_names
+from synthstudio.jobs.asking import distil_recipes
+from synthstudio.jobs.asking.asked import Asked
+from synthstudio.jobs.asking.recipes import load_recipe, recipe_names
+from synthstudio.jobs.curating import distil_exports
 from synthstudio.resources import Resources
-from synthstudio.step import build
+from synthstudio.step import build, stated
+from synthstudio.steps.evaluate.small_set import SmallSet
 from synthstudio.ui.api import distil_shrink, routes
 from synthstudio.ui.api.distil_routes import router
 from synthstudio.ui.api.live import Live
@@ -135,11 +137,10 @@ def test_the_plan_touches_nothing_and_names_of_strangers_are_text(session):
 
 
 def test_a_plan_counts_the_trainings_that_the_judge_does():
-    node = Node(0, "judge", 0, "evaluate.small_set", {"architectures": ["a", "b", "c"], "seeds": 3, "draws": 5})
+    asked = {"architectures": ["a", "b", "c"], "seeds": 3, "draws": 5}
     # the set, herding, k-center, k-means, class mean, mean latent and all real three times each, random five times
-    assert distil_recipes.trainings(node) == 2 * 3 * (7 * 3 + 5)
-    node.template["synthetic"] = "$synthetic"
-    assert distil_recipes.trainings(node) == 2 * 3 * (8 * 3 + 5)
+    assert SmallSet.trainings(stated(SmallSet.kind, asked)) == 2 * 3 * (7 * 3 + 5)
+    assert SmallSet.trainings(stated(SmallSet.kind, asked | {"synthetic": "$synthetic"})) == 2 * 3 * (8 * 3 + 5)
 
 
 def test_a_project_without_any_says_so(client):

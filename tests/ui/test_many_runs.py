@@ -5,10 +5,10 @@ import shutil
 import pytest
 from fastapi.testclient import TestClient
 
-from synthstudio.jobs import accepted
-from synthstudio.jobs.asked import Asked, placeholders, planned
-from synthstudio.jobs.estimates import estimate
-from synthstudio.jobs.recipes import load_recipe
+from synthstudio.jobs.asking.asked import Asked, placeholders, planned
+from synthstudio.jobs.asking.recipes import load_recipe
+from synthstudio.jobs.curating import accepted
+from synthstudio.jobs.knowing.estimates import estimate
 from synthstudio.ui.api import exports, routes, views_routes
 from synthstudio.ui.api.live import Live
 from synthstudio.ui.session import choices

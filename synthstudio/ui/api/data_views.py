@@ -5,8 +5,8 @@ from typing import Any
 
 from synthstudio.artifacts import ImageSet
 from synthstudio.catalog.runs import Run
-from synthstudio.jobs.shots import IMPORT, source_place
-from synthstudio.jobs.stock import stock, title_of
+from synthstudio.jobs.knowing.shots import IMPORT, source_place
+from synthstudio.jobs.knowing.stock import stock, title_of
 from synthstudio.step import from_json
 from synthstudio.steps.collect import readiness
 from synthstudio.steps.collect.split import COUNTED

@@ -7,12 +7,14 @@ from synthstudio.artifacts import digest_of
 from synthstudio.catalog.pipelines import Node, Pipeline
 from synthstudio.catalog.runs import ACTIVE, Run
 from synthstudio.errors import Missing
-from synthstudio.jobs import Studio, distil_estimates, distil_exports, distil_recipes, small_sets
-from synthstudio.jobs.log import EventLog
-from synthstudio.jobs.shots import known, photos_of
-from synthstudio.step import from_json
+from synthstudio.jobs import Studio
+from synthstudio.jobs.asking import distil_recipes
+from synthstudio.jobs.curating import distil_exports
+from synthstudio.jobs.knowing import distil_estimates, small_sets
+from synthstudio.jobs.knowing.shots import known, photos_of
+from synthstudio.jobs.running.log import EventLog
+from synthstudio.step import from_json, step_title
 from synthstudio.steps.distil.preparing import PREVIEW
-from synthstudio.ui import words
 from synthstudio.ui.api.live import Live
 from synthstudio.ui.session.state import StudioSession
 
@@ -138,7 +140,7 @@ def _maker(session: StudioSession, nodes: Sequence[Node], runs: Sequence[Run]) -
     return {
         "run": run.id,
         "kind": run.kind,
-        "words": words.kind_words(run.kind),
+        "words": step_title(run.kind),
         "state": run.state,
         "done": run.done,
         "total": run.total,

@@ -5,8 +5,9 @@ from typing import Any
 
 from synthstudio.catalog.pipelines import Pipeline
 from synthstudio.errors import Missing
-from synthstudio.jobs import Studio, summary
-from synthstudio.jobs.stock import title_of
+from synthstudio.jobs import Studio
+from synthstudio.jobs.knowing import summary
+from synthstudio.jobs.knowing.stock import title_of
 from synthstudio.ui import words
 from synthstudio.ui.api.review_state import made_for
 from synthstudio.ui.session.state import StudioSession

@@ -6,10 +6,11 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from synthstudio.errors import BadInput
-from synthstudio.jobs import Studio, freeing, things
-from synthstudio.jobs.things import EXPORT, RUN, Thing
+from synthstudio.jobs import Studio
+from synthstudio.jobs.keeping import freeing, things
+from synthstudio.jobs.keeping.things import EXPORT, RUN, Thing
+from synthstudio.step import step_title
 from synthstudio.steps.collect.freeze import Freeze
-from synthstudio.ui import words
 from synthstudio.ui.api.image_routes import Opened
 
 _READERS = 12
@@ -43,7 +44,7 @@ def detail(session: Opened, thing: str) -> dict[str, Any]:
         "from": [{"id": known[given].id, "name": known[given].name} for given in one.made_from if given in known],
         "run_name": studio.catalog.names.of(one.run),
         "used_by": [
-            {"run": run.id, "words": words.kind_words(run.kind), "name": studio.catalog.names.of(run.id)}
+            {"run": run.id, "words": step_title(run.kind), "name": studio.catalog.names.of(run.id)}
             for run in readers[-_READERS:][::-1]
         ],
         "used_count": len(readers),
@@ -144,7 +145,7 @@ def _listed(one: Thing) -> dict[str, Any]:
     return {
         "id": one.id, "role": one.role, "kind": _KINDS[one.role], "name": one.name, "images": one.images,
         "bytes": one.bytes, "state": one.state, "freed_at": one.freed_at, "run": one.run, "run_state": one.run_state,
-        "made": words.kind_words(one.kind), "created": one.created,
+        "made": step_title(one.kind), "created": one.created,
     }  # fmt: skip
 
 

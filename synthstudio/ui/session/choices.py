@@ -6,8 +6,8 @@ from typing import Any
 
 from synthstudio.catalog.runs import Run
 from synthstudio.intake.sources import DIGITS
-from synthstudio.jobs.shots import IMPORT, SPLIT, source_place, span
-from synthstudio.jobs.stock import stock, title_of
+from synthstudio.jobs.knowing.shots import IMPORT, SPLIT, source_place, span
+from synthstudio.jobs.knowing.stock import stock, title_of
 from synthstudio.models import MODELS, reference
 from synthstudio.quantities import many
 from synthstudio.step import from_json

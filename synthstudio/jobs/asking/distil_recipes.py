@@ -2,9 +2,7 @@
 
 from functools import lru_cache
 
-from synthstudio.catalog.pipelines import Node
-from synthstudio.jobs.recipes import Recipe, load_recipe, recipe_names, references
-from synthstudio.steps.distil import rules
+from synthstudio.jobs.asking.recipes import Recipe, load_recipe, recipe_names, references
 
 JUDGE, MATCH = "evaluate.small_set", "distil.match"
 FIRST = "dm"
@@ -42,13 +40,3 @@ def preset_size(name: str, preset: str) -> int | None:
 def title(name: str) -> str:
     """What to call a method in a list: its title, and the name that the command line uses."""
     return f"{_loaded(name).title} ({name})"
-
-
-def trainings(node: Node) -> int:
-    """How many networks a judge trains: on the set, on random draws, on each other rule, on as many synthetic images if
-    there are any, and on all real images.
-    """
-    seeds, draws = int(node.template.get("seeds", 3)), int(node.template.get("draws", 5))
-    chosen = len(rules.CHOOSING) - 1 + len(rules.MEANS)
-    sets = 1 + len(node.template.get("others", ())) + chosen + bool(node.template.get("synthetic")) + 1
-    return 2 * len(node.template.get("architectures", ("",) * 4)) * (sets * seeds + draws)

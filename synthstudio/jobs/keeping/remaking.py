@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from synthstudio.catalog.runs import ACTIVE, Run
 from synthstudio.errors import BadInput, Damaged, Missing
-from synthstudio.jobs.wholeness import Part, parts, strings, why_not
+from synthstudio.jobs.keeping.wholeness import Part, parts, strings, why_not
 from synthstudio.step import Step, from_json
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from synthstudio.catalog.pipelines import Node
 from synthstudio.complaints import concerning, refusal
 from synthstudio.errors import BadInput
 from synthstudio.intake import sources
-from synthstudio.jobs.recipes import Recipe, json_or_text, parse_setting
+from synthstudio.jobs.asking.recipes import Recipe, json_or_text, parse_setting
 from synthstudio.modelfolder import Purpose
 from synthstudio.models import at_hand, reference, witness
 from synthstudio.resources import Resources

@@ -1,4 +1,4 @@
-"""One run in one process: `python -m synthstudio.jobs.worker RUN_FOLDER`.
+"""One run in one process: `python -m synthstudio.jobs.running.worker RUN_FOLDER`.
 
 It never opens the catalog. It writes blobs and appends events; everything else is the owner's.
 """
@@ -26,10 +26,10 @@ from synthstudio.errors import StudioError
 from synthstudio.events import Event, Failed, Finished, Made, Note, Progress, Started, Stopped
 from synthstudio.filters import Condition
 from synthstudio.intake.isolated import limit_memory
-from synthstudio.jobs import causes, shares
-from synthstudio.jobs.log import EventLog
-from synthstudio.jobs.processes import same_process
-from synthstudio.jobs.run_folder import HEARTBEAT, LOCK, STOP, Holder, Request
+from synthstudio.jobs.running import causes, shares
+from synthstudio.jobs.running.log import EventLog
+from synthstudio.jobs.running.processes import same_process
+from synthstudio.jobs.running.run_folder import HEARTBEAT, LOCK, STOP, Holder, Request
 from synthstudio.resources import Resources
 from synthstudio.step import Step, from_json
 from synthstudio.steps import Share, Work, load_extensions

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from synthstudio.errors import ran_out_of_memory
-from synthstudio.jobs.endings import SMALLER, memory_mb
-from synthstudio.jobs.run_folder import LOG
+from synthstudio.jobs.running.endings import SMALLER, memory_mb
+from synthstudio.jobs.running.run_folder import LOG
 
 _DISK = re.compile(r"No space left on device|os error 28\b|Disk quota exceeded", re.IGNORECASE)
 _ACCELERATOR = re.compile(r"\b(CUDA|HIP|MPS|XPU)\b")

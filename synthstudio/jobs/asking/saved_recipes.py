@@ -8,17 +8,17 @@ from typing import Any
 
 from synthstudio.catalog.pipelines import Pipeline
 from synthstudio.errors import BadInput
-from synthstudio.jobs.recipes import OWN, RECIPES, load_recipe, parse_setting, read_recipe, recipe_names
-from synthstudio.jobs.studio import Studio
+from synthstudio.jobs.asking.recipes import OWN, RECIPES, load_recipe, parse_setting, read_recipe, recipe_names
+from synthstudio.jobs.readable import Readable
 from synthstudio.workspace import write_atomically
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,60}")
 
 
-def newest(studio: Studio, home: Path) -> Pipeline:
+def newest(project: Readable, home: Path) -> Pipeline:
     """The newest recipe run that is done; BadInput if there is none."""
     known = recipe_names(home)
-    for one in studio.catalog.pipelines.all():
+    for one in project.catalog.pipelines.all():
         if one.state == "done" and one.recipe in known:
             return one
     raise BadInput("There is no finished recipe yet. Run one first: python -m synthstudio run datadream --data digits")

@@ -7,8 +7,9 @@ from synthstudio.artifacts import ImageSet, Member
 from synthstudio.catalog.pipelines import Node, Pipeline
 from synthstudio.complaints import concerning
 from synthstudio.errors import BadInput
-from synthstudio.jobs import accepted, decision_files, measured
-from synthstudio.jobs.freeze import decided_by, store
+from synthstudio.jobs.curating import accepted, decision_files
+from synthstudio.jobs.curating.freeze import decided_by, store
+from synthstudio.jobs.knowing import measured
 from synthstudio.jobs.studio import Studio
 from synthstudio.step import Step, build
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from synthstudio.catalog.images import Images
 from synthstudio.errors import Leak
-from synthstudio.jobs.wholeness import strings
+from synthstudio.jobs.keeping.wholeness import strings
 from synthstudio.step import Step
 
 _ARTIFACT = re.compile("[a-z]+:[0-9a-f]{64}")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthstudio.catalog.pipelines import Node, Pipeline
 from synthstudio.errors import BadInput, StudioError
-from synthstudio.jobs.recipes import references
+from synthstudio.jobs.asking.recipes import references
 from synthstudio.resources import Resources
 from synthstudio.step import build
 

@@ -12,10 +12,11 @@ from typing import Any
 from synthstudio.artifacts import ImageSet
 from synthstudio.catalog.pipelines import Node, Pipeline
 from synthstudio.errors import BadInput
-from synthstudio.jobs import accepted, leaks
-from synthstudio.jobs import summary as summaries
-from synthstudio.jobs.accepted import REVIEW, Offered
-from synthstudio.jobs.recipes import references
+from synthstudio.jobs.asking import leaks
+from synthstudio.jobs.asking.recipes import references
+from synthstudio.jobs.curating import accepted
+from synthstudio.jobs.curating.accepted import REVIEW, Offered
+from synthstudio.jobs.knowing import summary as summaries
 from synthstudio.jobs.studio import Studio
 from synthstudio.seeds import derived_seed
 

@@ -13,8 +13,8 @@ from synthstudio.artifacts import Member
 from synthstudio.catalog.pipelines import Node
 from synthstudio.errors import StudioError
 from synthstudio.intake.sources import DIGITS
+from synthstudio.jobs.knowing.stock import DIGITS_COUNT, place_of_upload
 from synthstudio.jobs.readable import Readable
-from synthstudio.jobs.stock import DIGITS_COUNT, place_of_upload
 from synthstudio.quantities import many
 from synthstudio.step import from_json, step_class
 from synthstudio.steps.collect import dry_run

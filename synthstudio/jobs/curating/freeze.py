@@ -11,7 +11,7 @@ from typing import Any
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.catalog.review import Query
 from synthstudio.errors import BadInput
-from synthstudio.jobs import accepted
+from synthstudio.jobs.curating import accepted
 from synthstudio.jobs.studio import Studio
 from synthstudio.steps.collect.freeze import Freeze
 

@@ -19,7 +19,7 @@ import psutil
 
 from synthstudio.artifacts import canonical
 from synthstudio.errors import StorageFull
-from synthstudio.jobs.run_folder import LOG
+from synthstudio.jobs.running.run_folder import LOG
 from synthstudio.workspace import write_atomically
 
 log = logging.getLogger("synthstudio")

@@ -7,8 +7,9 @@ from synthstudio.artifacts import ImageSet
 from synthstudio.catalog.pipelines import Pipeline
 from synthstudio.catalog.runs import Run
 from synthstudio.errors import BadInput
-from synthstudio.jobs import Studio, accepted, delivery
-from synthstudio.jobs.accepted import Part
+from synthstudio.jobs import Studio
+from synthstudio.jobs.curating import accepted, delivery
+from synthstudio.jobs.curating.accepted import Part
 from synthstudio.step import build as build_step
 
 KIND = "export.image_folder"

@@ -6,7 +6,7 @@ from typing import Any
 from synthstudio.artifacts import split_id
 from synthstudio.catalog.pipelines import Node
 from synthstudio.catalog.runs import Run
-from synthstudio.jobs import small_sets
+from synthstudio.jobs.knowing import small_sets
 from synthstudio.jobs.readable import Readable
 from synthstudio.quantities import many
 

@@ -15,10 +15,10 @@ from typing import Protocol
 
 import synthstudio
 from synthstudio.errors import StorageFull
-from synthstudio.jobs.endings import Worker
-from synthstudio.jobs.environment import for_workers
-from synthstudio.jobs.processes import same_process, start_time
-from synthstudio.jobs.run_folder import LOG, Request
+from synthstudio.jobs.running.endings import Worker
+from synthstudio.jobs.running.environment import for_workers
+from synthstudio.jobs.running.processes import same_process, start_time
+from synthstudio.jobs.running.run_folder import LOG, Request
 from synthstudio.step import STEPS
 from synthstudio.workspace import storage_errors
 
@@ -46,7 +46,7 @@ class ProcessLauncher:
 
     def launch(self, folder: Path, computes: bool) -> tuple[int, float] | None:
         """Start a worker whose output goes to the run's log."""
-        command = ["synthstudio.jobs.worker", str(folder)]
+        command = ["synthstudio.jobs.running.worker", str(folder)]
         child = spawn(command, folder / LOG, Worker.begun(folder), for_workers(os.environ, _connects(folder)))
         return child.pid, start_time(child.pid)
 
@@ -106,7 +106,7 @@ class WarmLauncher(ProcessLauncher):
         """Start one unless one was started lately; where one runs already, the second ends at once."""
         if self._spawned is None or time.monotonic() - self._spawned > self._patience:
             self._spawned = time.monotonic()
-            self._nursery = spawn(["synthstudio.jobs.nursery", str(self.address), *self._apart], self._log)
+            self._nursery = spawn(["synthstudio.jobs.running.nursery", str(self.address), *self._apart], self._log)
 
 
 def default_launcher(apart: bool = False) -> Launcher:

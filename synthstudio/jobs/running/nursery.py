@@ -1,4 +1,6 @@
-"""A process that has torch and its friends loaded and forks workers: `python -m synthstudio.jobs.nursery SOCKET`.
+"""A process that has torch and its friends loaded and forks workers.
+
+`python -m synthstudio.jobs.running.nursery SOCKET`
 
 Importing the engine takes longer than many runs (5 to 10 s on a laptop), so it is done once. A forked worker is still a
 process of its own: its exit frees all memory, and it touches the accelerator only after the fork. The nursery ends
@@ -19,8 +21,8 @@ from pathlib import Path
 
 import filelock
 
-from synthstudio.jobs import endings, worker
-from synthstudio.jobs.run_folder import LOG
+from synthstudio.jobs.running import endings, worker
+from synthstudio.jobs.running.run_folder import LOG
 
 log = logging.getLogger("synthstudio")
 

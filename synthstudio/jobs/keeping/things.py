@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from synthstudio.catalog.names import Named
 from synthstudio.catalog.runs import ACTIVE, Run
 from synthstudio.errors import UnknownName
-from synthstudio.jobs.remaking import SETS, WEIGHTS
-from synthstudio.jobs.wholeness import parts
+from synthstudio.jobs.keeping.remaking import SETS, WEIGHTS
+from synthstudio.jobs.keeping.wholeness import parts
 from synthstudio.steps.adapt.previews import FOLDER as PREVIEWS
 from synthstudio.workspace import Workspace, on_disk
 

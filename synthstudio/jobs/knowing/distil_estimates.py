@@ -1,23 +1,23 @@
 """How long a distillation will take: from earlier runs of the project, scaled by what is asked, else from defaults."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from synthstudio.catalog.pipelines import Node
 from synthstudio.catalog.runs import Run
-from synthstudio.jobs import distil_recipes, shots
+from synthstudio.effort import Amounts
+from synthstudio.jobs.asking import distil_recipes
+from synthstudio.jobs.knowing import shots
 from synthstudio.jobs.readable import Readable
 from synthstudio.resources import cpu_count
-from synthstudio.step import from_json, stated
+from synthstudio.step import from_json, stated, step_class
 
 _START_SECONDS = 3.0  # a worker begins, reads the photos and loads torch
 _EARLIER = 3  # so many of the last runs of a kind say how fast it goes
 _TYPICAL_CLASSES, _TYPICAL_PHOTOS = 10, 500  # where nobody has counted yet
 
-# Estimated seconds per million pixel-channels shown to a network, two free cores; earlier runs replace them.
-_SECONDS_PER_EFFORT = {"distil.match": 0.03, "distil.experts": 0.012, "evaluate.small_set": 0.012}
-_SECONDS_PER_IMAGE = 0.2
-_LEAST_PER_STEP = 0.5  # a step on however few pixels takes as long as one on so many millions
+_SECONDS_PER_IMAGE = 0.2  # of the other steps: splitting, sampling for a baseline
 
 
 def estimate(
@@ -33,9 +33,9 @@ def estimate(
         return None, "nobody has run this model here yet: the first run will tell"
     total = 0.0
     for node in nodes:
-        effort = _effort(node, photos or _TYPICAL_PHOTOS, classes or _TYPICAL_CLASSES)
-        rate = known.get(node.kind, _SECONDS_PER_EFFORT.get(node.kind, _SECONDS_PER_IMAGE))
-        total += _START_SECONDS + effort * rate
+        effort = _effort(node.kind, node.template, photos or _TYPICAL_PHOTOS, classes or _TYPICAL_CLASSES)
+        usual = step_class(node.kind).seconds_per_unit if _is_ours(node.kind) else _SECONDS_PER_IMAGE
+        total += _START_SECONDS + effort * known.get(node.kind, usual)
     if measured >= {node.kind for node in nodes if node.kind.startswith(("distil.", "evaluate."))}:
         return total, "estimated from earlier runs in this project"
     if measured:
@@ -43,37 +43,23 @@ def estimate(
     return total, f"a rough estimate for two free cores; this machine has {cpu_count()}. The first run will tell"
 
 
-def _effort(node: Node, photos: int, classes: int) -> float:
-    """Units that time is proportional to: millions of pixels times channels for a network, images for the rest."""
-    return _effort_of(node.kind, dict(node.template), photos, classes, distil_recipes.trainings(node))
+def _is_ours(kind: str) -> bool:
+    return kind.startswith("distil.") or kind == distil_recipes.JUDGE
 
 
-def _effort_of(kind: str, asked: dict[str, object], photos: int, classes: int, trainings: int) -> float:
+def _effort(kind: str, asked: Mapping[str, Any], photos: int, classes: int) -> float:
+    """Units that time is proportional to: what a distilling Step says itself, images for the rest."""
     known = stated(kind, asked)
-
-    def number(name: str) -> int:
-        return int(known.get(name) or 0)
-
-    scale = number("image_size") ** 2 * number("width") / 1e6
-    if kind == distil_recipes.MATCH:
-        images = number("images_per_class") + number("real_batch")
-        return number("iterations") * classes * (images * scale + _LEAST_PER_STEP)
-    if kind == "distil.experts":
-        batch = number("batch_size")
-        return number("experts") * number("epochs") * photos / batch * (batch * scale + _LEAST_PER_STEP)
-    if kind == distil_recipes.JUDGE:
-        learning = number("training_steps") * (number("batch_size") * scale + _LEAST_PER_STEP)
-        return trainings * (learning + photos * scale / 3 + _LEAST_PER_STEP)
-    if kind.startswith(("distil.", "sample.")):
-        return number("images_per_class") * classes
-    return photos / 200
+    if _is_ours(kind):
+        return step_class(kind).effort(known, Amounts(photos, classes, shots=photos)).units
+    return int(known["images_per_class"]) * classes if kind.startswith("sample.") else photos / 200
 
 
 def _earlier(studio: Readable) -> dict[str, float]:
     """Seconds per unit of effort of the last runs of each kind that were done."""
     found: dict[str, list[float]] = {}
     for run in studio.catalog.runs.newest_done(each=_EARLIER, least_seconds=_START_SECONDS):
-        if run.kind.startswith("distil.") or run.kind == distil_recipes.JUDGE:
+        if _is_ours(run.kind):
             found.setdefault(run.kind, []).append(_rate(studio, run))
     return {kind: statistics.median(rates) for kind, rates in found.items()}
 
@@ -84,5 +70,5 @@ def _rate(studio: Readable, run: Run) -> float:
     count, labels = shots.known(studio.workspace, learned) if learned else (0, ())
     # As many photos again are held out, where a form counts all of them.
     photos, classes = 2 * count or _TYPICAL_PHOTOS, len(labels) or _TYPICAL_CLASSES
-    effort = _effort_of(run.kind, fields, photos, classes, run.total)
+    effort = _effort(run.kind, fields, photos, classes)
     return (run.seconds - _START_SECONDS) / max(effort, 1e-6)

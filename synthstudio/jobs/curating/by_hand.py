@@ -14,9 +14,10 @@ from typing import Any
 from synthstudio.catalog.pipelines import Node
 from synthstudio.complaints import concerning, label
 from synthstudio.errors import BadInput, Missing
-from synthstudio.jobs import accepted, leaks
-from synthstudio.jobs.asked import AUTO
-from synthstudio.jobs.freeze import freeze_accepted
+from synthstudio.jobs.asking import leaks
+from synthstudio.jobs.asking.asked import AUTO
+from synthstudio.jobs.curating import accepted
+from synthstudio.jobs.curating.freeze import freeze_accepted
 from synthstudio.jobs.studio import Studio
 from synthstudio.resources import Resources
 from synthstudio.step import STEPS, build

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from synthstudio.catalog.runs import Run
 from synthstudio.events import Progress
-from synthstudio.jobs.log import EventLog
+from synthstudio.jobs.running.log import EventLog
 
 _WINDOW_SECONDS = 30.0
 _MOST_POINTS = 240

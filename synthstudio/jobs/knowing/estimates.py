@@ -1,7 +1,6 @@
 """What a recipe will cost: from earlier runs of this project where there are any, else from measured defaults.
 
-An estimate says where it comes from. Work is counted in units that time is proportional to: images shown to the
-optimiser, denoising steps, images encoded.
+An estimate says where it comes from. How much work a Step is, and what it takes by default, the Step says itself.
 """
 
 import statistics
@@ -12,19 +11,10 @@ from typing import Any
 from synthstudio.catalog import Catalog
 from synthstudio.catalog.pipelines import Node
 from synthstudio.catalog.runs import Run
+from synthstudio.effort import Amounts
 from synthstudio.resources import cpu_count
 from synthstudio.step import stated, step_class
 
-# Estimated seconds per unit with the bundled model on two free cores; earlier runs replace them.
-_SECONDS_PER_UNIT = {
-    "collect.import_images": 0.002,
-    "adapt.": 0.02,
-    "sample.": 0.03,
-    "score.": 0.01,
-    "measure.": 0.01,
-    "train.": 0.0027,  # an image shown to the optimiser
-    "evaluate.": 0.01,
-}
 _START_SECONDS = 1.0
 _EARLIER = 5  # so many of the last runs of a kind say how fast it goes
 _MB_PER_IMAGE = 0.012
@@ -53,8 +43,8 @@ def estimate(
     classes = max(2, classes or _TYPICAL_CLASSES)
     photos = photos or _TYPICAL_PHOTOS
     bundled = str(request.get("backbone", "")).startswith(f"{_BUNDLED}@")
-    made = max((_made(node, classes) for node in nodes), default=0)
-    parts = [_seconds(node, known, classes, {**request, "made": made}, photos, bundled) for node in nodes]
+    there = _there(request, photos, classes, max((_made(node, classes) for node in nodes), default=0))
+    parts = [_seconds(node, known, there, bundled) for node in nodes]
     measured = sum(node.kind in known for node in nodes)
     images = sum(_made(node, classes) for node in nodes)
     adapters = sum(node.kind.startswith("adapt.") for node in nodes)
@@ -92,46 +82,25 @@ def _earlier(catalog: Catalog) -> dict[str, tuple[float, float]]:
     }
 
 
-def _seconds(
-    node: Node, known: Mapping[str, tuple[float, float]], classes: int, request: Mapping[str, Any], photos: int,
-    bundled: bool,
-) -> float | None:  # fmt: skip
-    if not step_class(node.kind).computes and node.kind not in known:
+def _seconds(node: Node, known: Mapping[str, tuple[float, float]], there: Amounts, bundled: bool) -> float | None:
+    cls = step_class(node.kind)
+    if not cls.computes and node.kind not in known:
         return _START_SECONDS
-    units, steps = _units(node, classes, request, photos)
+    effort = cls.effort(stated(node.kind, node.template), there)
     if node.kind in known:
-        return known[node.kind][0] * steps
-    if not bundled:
-        return None
-    rate = next((rate for kind, rate in _SECONDS_PER_UNIT.items() if node.kind.startswith(kind)), 0.01)
-    return _START_SECONDS + rate * units
+        return known[node.kind][0] * effort.progress
+    return _START_SECONDS + cls.seconds_per_unit * effort.units if bundled else None
 
 
-def _units(node: Node, classes: int, request: Mapping[str, Any], photos: int) -> tuple[float, float]:
-    """(work units, progress units) of a node: the second is what a run counts its progress in."""
-    known = stated(node.kind, node.template)
-    shots = int(request.get("shots") or max(1, photos // (2 * classes))) * classes
-    if node.kind == "evaluate.compare":
-        return photos, float(request.get("folds", 1))
-    if node.kind == "evaluate.classifiers":
-        asked = len(node.template["classifiers"])
-        return photos * asked, asked
-    if node.kind.startswith("adapt."):
-        batch = int(known["batch_size"])
-        steps = known["training_steps"] or float(known["epochs"]) * shots / batch
-        return steps * batch, steps
-    if node.kind.startswith("sample."):
-        images = _made(node, classes)
-        return images * int(known["inference_steps"]), images
-    if node.kind.startswith("train."):
-        if "training_steps" not in known:  # it looks at every image once
-            taught = float(request.get("taught") or request.get("made") or 0) or shots
-            return taught, taught
-        return float(known["training_steps"]) * float(known["batch_size"]), float(known["training_steps"])
-    if node.kind.startswith("collect."):
-        return photos, photos
-    scored = int(request.get("made", 0)) or shots
-    return scored, scored
+def _there(request: Mapping[str, Any], photos: int, classes: int, made: int) -> Amounts:
+    return Amounts(
+        photos=photos,
+        classes=classes,
+        shots=int(request.get("shots") or max(1, photos // (2 * classes))) * classes,
+        made=made,
+        taught=int(request.get("taught") or 0),
+        folds=int(request.get("folds", 1)),
+    )
 
 
 def _made(node: Node, classes: int) -> int:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from synthstudio.artifacts import digest_of
 from synthstudio.catalog.runs import ACTIVE, Run
 from synthstudio.errors import BadInput, StudioError
-from synthstudio.jobs import remaking, things
-from synthstudio.jobs.things import EXPORT, REPORT, RUN, Thing
-from synthstudio.jobs.wholeness import Part, parts, strings, why_not
-from synthstudio.jobs.worker import environment
+from synthstudio.jobs.keeping import remaking, things
+from synthstudio.jobs.keeping.things import EXPORT, REPORT, RUN, Thing
+from synthstudio.jobs.keeping.wholeness import Part, parts, strings, why_not
+from synthstudio.jobs.running.worker import environment
 from synthstudio.step import STEPS, from_json
 from synthstudio.workspace import Workspace, storage_errors
 

@@ -19,6 +19,7 @@ from synthstudio.errors import BadInput, RunFailed, UnknownName
 from synthstudio.jobs import Studio
 from synthstudio.step import build
 from tests.browser.conftest import SMALL
+from tests.steps.kit import LABELS, coloured
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -137,10 +138,15 @@ def test_a_step_that_fails_says_why(project):
         project.submit(share)
 
 
-def test_a_recipe_runs_to_its_answer(tmp_path):
+def test_a_recipe_runs_to_its_answer(tmp_path, colours_clip):
+    for label in LABELS:
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(8):
+            (tmp_path / "photos" / label / f"{number}.png").write_bytes(coloured(label, number))
     with synthstudio.open(tmp_path / "home", progress=False) as project:
-        settings = [*SMALL.splitlines(), "sample.images_per_class=1", "split.test_fraction=0.1"]
-        found = project.run("datadream", data="digits", shots=2, encoder="pico-clip", settings=settings)
+        settings = [*SMALL.splitlines(), "adapter.training_steps=4", "sample.images_per_class=1"]
+        photos = str(tmp_path / "photos")
+        found = project.run("datadream", data=photos, shots=2, encoder=str(colours_clip), settings=settings)
         assert set(project.report()["arm"]) == set(found["interval95"]) >= {"real_only", "real_and_synthetic"}
         with pytest.raises(BadInput, match="no field of adapt.lora"), contextlib.redirect_stderr(io.StringIO()):
             project.run("datadream", data="digits", settings=["adapter.nothing=1"])

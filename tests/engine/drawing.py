@@ -12,7 +12,7 @@ from tests.engine.tiny import SIZE
 CPU = torch.device("cpu")
 QUICK = lora.Recipe(steps=6, learning_rate=1e-2, warmup_steps=1, batch_size=3, rank=4, alpha=8, seed=5)
 
-# Of kinds beside the weights, that subtract their start, that scale, that only peft reads: every family has one of each.
+# Kinds beside the weights, that subtract their start, that scale, that only peft reads: each family has one of each.
 ONE_OF_EACH_SORT = ("lora", "pissa", "dora", "lokr", "ia3")
 
 

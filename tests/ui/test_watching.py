@@ -11,6 +11,9 @@ from synthstudio.jobs.asking.asked import Asked
 from synthstudio.step import build
 from synthstudio.ui.api import routes, run_routes, views_routes
 from synthstudio.ui.api.live import Live
+from synthstudio.ui.session import lists
+from synthstudio.ui.session.place import Place
+from synthstudio.ui.tabs import asking
 from tests.examples import BACKBONE, ENCODER, EXAMPLES
 from tests.ui.conftest import NoLauncher
 
@@ -106,6 +109,27 @@ def recipe(session, *run_ids):
     for place, run_id in enumerate(run_ids):
         session.studio.catalog.pipelines.fill(pipeline, place, run_id, False)
     return pipeline
+
+
+def test_a_finished_recipe_run_is_kept_as_a_recipe_of_ones_own(client, session, waiting):
+    pipeline = recipe(session, waiting[0])
+
+    def keep(name):
+        return client.post("/recipes-saved", json={"pipeline": pipeline, "name": name})
+
+    assert not client.get("/state").json()["pipeline"]["keepable"]
+    assert (keep("mine").status_code, "finished" in keep("mine").text) == (422, True)
+    session.studio.catalog.pipelines.set_state(pipeline, "done")
+    assert client.get("/state", params={"pipeline": pipeline}).json()["pipeline"]["keepable"]
+    before = lists.version(session)
+    assert keep(" mine ").json()["said"].startswith("Kept as mine")
+    assert "mine" in dict(map(reversed, asking.recipes(session))) and lists.version(session) != before
+    for name, said in (("mine", "already"), ("datadream", "already"), ("../mine", "cannot name a recipe")):
+        refused = keep(name)
+        assert refused.status_code == 422 and said in refused.json()["fields"]["name"], refused.text
+    session.where = Place(public=True)
+    assert "public copy" in keep("other").text
+    assert [one.name for one in (session.recipe_home / "recipes").iterdir()] == ["mine.toml"]
 
 
 def draw(session, run_id, labels):

@@ -10,7 +10,7 @@ from synthstudio.catalog.pipelines import Node, Pipeline
 from synthstudio.catalog.runs import ACTIVE, Run
 from synthstudio.errors import StudioError
 from synthstudio.jobs import Studio
-from synthstudio.jobs.asking.recipes import load_recipe
+from synthstudio.jobs.asking.recipes import load_recipe, recipe_names
 from synthstudio.jobs.curating.accepted import REVIEW
 from synthstudio.jobs.curating.by_hand import RECIPE as BY_HAND
 from synthstudio.jobs.knowing import shots, summary
@@ -104,10 +104,16 @@ class Live:
             "seconds": (ended or time.time()) - pipeline.created,
             "left": self._left(studio, pipeline, nodes, runs) if pipeline.state == "running" else None,
             "nodes": [self._node(node, nodes, runs.get(node.position)) for node in nodes],
+            "keepable": self._keepable(pipeline),
             "shown": None if shown is None else self._detail(studio, shown),
             "images": _newest(studio, nodes, runs),
             "result": result,
         }
+
+    def _keepable(self, pipeline: Pipeline) -> bool:
+        """Whether it can be kept as a recipe of one's own."""
+        known = recipe_names(self._session.recipe_home)
+        return pipeline.state == "done" and not self._session.where.public and pipeline.recipe in known
 
     def _left(self, studio: Studio, pipeline: Pipeline, nodes: Sequence[Node], runs: dict[int, Run]) -> float | None:
         """Seconds until the end: what works by its rate, what waits by estimate; none where nobody can know."""

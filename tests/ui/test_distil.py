@@ -10,7 +10,6 @@ from fastapi.testclient import TestClient
 from PIL import Image as Picture
 
 from synthstudio.artifacts import Image, ImageSet, Member
-from synthstudio.catalog.database import Database
 from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.catalog.pipelines import Node
 from synthstudio.errors import BadInput
@@ -281,15 +280,10 @@ def test_a_curve_shows_its_points_its_images_and_its_exports(client, session, ma
 
 
 def test_what_the_slider_asks_every_few_seconds_costs_as_few_queries_in_a_large_project(
-    client, session, made, monkeypatch
+    client, session, made, questions
 ):
     def asked():
-        with monkeypatch.context() as counting:
-            queries = []
-            for name in ("rows", "records"):
-                query = getattr(Database, name)
-                counting.setattr(Database, name, lambda *given, q=query: (queries.append(given[1]), q(*given))[1])
-            return client.get("/distil/shrink").json(), len(queries)
+        return questions(lambda: client.get("/distil/shrink").json())
 
     shrunk(session, made)
     client.post("/distil/shrink/shrink/1/export", json={"name": "one"})

@@ -19,14 +19,12 @@ def advance(studio: "Studio", pipeline: Pipeline) -> None:
     states = {node.position: runs[node.run_id].state if node.run_id else "waiting" for node in nodes}
     broken = [node for node in nodes if states[node.position] in ("failed", "lost", "stopped")]
     if broken:
-        ended = states[broken[0].position]
-        studio.catalog.pipelines.set_state(pipeline.id, "stopped" if ended == "stopped" else "failed")
+        how = states[broken[0].position]
+        studio.catalog.pipelines.set_state(pipeline.id, "stopped" if how == "stopped" else "failed")
         return
-    done = {
-        node.position: studio.catalog.runs.outputs(node.run_id)
-        for node in nodes
-        if node.run_id and states[node.position] == "done"
-    }
+    ended = [node for node in nodes if node.run_id and states[node.position] == "done"]
+    made = studio.catalog.runs.outputs_of(str(node.run_id) for node in ended)
+    done = {node.position: made[str(node.run_id)] for node in ended}
     if len(done) == len(nodes):
         studio.catalog.pipelines.set_state(pipeline.id, "done")
         return

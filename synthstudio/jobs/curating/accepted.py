@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from synthstudio.artifacts import ImageSet, Member
-from synthstudio.catalog.pipelines import Node, Pipeline
+from synthstudio.catalog.pipelines import Pipeline
 from synthstudio.errors import BadInput
 from synthstudio.jobs.studio import Studio
 
 Row = tuple[str, str, str]  # class, image, verdict ('' where nobody decided)
 REVIEW = "review-helped"
+_FILTER = "select.filter"
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,17 @@ def pipeline(studio: Studio, pipeline_id: str | None = None) -> Pipeline:
 def offered(studio: Studio, pipeline_id: str, fold: int | None = None) -> Iterator[Offered]:
     """What each fold offers to a reviewer (or only one fold): the last filter's images, else the small set it made."""
     nodes = [node for node in studio.catalog.pipelines.nodes(pipeline_id) if node.run_id]
+    outputs = studio.catalog.runs.outputs_of(str(node.run_id) for node in nodes)
+    fields = studio.catalog.runs.fields_of(str(node.run_id) for node in nodes if node.kind == _FILTER)
     for number in dict.fromkeys(node.fold for node in nodes):
         if fold in (None, number):
-            own = [node for node in nodes if node.fold == number]
-            filters = [node for node in own if node.kind == "select.filter" and "images" in _outputs(studio, node)]
-            small = [node for node in own if node.kind.startswith("distil.") and "images" in _outputs(studio, node)]
+            own = [node for node in nodes if node.fold == number and "images" in outputs[str(node.run_id)]]
+            filters = [str(node.run_id) for node in own if node.kind == _FILTER]
+            small = [str(node.run_id) for node in own if node.kind.startswith("distil.")]
             if filters:
-                made = studio.catalog.runs.fields(str(filters[-1].run_id))["images"]
-                yield Offered(number, made, _outputs(studio, filters[-1])["images"])
+                yield Offered(number, fields[filters[-1]]["images"], outputs[filters[-1]]["images"])
             elif small:
-                made = _outputs(studio, small[-1])["images"]
+                made = outputs[small[-1]]["images"]
                 yield Offered(number, made, made)
 
 
@@ -96,7 +98,3 @@ def _part(studio: Studio, one: Offered, decided_only: bool) -> Part:
             moved += bool(given) and given != member.label
             added += member.image not in passed
     return Part(one, tuple(sorted(members)), len(kept), rejected, moved, added)
-
-
-def _outputs(studio: Studio, node: Node) -> dict[str, str]:
-    return studio.catalog.runs.outputs(str(node.run_id))

@@ -74,7 +74,8 @@ def _outputs(studio: Studio, pipeline_id: str, fold: int) -> dict[str, tuple[str
     if not any(node.fold == fold for node in nodes):
         several = len({node.fold for node in every if node.fold is not None})
         raise BadInput(f"There is no fold {fold + 1}: this recipe ran {several}. Folds are counted from 1.")
-    return {node.name: (node.kind, studio.catalog.runs.outputs(str(node.run_id))) for node in nodes}
+    made = studio.catalog.runs.outputs_of(str(node.run_id) for node in nodes)
+    return {node.name: (node.kind, made[str(node.run_id)]) for node in nodes}
 
 
 def _curated(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from synthstudio.artifacts import ImageSet
-from synthstudio.catalog.pipelines import Pipeline
+from synthstudio.catalog.pipelines import Node, Pipeline
 from synthstudio.catalog.runs import Run
 from synthstudio.errors import BadInput
 from synthstudio.jobs import Studio
@@ -23,7 +23,7 @@ def begin_pipeline(studio: Studio, pipeline_id: str, fold: int, name: str) -> st
     part = _accepted(studio, pipeline, fold)
     if not part.members:
         raise BadInput("Nothing is accepted: every image of this set is rejected. Accept some in Review first.")
-    fields = _of_fold(studio, pipeline, part)
+    fields = _of_fold(studio, _held(studio, pipeline), part)
     fields |= _history(studio, pipeline, part, fields)
     return studio.submit(build_step(KIND, {**fields, "name": name.strip()}))[0]
 
@@ -35,11 +35,13 @@ def begin_size(studio: Studio, run_id: str, size: int, name: str) -> str:
     return studio.submit(build_step(KIND, {**fields, "name": name.strip()}))[0]
 
 
-def of_pipeline(studio: Studio, pipeline_id: str, fold: int) -> list[str]:
-    """The runs that exported what a fold of a distillation made, the newest first."""
-    pipeline = studio.catalog.pipelines.get(pipeline_id)
-    part = _accepted(studio, pipeline, fold)
-    return _written(studio, _of_fold(studio, pipeline, part)) if part.members else []
+def of_folds(studio: Studio, pipeline: Pipeline) -> dict[int, list[str]]:
+    """By fold of a distillation the runs that exported what it made, the newest first."""
+    exports, held = _exports(studio), _held(studio, pipeline)
+    return {
+        part.offered.fold or 0: _same(exports, _of_fold(studio, held, part)) if part.members else []
+        for part in accepted.of(studio, pipeline.id)
+    }
 
 
 def of_sizes(studio: Studio, run_id: str, sizes: Iterable[int]) -> dict[int, list[str]]:
@@ -49,10 +51,6 @@ def of_sizes(studio: Studio, run_id: str, sizes: Iterable[int]) -> dict[int, lis
     beside = _beside(studio, fields["validation"])
     exports = _exports(studio)
     return {size: _same(exports, {**_parts(studio, _size_set(run, outputs, size)), **beside}) for size in sizes}
-
-
-def _written(studio: Studio, fields: dict[str, Any]) -> list[str]:
-    return _same(_exports(studio), fields)
 
 
 def _exports(studio: Studio) -> dict[str, dict[str, Any]]:
@@ -68,11 +66,17 @@ def _same(exports: Mapping[str, Mapping[str, Any]], fields: Mapping[str, Any]) -
     return [run for run, body in exports.items() if all(body.get(name) == fields.get(name) for name in held)]
 
 
-def _of_fold(studio: Studio, pipeline: Pipeline, part: Part) -> dict[str, Any]:
+def _held(studio: Studio, pipeline: Pipeline) -> list[tuple[Node, dict[str, Any]]]:
+    """The nodes of a pipeline that have a run, with what it made."""
+    nodes = [one for one in studio.catalog.pipelines.nodes(pipeline.id) if one.run_id]
+    made = studio.catalog.runs.outputs_of(str(one.run_id) for one in nodes)
+    return [(one, made[str(one.run_id)]) for one in nodes]
+
+
+def _of_fold(studio: Studio, held: Iterable[tuple[Node, dict[str, Any]]], part: Part) -> dict[str, Any]:
     """What an export of a fold holds as people decided by now."""
     fold = part.offered.fold
-    nodes = [one for one in studio.catalog.pipelines.nodes(pipeline.id) if one.fold in (None, fold) and one.run_id]
-    fields = delivery.dataset({one.kind: studio.catalog.runs.outputs(str(one.run_id)) for one in nodes}, _NO_NAME)
+    fields = delivery.dataset({node.kind: made for node, made in held if node.fold in (None, fold)}, _NO_NAME)
     chosen = studio.workspace.put_set(part.set) if part.decided else str(fields["synthetic"])
     validation = fields["validation"] and delivery.reviewed(studio, fields["validation"])
     return {**fields, "validation": validation, **_parts(studio, chosen)}

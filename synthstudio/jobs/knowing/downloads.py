@@ -78,8 +78,10 @@ def ask(studio: Studio, name: str, precision: Precision = "fp16") -> str:
 def going(studio: Studio) -> dict[str, Run]:
     """The newest download of each repository in this project that has not ended well."""
     found: dict[str, Run] = {}
-    for run in studio.catalog.runs.of_kind(Fetch.kind, done=False):
-        found.setdefault(str(studio.catalog.runs.fields(run.id)["repository"]), run)
+    runs = studio.catalog.runs.of_kind(Fetch.kind, done=False)
+    fields = studio.catalog.runs.fields_of(run.id for run in runs)
+    for run in runs:
+        found.setdefault(str(fields[run.id]["repository"]), run)
     return {repository: run for repository, run in found.items() if run.state != "done"}
 
 

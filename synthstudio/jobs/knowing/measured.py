@@ -75,10 +75,10 @@ def document(studio: Readable, sets: Collection[str] = ()) -> dict[str, Any]:
     eyes = _eyes(found)
     several = len({one.neighbours for one in found}) > 1
     names = _names(studio, sorted({thing for one in found for thing in (one.images, one.references)}))
+    runs = studio.catalog.runs
     working = [
-        str(studio.catalog.runs.fields(run.id)["images"])
-        for run in studio.catalog.runs.in_state("queued", *ACTIVE)
-        if run.kind == KIND
+        str(fields["images"])
+        for fields in runs.fields_of(run.id for run in runs.in_state("queued", *ACTIVE) if run.kind == KIND).values()
     ]
     return {
         "measures": [one.described() for one in MEASURES],
@@ -104,15 +104,16 @@ def suggested(studio: Readable, images: str) -> dict[str, str]:
     """
     runs = studio.catalog.runs
     behind = studio.catalog.images.sets_behind([images]) | {images}
-    splits = [runs.outputs(run.id) for run in runs.of_kind(_SPLIT)]
+    splits = list(runs.outputs_of(run.id for run in runs.of_kind(_SPLIT)).values())
     fitting = [one for one in splits if one.get("validation") not in (None, images)]
     if not fitting:
         return {}
     chosen = next((one for one in fitting if one.get("shots") in behind), fitting[0])
     references = str(chosen["validation"])
     seen = [one.encoder for one in every(studio)[0] if one.references == references]
-    asked = (runs.fields(run.id) for run in runs.of_kind(_COMPARE))
-    seen += [str(one["encoder"]) for one in asked if chosen.get("test") in one["tests"]]
+    compared = [run.id for run in runs.of_kind(_COMPARE)]
+    asked = runs.fields_of(compared)
+    seen += [str(asked[one]["encoder"]) for one in compared if chosen.get("test") in asked[one]["tests"]]
     known = [name for name in (one.partition("@")[0] for one in seen) if name in MODELS]
     return {"references": references} | ({"encoder": known[0]} if known else {})
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from synthstudio.artifacts import Member
 from synthstudio.catalog.pipelines import Node
@@ -16,7 +16,7 @@ from synthstudio.intake.sources import DIGITS
 from synthstudio.jobs.knowing.stock import DIGITS_COUNT, place_of_upload
 from synthstudio.jobs.readable import Readable
 from synthstudio.quantities import many
-from synthstudio.step import from_json, step_class
+from synthstudio.step import step_class
 from synthstudio.steps.collect import dry_run
 from synthstudio.steps.collect.partition import hold_out
 from synthstudio.workspace import Workspace
@@ -85,8 +85,8 @@ def will_be(photos: Photos, nodes: Iterable[Node], asked: int | None) -> Span | 
 def were(studio: Readable, nodes: Sequence[Node]) -> Span | None:
     """Shots per class that the splits of a pipeline gave, over all of its folds; none before the first one is done."""
     runs = studio.catalog.runs
-    found = [runs.outputs(node.run_id).get("shots") for node in nodes if node.kind == SPLIT and node.run_id]
-    spans = [span(studio.workspace, one) for one in found if one]
+    made = runs.outputs_of(node.run_id for node in nodes if node.kind == SPLIT and node.run_id)
+    spans = [span(studio.workspace, one["shots"]) for one in made.values() if "shots" in one]
     return Span(min(one.least for one in spans), max(one.most for one in spans)) if spans else None
 
 
@@ -136,16 +136,17 @@ def _members(workspace: Workspace, pool: str) -> Photos:
 def _imported(studio: Readable, data: str) -> str | None:
     """The pool that an import of this source made, the newest one."""
     place = data if data == DIGITS else str(Path(data).expanduser().absolute())
-    for run in studio.catalog.runs.of_kind(IMPORT):
-        if source_place(studio, run.step_id) == place:
-            return studio.catalog.runs.outputs(run.id).get("images")
+    imports = [run.id for run in studio.catalog.runs.of_kind(IMPORT)]
+    fields = studio.catalog.runs.fields_of(imports)
+    for run_id in imports:
+        if place_of(studio, str(fields[run_id]["source"])) == place:
+            return studio.catalog.runs.outputs(run_id).get("images")
     return None
 
 
-def source_place(studio: Readable, step_id: str) -> str | None:
-    """Where the files of an import lie, or `digits`; none if nobody knows any more."""
-    fields: dict[str, Any] = from_json(studio.catalog.runs.step_body(step_id)).fields
-    digest = str(fields["source"]).removeprefix("source:")
+def place_of(studio: Readable, source: str) -> str | None:
+    """Where the files of a source lie, or `digits`; none if nobody knows any more."""
+    digest = source.removeprefix("source:")
     with suppress(StudioError):
         return DIGITS if digest == DIGITS else str(studio.workspace.location("sources", digest)["place"])
     return None

@@ -1,6 +1,6 @@
 """What the judge of small sets found, for a terminal and for the result file of a recipe."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from synthstudio.catalog.pipelines import Node
@@ -8,14 +8,15 @@ from synthstudio.jobs.readable import Readable
 from synthstudio.statistics import mean_over_draws
 
 _KIND = "evaluate.small_set"
+Made = Mapping[str, Mapping[str, Any]]  # outputs by run
 
 
-def judged(studio: Readable, nodes: Iterable[Node]) -> list[dict[str, Any]]:
-    """The judge's reports, one per fold, each with what its arms cost."""
+def judged(studio: Readable, nodes: Iterable[Node], made: Made) -> list[dict[str, Any]]:
+    """The judge's reports, one per fold, each with what its arms cost; `made`: the outputs of the nodes' runs."""
     found = []
     for node in nodes:
         if node.kind == _KIND and node.run_id:
-            outputs = studio.catalog.runs.outputs(node.run_id)
+            outputs = made[node.run_id]
             report = studio.workspace.document(outputs["report"])
             found.append({"fold": node.fold, "report": outputs["report"], **report, "cost": outputs["cost"]})
     return found

@@ -7,6 +7,7 @@ from synthstudio.artifacts import split_id
 from synthstudio.catalog.pipelines import Node
 from synthstudio.catalog.runs import Run
 from synthstudio.jobs.knowing import small_sets
+from synthstudio.jobs.knowing.small_sets import Made
 from synthstudio.jobs.readable import Readable
 from synthstudio.quantities import many
 
@@ -22,11 +23,13 @@ def of(studio: Readable, pipeline_id: str, wall_seconds: float) -> dict[str, Any
     """The result of a finished pipeline; accuracies are fractions of 1, seconds count only what was not reused."""
     pipeline = studio.catalog.pipelines.get(pipeline_id)
     nodes = studio.catalog.pipelines.nodes(pipeline_id)
-    runs = {node.position: studio.catalog.runs.get(node.run_id) for node in nodes if node.run_id}
+    held = studio.catalog.runs.of_pipeline(pipeline_id)
+    runs = {node.position: held[node.run_id] for node in nodes if node.run_id}
+    made = studio.catalog.runs.outputs_of(held)
     request = pipeline.request
-    report = _report(studio, nodes)
-    judged = small_sets.judged(studio, nodes)
-    choice = _choice(studio, nodes)
+    report = _report(studio, nodes, made)
+    judged = small_sets.judged(studio, nodes, made)
+    choice = _choice(studio, nodes, made)
     return {
         "recipe": pipeline.recipe,
         "preset": request["preset"],
@@ -40,7 +43,7 @@ def of(studio: Readable, pipeline_id: str, wall_seconds: float) -> dict[str, Any
         **{key: report[key] for key in _SAID if key in report},
         **({"review": report["counts"]} if "counts" in report else {}),
         **({"judged": judged, "sentence": small_sets.sentence(judged)} if judged else {}),
-        "counts": _counts(studio, nodes),
+        "counts": _counts(studio, nodes, made),
         "seconds": _seconds(nodes, runs, wall_seconds),
         "peak_memory_mb": max((run.peak_memory_mb for run in runs.values()), default=0.0),
         "versions": next((run.environment for run in runs.values() if run.environment), {}),
@@ -49,7 +52,7 @@ def of(studio: Readable, pipeline_id: str, wall_seconds: float) -> dict[str, Any
             for node in nodes
             if node.reused
         ],
-        "artifacts": {_key(node): studio.catalog.runs.outputs(node.run_id) for node in nodes if node.run_id},
+        "artifacts": {_key(node): made[node.run_id] for node in nodes if node.run_id},
         "pipeline": pipeline_id,
     }
 
@@ -92,22 +95,22 @@ def test_images(report: dict[str, Any]) -> int:
     return int(report.get("n") or max((fold["test_images"] for fold in report.get("folds", [])), default=0))
 
 
-def _choice(studio: Readable, nodes: list[Node]) -> dict[str, Any]:
+def _choice(studio: Readable, nodes: list[Node], made: Made) -> dict[str, Any]:
     """What `select.eye` chose and why, where it was asked."""
     for node in nodes:
-        if node.kind == "select.eye" and node.run_id and (outputs := studio.catalog.runs.outputs(node.run_id)):
+        if node.kind == "select.eye" and node.run_id and (outputs := made[node.run_id]):
             return studio.workspace.document(outputs["choice"])
     return {}
 
 
-def _report(studio: Readable, nodes: list[Node]) -> dict[str, Any]:
+def _report(studio: Readable, nodes: list[Node], made: Made) -> dict[str, Any]:
     for node in nodes:
-        if node.kind in _REPORTS and node.run_id and (outputs := studio.catalog.runs.outputs(node.run_id)):
+        if node.kind in _REPORTS and node.run_id and (outputs := made[node.run_id]):
             return studio.workspace.document(outputs["report"])
     return {}
 
 
-def _counts(studio: Readable, nodes: list[Node]) -> dict[str, int]:
+def _counts(studio: Readable, nodes: list[Node], made: Made) -> dict[str, int]:
     """Totals over the folds."""
     counts = {"real": 0, "synthetic": 0, "kept": 0, "distilled": 0}
     named = {
@@ -119,7 +122,7 @@ def _counts(studio: Readable, nodes: list[Node]) -> dict[str, int]:
     for node in nodes:
         for kind, (count, output) in named.items():
             if node.kind.startswith(kind) and node.run_id:
-                value = studio.catalog.runs.outputs(node.run_id).get(output)
+                value = made[node.run_id].get(output)
                 if isinstance(value, str) and split_id(value)[0] == "set":
                     counts[count] += len(studio.workspace.image_set(value))
     return counts

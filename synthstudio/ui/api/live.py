@@ -90,7 +90,8 @@ class Live:
 
     def _pipeline(self, studio: Studio, pipeline: Pipeline) -> dict[str, Any]:
         nodes = studio.catalog.pipelines.nodes(pipeline.id)
-        runs = {node.position: studio.catalog.runs.get(node.run_id) for node in nodes if node.run_id}
+        held = studio.catalog.runs.of_pipeline(pipeline.id)
+        runs = {node.position: held[node.run_id] for node in nodes if node.run_id}
         shown = self._shown(nodes, runs)
         ended = pipeline.finished or (None if pipeline.state == "running" else time.time())
         try:

@@ -38,14 +38,18 @@ def detail(session: Opened, thing: str) -> dict[str, Any]:
     studio = session.studio
     known = {one.id: one for one in _known(studio)}
     one = known.get(thing) or things.one(studio, thing)
-    readers = [studio.catalog.runs.get(run) for run in one.used_by]
+    readers = studio.catalog.runs.those(one.used_by)
+    shown = [readers[run] for run in one.used_by[-_READERS:][::-1] if run in readers]
+    names = studio.catalog.names
+    named = names.of_all([run.id for run in shown])
     return {
         **_listed(one),
         "from": [{"id": known[given].id, "name": known[given].name} for given in one.made_from if given in known],
         "run_name": studio.catalog.names.of(one.run),
         "used_by": [
-            {"run": run.id, "words": step_title(run.kind), "name": studio.catalog.names.of(run.id)}
-            for run in readers[-_READERS:][::-1]
+            {"run": run.id, "words": step_title(run.kind),
+             "name": named[run.id][0] if run.id in named else names.of(run.id)}
+            for run in shown
         ],
         "used_count": len(readers),
         "actions": actions(studio, one),
@@ -80,8 +84,8 @@ def _for_adapter(studio: Studio, one: Thing) -> list[dict[str, Any]]:
 
 
 def _for_classifier(studio: Studio, one: Thing) -> list[dict[str, Any]]:
-    kinds = {run: studio.catalog.runs.get(run).kind for run in one.used_by}
-    asked = [run for run, kind in kinds.items() if kind.startswith("evaluate.")]
+    readers = studio.catalog.runs.those(one.used_by)
+    asked = [run for run in one.used_by if run in readers and readers[run].kind.startswith("evaluate.")]
     report = [{"words": "See how well it does", "go": {"tab": "evaluate", "report": asked[-1]}}] if asked else []
     return [*report, *_export(studio, one)]
 

@@ -15,6 +15,7 @@ from synthstudio.catalog.pipelines import Pipelines
 from synthstudio.catalog.replay import ReadLog
 from synthstudio.catalog.review import Review
 from synthstudio.catalog.runs import Runs
+from synthstudio.embeddings import Likenesses
 from synthstudio.workspace import Workspace
 
 _VERSION = """
@@ -36,9 +37,10 @@ class Catalog:
         self, path: Path, read_log: ReadLog | None = None, rebuild: bool = False, root: Path | None = None
     ) -> None:
         """`root` is the project's folder where the catalog is a copy that lies elsewhere."""
+        workspace = Workspace(root or path.parent)
 
         def read_set(set_id: str) -> ImageSet:
-            return Workspace(root or path.parent).image_set(set_id)
+            return workspace.image_set(set_id)
 
         opened = open_catalog(path, Sources(read_log or _no_log, read_set), rebuild)
         self.said = opened.said
@@ -48,7 +50,7 @@ class Catalog:
         self.images = Images(self.database)
         self.pipelines = Pipelines(self.database)
         self.ingest = Ingest(self.database)
-        self.review = Review(self.database)
+        self.review = Review(self.database, Likenesses(workspace).of)
         self.decisions = Decisions(self.database)
         self.names = Names(self.database)
         self.freed = Freed(self.database)

@@ -55,6 +55,7 @@ class Database:
         try:
             with self._readable():
                 migrate(self._connection)
+            self._connection.execute("attach ':memory:' as scratch")
         except BaseException:
             self._connection.close()
             raise
@@ -104,6 +105,12 @@ class Database:
             if self._journal is not None and end:
                 self._journal.end = end
             self.commits += 1
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor that writes to `scratch`, a database in memory that ends with this process."""
+        with self._write, self._cursor() as cursor:
+            yield cursor
 
     def keep(self, line: Line) -> None:
         """Write what this transaction does into the journal too: nothing else knows it. To be called inside one."""

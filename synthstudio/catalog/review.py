@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from synthstudio.artifacts import Origin
 from synthstudio.catalog.database import Database
 from synthstudio.catalog.decisions import Chosen
+from synthstudio.catalog.likeness import Likeness, LookAlike
 from synthstudio.catalog.review_tables import ReviewTables
 from synthstudio.filters import Score
 
@@ -50,6 +51,9 @@ class Query(BaseModel):
     image_set: str = Field(default="", max_length=80)
     image_sets: tuple[Annotated[str, Field(max_length=80)], ...] = Field(default=(), max_length=1000)
     scorer: str = Field(default="", max_length=80)
+    similar_to: str = Field(
+        default="", pattern="^([0-9a-f]{64})?$", description="An image: its likeness to others is the score."
+    )
     low: Score | None = None
     high: Score | None = None
     sort: Sort = "arrival"
@@ -60,8 +64,9 @@ class Query(BaseModel):
 class Review:
     """Views, their pages, and counts."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, look_alike: LookAlike) -> None:
         self._database = database
+        self._likeness = Likeness(database, look_alike)
         self._views: OrderedDict[str, NDArray[np.int64]] = OrderedDict()
         self._lock = threading.Lock()
         self.tables = ReviewTables(database)
@@ -89,17 +94,19 @@ class Review:
 
     def _page(self, query: Query, start: int, count: int, columns: str) -> list[dict[str, Any]]:
         numbers = self._view(query)[start : start + count]
+        said, about = _said(query)
         found = self._database.records(
             f"select t.number, {columns} from review t join"  # noqa: S608 - columns from above
             " (select unnest(?::bigint[]) as number) n on n.number = t.number"
-            " left join (select number, value from latest_scores where scorer = ?) c on c.number = t.number",
-            [numbers.tolist(), query.scorer],
+            f" left join {said} c on c.number = t.number",
+            [numbers.tolist(), *about],
         )
         by_number = {row.pop("number"): row for row in found}
         return [by_number[number] for number in numbers.tolist() if number in by_number]
 
     def chosen(self, query: Query, spans: Iterable[tuple[int, int]]) -> Chosen:
         """The images at some places of a settled query: `spans` are first and last place, both counted in."""
+        self._likeness.ensure(query)
         firsts, lasts = (list(column) for column in zip(*spans, strict=True))
         listed, values = _listing(
             query, f"number, row_number() over (order by {_KEYS[query.sort]}, number) - 1 as place"
@@ -135,6 +142,7 @@ class Review:
 
     def tally(self, query: Query) -> list[tuple[str, str, str, bool, int]]:
         """Counts by (label, origin, standing, relabelled) under the run, set and score filters of a query."""
+        self._likeness.ensure(query)
         # Counted by the columns as they are stored, a few hundred groups at most; what they mean is worked out after.
         rows, values = _rows(query)
         counted = (
@@ -171,7 +179,8 @@ class Review:
         ]
 
     def histogram(self, query: Query) -> dict[str, Any]:
-        """How the chosen scorer's values are spread under the query's other filters."""
+        """How the chosen scorer's values, or the likeness to an image, are spread under the query's other filters."""
+        self._likeness.ensure(query)
         listed, values = _listing(query.model_copy(update={"low": None, "high": None}), "score")
         ((low, high),) = self._database.rows(f"select min(score), max(score) from ({listed})", values)  # noqa: S608
         if low is None:
@@ -196,6 +205,7 @@ class Review:
         return self.tables.upto()
 
     def _view(self, query: Query) -> NDArray[np.int64]:
+        self._likeness.ensure(query)
         key = query.model_dump_json()
         with self._lock:
             if key in self._views:
@@ -242,6 +252,14 @@ def _as_it_stood(as_of: int) -> tuple[str, list[Any]]:
     return sql, [as_of, as_of, as_of, as_of]
 
 
+def _said(query: Query) -> tuple[str, list[Any]]:
+    """A table of numbers and values: what the query's scorer says, or how alike pictures are to the one it names."""
+    if query.similar_to:
+        table = "(select number, value from scratch.likeness where reference = ? and upto = ?)"
+        return table, [query.similar_to, query.upto]
+    return "(select number, value from latest_scores where scorer = ?)", [query.scorer]
+
+
 def _rows(query: Query) -> tuple[str, list[Any]]:
     """Tables of a WITH clause that ends in `rows`: what is stored of every picture under the run, set and score
     filters.
@@ -250,13 +268,14 @@ def _rows(query: Query) -> tuple[str, list[Any]]:
     joins, score = "", "null::double"
     conditions = ["t.number <= ?"]
     bound: list[Any] = [query.upto]
-    if query.scorer:
+    if query.scorer or query.similar_to:
         limits = [("value >= ?", query.low), ("value <= ?", query.high)]
         within = [(text, limit) for text, limit in limits if limit is not None]
-        inside = " and ".join(["scorer = ?", *(text for text, _ in within)])
+        inside = " and ".join(["true", *(text for text, _ in within)])
         kind = "join" if within else "left join"
-        joins, score = f" {kind} (select number, value from latest_scores where {inside}) c using (number)", "value"  # noqa: S608
-        values += [query.scorer, *(limit for _, limit in within)]
+        said, about = _said(query)
+        joins, score = f" {kind} (select number, value from {said} where {inside}) c using (number)", "value"  # noqa: S608
+        values += [*about, *(limit for _, limit in within)]
     if query.run:
         # The first maker of a picture stands in its own row, only those that made it again in `makers`.
         conditions.append(

@@ -126,6 +126,10 @@ def test_details_say_how_an_image_was_made_and_lend_its_settings(page, served):
     )
     assert "cosine" in drawer.inner_text()
     assert "label agreement" in drawer.inner_text()
+    shown = page.locator("#ss-tile-0 img").get_attribute("src")
+    drawer.get_by_role("button", name="Similar images").click()  # itself first, of all origins
+    page.get_by_role("button", name="Most similar to one image: show all images again").wait_for()
+    page.wait_for_function("(src) => document.querySelector('#ss-tile-0 img')?.getAttribute('src') === src", arg=shown)
     drawer.get_by_role("button", name="Use these settings").first.click()
     page.wait_for_selector("#ss-tabs button[role=tab][aria-selected=true]:has-text('Sample')")
     page.wait_for_selector("#ss-sample-preview >> text=30 images from 10 prompts")

@@ -50,3 +50,34 @@ test("a list is out of date when images came, and when decisions came that its f
   Object.assign(view, { filter: NOTHING, newest: 11 });
   assert.equal(view.stale, true);
 });
+
+test("a view that is refused says why and leaves the list that was in sight", async () => {
+  const asked = [],
+    said = [];
+  const api = {
+    insist: async (_, { q }) => {
+      asked.push(JSON.parse(q));
+      if (asked.at(-1).similar_to) throw new Error("nothing is known of this image");
+      return { query: { as_of: 1, upto: 2 }, total: 0, classes: [], origins: {}, standings: {} };
+    },
+  };
+  const nothing = () => undefined;
+  const review = {
+    api,
+    grid: { layout: nothing, go: nothing, element: { classList: { toggle: nothing } } },
+    place: { classList: { add: nothing, remove: nothing } },
+    selection: { clear: nothing },
+    store: { use: nothing, total: 1 },
+    classes: { show: nothing },
+    filters: { show: nothing },
+    status: { draw: nothing, say: (text) => said.push(text) },
+    keep: nothing,
+  };
+  const view = new View(review);
+  await view.show({ ...NOTHING, labels: ["rose"] });
+  await view.similar("ab");
+  assert.deepEqual(view.filter, { ...NOTHING, labels: ["rose"] });
+  assert.deepEqual(said, ["nothing is known of this image"]);
+  assert.equal(asked[1].sort, "score_high");
+  assert.equal(asked.length, 3);
+});

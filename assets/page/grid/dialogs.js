@@ -21,6 +21,7 @@ export const KEYS = [
       ["Page Up/Down, Home, End", "further"],
       ["Space", "large preview, and back"],
       ["I", "details"],
+      ["S", "similar images"],
     ],
   ],
   [

@@ -62,6 +62,15 @@ export class Drawer {
   #parts(found) {
     return [
       h("img", { class: "ss-drawer-image", src: this.api.image(found.digest), alt: "" }),
+      h(
+        "div",
+        { class: "ss-buttons" },
+        h(
+          "button",
+          { type: "button", title: "Similar images (S)", onclick: () => this.on.similar(found.digest) },
+          "Similar images",
+        ),
+      ),
       ...found.made.map((one) => this.#origin(one, found.digest)),
       this.#scores(found),
       found.nearest && this.#nearest(found.nearest),

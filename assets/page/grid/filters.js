@@ -34,13 +34,15 @@ export const NOTHING = {
   image_set: "",
   image_sets: [],
   scorer: "",
+  similar_to: "",
   low: null,
   high: null,
   sort: "arrival",
 };
 
 export class Filters {
-  /** `on.filter` hears of another filter, `on.tiles` whether tiles show the chosen score. */
+  /** `on.filter` hears of another filter, `on.tiles` whether tiles show the chosen score; `on.thumb` says where the
+   * small picture of an image is. */
   constructor(on) {
     this.on = on;
     this.filter = { ...NOTHING };
@@ -53,7 +55,9 @@ export class Filters {
     this.origin = this.#segments("Origin", ORIGINS, (value) => this.#change({ origins: value ? [value] : [] }));
     this.run = this.#select("Run", (run) => this.#change({ run }));
     this.set = this.#select("Frozen set", (image_set) => this.#change({ image_set }));
-    this.scorer = this.#select("Score", (scorer) => this.#change({ scorer, low: null, high: null }));
+    this.scorer = this.#select("Score", (scorer) =>
+      this.#change({ scorer, similar_to: "", low: null, high: null }),
+    );
     this.sort = this.#select("Order", (sort) => this.#change({ sort }));
     this.range = new Range((part) => this.#change(part));
     this.tiles = h("input", { type: "checkbox", onchange: () => on.tiles(this.tiles.checked) });
@@ -68,6 +72,13 @@ export class Filters {
       class: "ss-only",
       hidden: true,
       onclick: () => this.#change({ image_sets: [] }),
+    });
+    this.like = h("button", {
+      type: "button",
+      class: "ss-only",
+      hidden: true,
+      "aria-label": "Most similar to one image: show all images again",
+      onclick: () => this.#change({ similar_to: "", low: null, high: null }),
     });
     this.clear = h(
       "button",
@@ -102,6 +113,7 @@ export class Filters {
       this.sort.parentElement,
       this.more,
       this.only,
+      this.like,
       this.clear,
     );
   }
@@ -132,7 +144,15 @@ export class Filters {
     this.only.hidden = !filter.image_sets.length;
     this.only.replaceChildren(`Only ${words || "chosen sets"} `, h("span", { "aria-hidden": "true" }, "✕"));
     this.only.setAttribute("aria-label", `Only ${words || "chosen sets"}: show all images again`);
-    this.onTiles.hidden = !filter.scorer;
+    this.like.hidden = !filter.similar_to;
+    if (filter.similar_to)
+      this.like.replaceChildren(
+        "Most similar to ",
+        h("img", { src: this.on.thumb(filter.similar_to), alt: "" }),
+        h("span", { "aria-hidden": "true" }, " ✕"),
+      );
+    const scored = Boolean(filter.scorer || filter.similar_to);
+    this.onTiles.hidden = !scored;
     const standing = filter.relabelled ? "relabelled" : (filter.standings[0] ?? "");
     this.#press(this.standing, standing, {
       ...counts.standings,
@@ -141,7 +161,10 @@ export class Filters {
     this.#press(this.origin, filter.origins[0] ?? "", { ...counts.origins, "": sum(counts.origins) });
     this.#options(
       this.sort,
-      SORTS.filter(([name]) => filter.scorer || !name.startsWith("score")),
+      SORTS.filter(([name]) => scored || !name.startsWith("score")).map(([name, text]) => [
+        name,
+        filter.similar_to ? text.replace("Lowest score", "Least similar").replace("Highest score", "Most similar") : text,
+      ]),
     );
     for (const [select, value] of [
       [this.run, filter.run],
@@ -150,17 +173,16 @@ export class Filters {
       [this.sort, filter.sort],
     ])
       select.value = value;
-    const set = [filter.origins.length, filter.run, filter.image_set, filter.image_sets.length, filter.scorer].filter(
-      Boolean,
-    ).length;
+    const chosen = [filter.origins.length, filter.run, filter.image_set, filter.image_sets.length, scored];
+    const set = chosen.filter(Boolean).length;
     this.summary.textContent = set ? `Filters (${set})` : "Filters";
     this.clear.hidden = !(set || filter.labels.length || filter.standings.length || filter.relabelled);
-    this.range.show(filter.scorer, filter.scorer ? counts.histogram : null, filter);
+    this.range.show(filter.scorer || (scored && "similarity"), scored ? counts.histogram : null, filter);
   }
 
   #change(part) {
     const filter = { ...this.filter, ...part };
-    if (!filter.scorer && filter.sort.startsWith("score")) filter.sort = "arrival";
+    if (!filter.scorer && !filter.similar_to && filter.sort.startsWith("score")) filter.sort = "arrival";
     this.on.filter(filter);
   }
 

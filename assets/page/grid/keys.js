@@ -23,6 +23,7 @@ export function listen(root, act) {
     delete: () => act.decide("reject"),
     backspace: () => act.decide("reject"),
     i: act.details,
+    s: act.similar,
     r: act.refresh,
     a: act.advance,
     "?": act.help,

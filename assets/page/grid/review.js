@@ -33,7 +33,11 @@ export class Review {
       decide: (verdict) => this.deciding.decide(verdict),
       undo: () => this.deciding.undo(),
     });
-    this.drawer = new Drawer(api, { toggle: () => this.toggleDetails(), use });
+    this.drawer = new Drawer(api, {
+      toggle: () => this.toggleDetails(),
+      similar: (digest) => this.view.similar(digest),
+      use,
+    });
     this.classes = new Classes({
       filter: (label) => this.view.toggleClass(label),
       target: (wanted) => this.view.target(wanted),
@@ -41,6 +45,7 @@ export class Review {
     this.filters = new Filters({
       filter: (filter) => this.view.show(filter),
       tiles: (shown) => this.#scoreTiles(shown),
+      thumb: (digest) => this.api.thumb(digest, 96),
     });
     this.status = new StatusBar(this);
     api.onConnection = (online) => {
@@ -152,6 +157,7 @@ export class Review {
       preview: () => this.togglePreview(),
       zoom: (way) => this.preview.zoom(way),
       details: () => this.toggleDetails(),
+      similar: during(() => this.similar()),
       all: during(() => this.selectAll()),
       escape: () => this.escape(),
       refresh: () => {
@@ -188,6 +194,11 @@ export class Review {
     this.drawer.digest = "";
     this.#moved(this.grid.current);
     this.keep();
+  }
+
+  similar() {
+    const row = this.store.row(this.grid.current);
+    if (row) this.view.similar(row.digest);
   }
 
   toggleAdvance() {

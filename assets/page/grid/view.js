@@ -11,6 +11,7 @@ export class View {
   newest = 0; // the newest image that was heard of
   seen = null; // how far the list goes: {as_of: decision, upto: image}
   empty = h("div", { class: "ss-empty", hidden: true });
+  #shown = null; // the filter of the list that is in sight
   #counts = {};
   #wish = "";
 
@@ -38,11 +39,15 @@ export class View {
       view = await api.insist("view", { q: wish });
     } catch (error) {
       if (wish === JSON.stringify(NOTHING)) throw error;
-      await this.show({ ...NOTHING });
+      const back = this.#shown ?? NOTHING;
+      this.#shown = null;
+      await this.show({ ...back });
+      this.review.status.say(error.message);
       return;
     }
     if (wish !== this.#wish) return;
     place.classList.remove("busy");
+    this.#shown = filter;
     store.use(view.query, view.total);
     this.last = Math.max(this.last, view.query.as_of);
     this.newest = view.query.upto;
@@ -53,6 +58,11 @@ export class View {
     grid.go(Math.min(at, Math.max(0, view.total - 1)));
     this.#emptiness();
     this.review.keep();
+  }
+
+  /** Show all images, those first that are most like this one. */
+  similar(digest) {
+    return this.show({ ...NOTHING, similar_to: digest, sort: "score_high" });
   }
 
   refresh() {

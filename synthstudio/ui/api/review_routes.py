@@ -118,14 +118,15 @@ def _add_reading(routes: APIRouter, session: Opened) -> None:
 
     @routes.get("/view")
     def view(q: str) -> JSONResponse:
-        return _json(review_state.view(session.studio, _query(q)))
+        query = _query(q)
+        return _stored(lambda: review_state.view(session.studio, query))
 
     @routes.get("/page")
     def page(q: str, start: int, count: int) -> JSONResponse:
         query = _query(q)
         if query.as_of < 0 or query.upto < 0 or start < 0 or not 0 < count <= _PAGE:
             raise HTTPException(422, "a page needs a settled query and at most 500 places")
-        return _json(review_state.page(session.studio, query, start, count))
+        return _stored(lambda: review_state.page(session.studio, query, start, count))
 
     @routes.get("/changes")
     def changes(since: Annotated[int, Asking(lt=2**53)]) -> JSONResponse:
@@ -143,8 +144,9 @@ def _add_reading(routes: APIRouter, session: Opened) -> None:
 
     @routes.get("/tally")
     def tally(q: str) -> JSONResponse:
-        query = session.studio.catalog.review.settle(_query(q))
-        return _json(review_state.facets(session.studio.catalog.review.tally(query), query))
+        review = session.studio.catalog.review
+        query = review.settle(_query(q))
+        return _stored(lambda: review_state.facets(review.tally(query), query))
 
     @routes.get("/details/{digest}")
     def image(digest: str) -> JSONResponse:
@@ -285,10 +287,10 @@ async def _body(request: Request, kind: type[_Asked]) -> _Asked:
         raise HTTPException(422, why) from error
 
 
-def _stored(change: Any) -> JSONResponse:
-    """The answer of a change, or why it is not stored: 507 when the disk refuses, 400 when the request does."""
+def _stored(answer: Any) -> JSONResponse:
+    """The answer, or why there is none: 507 when the disk refuses, 400 when the request is not to be had."""
     try:
-        return _json(change())
+        return _json(answer())
     except StorageFull as error:
         return _json({"error": str(error)}, 507)
     except StudioError as error:

@@ -97,7 +97,7 @@ def view(studio: Studio, query: Query) -> dict[str, Any]:
     settled = review.settle(query)
     answer: dict[str, Any] = {"query": settled.model_dump(mode="json"), "total": review.size(settled)}
     answer |= facets(review.tally(settled), settled)
-    if settled.scorer:
+    if settled.scorer or settled.similar_to:
         answer["histogram"] = review.histogram(settled)
     return answer
 

@@ -1,0 +1,69 @@
+"""How alike every picture is to one of them, for views of images like this one. In memory, not in the file."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from synthstudio.catalog.database import Database
+from synthstudio.errors import BadInput
+
+if TYPE_CHECKING:
+    from synthstudio.catalog.review import Query
+
+# Digests of pictures and how alike each is to the one that is asked for; empty if nothing is known of that one.
+LookAlike = Callable[[str], tuple[NDArray[np.bytes_], NDArray[np.float32]]]
+_KEPT = 8
+
+
+class Likeness:
+    """What the queries of a review that name a picture are answered from."""
+
+    def __init__(self, database: Database, look_alike: LookAlike) -> None:
+        self._database = database
+        self._look_alike = look_alike
+        self._known: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._lock = threading.Lock()
+        with database.aside() as cursor:
+            cursor.execute("create table scratch.likeness (reference text, upto bigint, number bigint, value double)")
+
+    def ensure(self, query: "Query") -> None:
+        """Compare every picture up to the query's last one with the one it names, once.
+
+        BadInput where no encoder has looked at that picture, or where nobody may look at it.
+        """
+        if not query.similar_to:
+            return
+        key = (query.similar_to, query.upto)
+        with self._lock:
+            if key not in self._known:
+                self._compare(*key)
+            self._known[key] = None
+            self._known.move_to_end(key)
+            while len(self._known) > _KEPT:
+                self._forget(*self._known.popitem(last=False)[0])
+
+    def _compare(self, reference: str, upto: int) -> None:
+        seen = self._database.rows("select 1 from review where digest = ? and not held", [reference])
+        images, values = self._look_alike(reference) if seen else (np.empty(0, "S64"), np.empty(0, np.float32))
+        if not len(images):
+            raise BadInput(
+                "Nothing is known of this image that others could be compared by. Let a score look at it first:"
+                " nearest real photo, or agreement with the class."
+            )
+        compared = pd.DataFrame({"digest": images.astype(str), "value": values})
+        with self._database.aside() as cursor:
+            cursor.register("compared", compared)
+            cursor.execute(
+                "insert into scratch.likeness select ?, ?, t.number, max(c.value) from compared c"
+                " join review t on t.digest = c.digest where t.number <= ? and isfinite(c.value) group by t.number",
+                [reference, upto, upto],
+            )
+
+    def _forget(self, reference: str, upto: int) -> None:
+        with self._database.aside() as cursor:
+            cursor.execute("delete from scratch.likeness where reference = ? and upto = ?", [reference, upto])

@@ -15,6 +15,7 @@ from synthstudio.catalog.database import Database, damage_mark
 from synthstudio.catalog.journal import NAME, Journal, encoded
 from synthstudio.catalog.replay import ReadLog, ReadSet, Replay, snapshot
 from synthstudio.errors import CatalogBusy, CatalogDamaged, StudioError
+from synthstudio.quantities import many
 from synthstudio.workspace import append_whole, storage_errors, sync_folder
 
 log = logging.getLogger("synthstudio")
@@ -186,9 +187,9 @@ def _rebuild(path: Path, journal: Journal, sources: Sources, said: list[str]) ->
     os.replace(aside, path)
     sync_folder(path.parent)
     if replay.damaged:
-        said.append(f"{replay.damaged} lines of the journal could not be read; what they said is lost.")
+        said.append(f"{many(replay.damaged, 'line')} of the journal could not be read; what was said there is lost.")
     if replay.lost_sets:
-        said.append(f"{len(replay.lost_sets)} sets are not listed: their files are missing or damaged.")
+        said.append(f"Not listed, since files are missing or damaged: {many(len(replay.lost_sets), 'set')}.")
     return bool(replay.damaged) or end == 0
 
 

@@ -8,6 +8,7 @@ import typer
 
 from synthstudio.cli.options import HERE, Home, Json, Project
 from synthstudio.errors import BadInput, RunFailed
+from synthstudio.quantities import many
 from synthstudio.workspace import write_atomically
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def freeze(
         ended = studio.wait(frozen.run_id)
         if ended.state != "done":
             raise RunFailed(f"The set was not frozen: {ended.error}")
-        typer.echo(f"{frozen.name}: {frozen.size} images in {len(frozen.counts)} classes, {frozen.image_set}")
+        classes = many(len(frozen.counts), "class", "classes")
+        typer.echo(f"{frozen.name}: {many(frozen.size, 'image')} in {classes}, {frozen.image_set}")
 
 
 def review_helped(
@@ -106,7 +108,7 @@ def _written(studio: "Studio", out: Path) -> str:
 
     rows = decision_files.rows(studio)
     write_atomically(out.absolute(), to_json(rows) if out.suffix.lower() == ".json" else to_csv(rows))
-    return f"{len(rows)} decisions: {out}"
+    return f"{many(len(rows), 'decision')}: {out}"
 
 
 def _taken_in(studio: "Studio", file: Path) -> str:
@@ -118,10 +120,10 @@ def _taken_in(studio: "Studio", file: Path) -> str:
     known = {label for label, *_ in studio.catalog.review.tally(studio.catalog.review.settle(Query()))}
     outcome = decision_files.take_in(studio, rows, _WHO)
     if not outcome.changed:
-        return f"All {len(rows)} decisions of {file.name} stand already; nothing is changed."
+        return f"Nothing changed: what {file.name} says ({many(len(rows), 'decision')}) stands already."
     fresh = sorted({row.label for row in rows if row.label} - known)
     new = f" No image had the class {', '.join(map(repr, fresh[:3]))} before." if fresh else ""
     return (
-        f"{outcome.changed} of the {len(rows)} decisions of {file.name} changed something.{new}\n"
+        f"{outcome.changed} of {many(len(rows), 'decision')} in {file.name} changed something.{new}\n"
         f"Take them back with: python -m synthstudio decisions --undo {outcome.id}"
     )

@@ -30,6 +30,7 @@ from synthstudio.jobs.running.endings import Endings
 from synthstudio.jobs.running.launchers import Launcher
 from synthstudio.jobs.running.log import EventLog
 from synthstudio.jobs.running.run_folder import HEARTBEAT, STOP, Holder, Request
+from synthstudio.quantities import many
 from synthstudio.resources import Resources
 from synthstudio.step import STEPS, Step, from_json
 from synthstudio.steps import load_extensions
@@ -308,7 +309,8 @@ class Studio:
         outputs = self.catalog.runs.outputs(run.id)
         missing = self.wholeness.absent(outputs)
         if not outputs or missing:
-            what = f"{len(missing)} files of its outputs are missing" if outputs else "it said no output"
+            lost = "is missing" if len(missing) == 1 else "are missing"
+            what = f"{many(len(missing), 'file')} of its outputs {lost}" if outputs else "it said no output"
             self.catalog.runs.set_state(run.id, "failed", f"The run ended but {what}. Resume it to make them again.")
             return
         for image_set in self._sets(outputs):

@@ -83,7 +83,7 @@ def reject_two_and_undo_one(page, served):
         page.keyboard.press(key)
     page.wait_for_selector(".ss-saved[data-kind=good]")
     page.wait_for_selector("#ss-tile-0[data-standing=rejected]")
-    page.wait_for_selector("#ss-tile-1[data-standing=undecided]")
+    page.wait_for_selector("#ss-tile-1[data-standing=pending]")
     stands = {image: verdict for image, verdict, *_ in served.get("/review/changes", since=mark)["rows"]}
     assert sorted(stands.values()) == ["clear", "reject"]
 

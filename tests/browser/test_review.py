@@ -49,7 +49,7 @@ def test_reject_two_undo_one_a_reload_keeps_it_and_a_second_tab_sees_it(page, wa
     assert (decided(served)[first], decided(served)[second]) == ("reject", "clear")
     page.reload()
     page.wait_for_selector("#ss-tile-0[data-standing=rejected]")
-    page.wait_for_selector("#ss-tile-1[data-standing=undecided]")
+    page.wait_for_selector("#ss-tile-1[data-standing=pending]")
     other = grid(watched().page)
     press(other, "Home", "p")
     other.wait_for_selector("#ss-tile-0[data-standing=accepted]")

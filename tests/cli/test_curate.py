@@ -39,7 +39,7 @@ def reviewed(synthstudio, colours, tmp_path):
     file = tmp_path / "decisions.csv"
     rows = [(images[0], "reject", ""), (images[1], "reject", ""), (images[5], "relabel", "red")]
     file.write_text("image,decision,label\n" + "".join(f"{','.join(row)}\n" for row in rows))
-    assert "3 of the 3 decisions of decisions.csv changed something" in synthstudio("decisions", "--in", file)
+    assert "3 of 3 decisions in decisions.csv changed something" in synthstudio("decisions", "--in", file)
     return rows
 
 
@@ -48,7 +48,7 @@ def test_decisions_go_out_and_in_and_back(synthstudio, reviewed, tmp_path):
     assert "3 decisions" in synthstudio("decisions", "--out", out)
     with out.open(newline="") as file:
         assert [tuple(row.values()) for row in csv.DictReader(file)] == reviewed
-    assert "nothing is changed" in synthstudio("decisions", "--in", out)
+    assert "Nothing changed" in synthstudio("decisions", "--in", out)
     out.write_text(f"image,decision,label\n{reviewed[0][0]},keep,\n{reviewed[1][0]},keep,olive\n")
     said = synthstudio("decisions", "--in", out)
     assert "No image had the class 'olive' before." in said

@@ -38,7 +38,7 @@ export class Deciding {
   }
 
   redo() {
-    this.#turned(this.review.queue.redo(), "Nothing to do again.");
+    this.#turned(this.review.queue.redo(), "Nothing to redo.");
   }
 
   /** What the queue says of an act on its way. */

@@ -1,6 +1,6 @@
 // Dialogs of the grid: the list of keys, and freezing a selection into a set.
 import { copy, h } from "../shared/dom.js";
-import { number } from "../shared/format.js";
+import { many, number } from "../shared/format.js";
 
 export const KEYS = [
   [
@@ -8,7 +8,7 @@ export const KEYS = [
     [
       ["P", "accept, go on"],
       ["X", "reject, go on"],
-      ["U", "undecided, go on"],
+      ["U", "back to pending, go on"],
       ["0 – 9", "move to the class of that name, or with that key, and accept"],
       ["Ctrl Z", "undo"],
       ["Shift Ctrl Z", "redo"],
@@ -161,7 +161,7 @@ export function judging(parent, selections, judge) {
     "select",
     { id: "ss-helped-name" },
     h("option", { value: "" }, "What is accepted now"),
-    selections.map((one) => h("option", { value: one.id }, `${one.name} (${number(one.size)} images)`)),
+    selections.map((one) => h("option", { value: one.id }, `${one.name} (${many(one.size, "image")})`)),
   );
   const measures = h("studio-measured", { set: "", full: true });
   chosen.addEventListener("change", () => measures.show(chosen.value));
@@ -216,7 +216,7 @@ function frozen(made, judge) {
       h(
         "b",
         {},
-        `${number(made.size)} images in ${number(classes)} ${classes === 1 ? "class" : "classes"} are ` +
+        `${many(made.size, "image")} in ${many(classes, "class", "classes")} ${made.size === 1 ? "is" : "are"} ` +
           `frozen${made.name ? ` as “${made.name}”` : ""}.`,
       ),
       ` ${made.sentence}`,

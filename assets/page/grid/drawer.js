@@ -15,7 +15,7 @@ const SHOWN_FIRST = [
   "name",
   "given",
 ];
-const VERDICTS = { keep: "accepted", reject: "rejected", relabel: "moved", clear: "set to undecided" };
+const VERDICTS = { keep: "accepted", reject: "rejected", relabel: "moved", clear: "set back to pending" };
 
 export class Drawer {
   constructor(api, on) {

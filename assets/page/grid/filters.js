@@ -1,6 +1,6 @@
 // Filters and order, each with the number of images it would show.
 import { h } from "../shared/dom.js";
-import { number } from "../shared/format.js";
+import { many, number } from "../shared/format.js";
 import { Range } from "./range.js";
 
 const SORTS = [
@@ -115,7 +115,7 @@ export class Filters {
     ]);
     this.#options(this.set, [
       ["", "No set"],
-      ...sets.map((one) => [one.id, `${one.role} · ${number(one.size)} images · ${when(one.created)}`]),
+      ...sets.map((one) => [one.id, `${one.role} · ${many(one.size, "image")} · ${when(one.created)}`]),
     ]);
     this.#options(this.scorer, [["", "No score"], ...scorers.map((name) => [name, name.replaceAll("_", " ")])]);
     for (const [select, list] of [

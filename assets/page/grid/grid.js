@@ -209,7 +209,7 @@ export class Grid {
       image.dataset.src = source;
       image.src = source;
     }
-    const word = WORDS[shown.verdict] ?? "undecided";
+    const word = WORDS[shown.verdict] ?? "pending";
     tile.dataset.standing = word;
     tile.classList.toggle("waiting", shown.waiting);
     tile.classList.toggle("problem", Boolean(shown.problem));

@@ -67,7 +67,7 @@ export class Preview {
         "div",
         { class: "ss-preview-actions" },
         button("✕ Reject", "Reject (X)", () => on.decide("reject"), "ss-reject"),
-        button("Undecided", "Undecided (U)", () => on.decide("clear")),
+        button("Pending", "Back to pending (U)", () => on.decide("clear")),
         button("✓ Accept", "Accept (P)", () => on.decide("keep"), "ss-accept"),
         button("↶ Undo", "Undo (Ctrl Z)", () => on.undo()),
       ),
@@ -123,7 +123,7 @@ export class Preview {
       this.#compare(row);
     }
     const shown = this.store.shown(row);
-    const word = { keep: "✓ accepted", relabel: "✓ accepted", reject: "✕ rejected" }[shown.verdict] ?? "undecided";
+    const word = { keep: "✓ accepted", relabel: "✓ accepted", reject: "✕ rejected" }[shown.verdict] ?? "pending";
     this.element.dataset.standing = word.split(" ").at(-1);
     const saved = shown.problem ? `, not saved: ${shown.problem}` : shown.waiting ? " …" : "";
     this.caption.textContent =

@@ -34,7 +34,7 @@ export class StatusBar {
       },
     });
     this.undo = button("↶", "Undo (Ctrl Z)", () => review.deciding.undo(), "ss-icon");
-    this.redo = button("↷", "Do again (Shift Ctrl Z)", () => review.deciding.redo(), "ss-icon");
+    this.redo = button("↷", "Redo (Shift Ctrl Z)", () => review.deciding.redo(), "ss-icon");
     this.undo.setAttribute("aria-label", "Undo");
     this.redo.setAttribute("aria-label", "Redo");
     this.advance = h("input", { type: "checkbox", onchange: () => review.toggleAdvance() });
@@ -55,7 +55,7 @@ export class StatusBar {
         "div",
         { class: "ss-line ss-actions" },
         button("✕ Reject", "Reject (X)", () => review.deciding.decide("reject"), "ss-reject"),
-        button("Undecided", "Back to undecided (U)", () => review.deciding.decide("clear")),
+        button("Pending", "Back to pending (U)", () => review.deciding.decide("clear")),
         button("✓ Accept", "Accept (P)", () => review.deciding.decide("keep"), "ss-accept"),
         this.move,
         this.undo,

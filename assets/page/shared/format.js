@@ -3,8 +3,8 @@
 /** 1234567 as 1,234,567. */
 export const number = (value) => Number(value).toLocaleString("en-US");
 
-/** 1 image, 2 images. */
-export const many = (count, one, more = `${one}s`) => `${count} ${count === 1 ? one : more}`;
+/** 1 image, 2 images, 1,797 images. */
+export const many = (count, one, more = `${one}s`) => `${number(count)} ${count === 1 ? one : more}`;
 
 /** A share of one as 12.3 %. */
 export const percent = (value) => `${(100 * value).toFixed(1)} %`;

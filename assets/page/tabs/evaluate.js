@@ -127,7 +127,7 @@ const taught = (report) =>
   report.taught.length > 0 &&
   h(
     "dl",
-    { class: "ss-taught", "aria-label": "measures of the images that taught these classifiers" },
+    { class: "ss-taught", "aria-label": "measures of the images that these classifiers were trained on" },
     report.taught.map((one) => [
       h("dt", {}, one.name),
       h("dd", {}, h("studio-measured", { set: one.id, name: one.name })),

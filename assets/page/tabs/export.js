@@ -80,7 +80,7 @@ class Export extends Asking {
         field("Recipe run", this.recipe),
         field("Fold", this.fold),
         field("Images", this.selection),
-        field("Classifier taught by", this.classifier),
+        field("Classifier trained on", this.classifier),
         field("Name", this.name),
       ),
       h("div", { class: "ss-chosen" }, this.measures, this.unfrozen),

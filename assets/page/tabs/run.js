@@ -1,7 +1,7 @@
 // One run in full: how far it is, what it made, its log, its settings, and the same from a terminal and from Python.
 import { place, query, review } from "../shared/address.js";
 import { button, copy, differs, fill, fold, h, link, table, td, text, tr } from "../shared/dom.js";
-import { duration, progressLine, share } from "../shared/format.js";
+import { duration, many, progressLine, share } from "../shared/format.js";
 import { renamingRun } from "../shared/renaming.js";
 import { act } from "../shared/say.js";
 import { get } from "../shared/server.js";
@@ -120,7 +120,7 @@ const images = (run) => [
     h("div", { class: "ss-newest" }, run.previews[0].images.map(picture)),
   ],
   run.images.length > 0 && [
-    h("h3", {}, `Newest of ${run.image_count} images`),
+    h("h3", {}, `Newest of ${many(run.image_count, "image")}`),
     h("div", { class: "ss-newest" }, run.images.map(made)),
   ],
 ];

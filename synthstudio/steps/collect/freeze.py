@@ -8,6 +8,7 @@ from pydantic import Field
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import BadInput
 from synthstudio.events import Event, Note, Output
+from synthstudio.quantities import many
 from synthstudio.step import Step
 from synthstudio.steps import Work
 
@@ -36,7 +37,8 @@ class Freeze(Step):
         if not document["members"]:
             raise BadInput("The selection is empty. Accept some images first, or choose another filter.")
         frozen = ImageSet.of("set", (Member(label, image) for label, image, _ in document["members"]))
-        yield Note(text=f"{len(frozen)} images in {len(frozen.labels)} classes: {document['sentence']}")
+        classes = many(len(frozen.labels), "class", "classes")
+        yield Note(text=f"{many(len(frozen), 'image')} in {classes}: {document['sentence']}")
         yield Output(name="images", value=work.workspace.put_set(frozen))
         yield Output(name="labels", value=list(frozen.labels))
         yield Output(name="counts", value={label: len(rows) for label, rows in frozen.by_label().items()})

@@ -16,6 +16,7 @@ from synthstudio.intake.decode import Decoded, Refusal
 from synthstudio.intake.entries import Entry, Limits, Rejected
 from synthstudio.intake.isolated import Decoders
 from synthstudio.intake.sources import Source, open_source
+from synthstudio.quantities import many
 from synthstudio.resources import cpu_count
 from synthstudio.step import Step
 from synthstudio.steps import Work
@@ -246,7 +247,7 @@ class Intake:
             if remark.level != "ok":
                 yield Note(text=remark.text, level="warning")
         refused = f"; {self.refused} refused" if self.refused else ""
-        yield Note(text=f"{len(pool)} images in {len(counts)} classes{refused}.")
+        yield Note(text=f"{many(len(pool), 'image')} in {many(len(counts), 'class', 'classes')}{refused}.")
         yield Output(name="images", value=work.workspace.put_set(pool))
         yield Output(name="labels", value=list(pool.labels))
         yield Output(name="counts", value=counts)

@@ -16,6 +16,7 @@ from synthstudio.errors import BadInput, Leak
 from synthstudio.events import Event, Note, Output, Progress
 from synthstudio.intake import decisions
 from synthstudio.provenance import Origin, origins
+from synthstudio.quantities import many
 from synthstudio.step import Step
 from synthstudio.steps import Work
 from synthstudio.steps.export import card, marks, metadata
@@ -84,7 +85,7 @@ class ExportImageFolder(Step):
                 os.replace(aside, target)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
-        yield Note(text=f"{len(items)} images of {len(labels)} classes in {target}.")
+        yield Note(text=f"{many(len(items), 'image')} of {many(len(labels), 'class', 'classes')} in {target}.")
         chosen = self._chosen(workspace)
         if chosen is not None:
             yield Note(text=chosen.sentence)

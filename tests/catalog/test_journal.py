@@ -161,7 +161,7 @@ def test_flipped_bits_in_a_line_lose_that_line_alone_and_are_told(filled):
     (home / CATALOG).unlink()
     with opened(home) as studio:
         assert studio.catalog.decisions.targets() == {}
-        assert any("1 lines of the journal could not be read" in sentence for sentence in studio.catalog.said)
+        assert any("1 line of the journal could not be read" in sentence for sentence in studio.catalog.said)
         assert tables(studio.catalog)["decisions"] == before["decisions"]
 
 

@@ -108,6 +108,19 @@ MixShare = Annotated[
     Field(ge=0, lt=1, description="Share of a second shot of the class, mixed into the first one's latents; 0: none."),
     Slider(0, 0.9, 0.1),
 ]
+VectorsOfAPhoto = Annotated[
+    int, Field(ge=1, le=16, description="Vectors that hold a photo, in the place of its prompt."), Slider(3, 8, 1)
+]
+Interpolation = Annotated[
+    float,
+    Field(ge=0, le=1, description="How far a photo's vectors move towards those of another of its class; 0: not."),
+    Slider(0, 0.5, 0.05),
+]
+VectorNoise = Annotated[
+    float,
+    Field(ge=0, le=2, description="Deviation of the noise that is added to the vectors; 0: none."),
+    Slider(0, 0.5, 0.05),
+]
 WordsId = Annotated[
     str, Field(pattern=f"^adapter:{DIGEST}$", description="Learned words (textual inversion) beside the adapter.")
 ]

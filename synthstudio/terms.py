@@ -188,7 +188,8 @@ Method = Annotated[
     ),
 ]
 TEXTUAL_INVERSION = "textual_inversion"  # an adapter that is words the model has learned
-ADAPTERS = {**METHODS, TEXTUAL_INVERSION: "Textual inversion"}
+INVERTED_VECTORS = "inverted_vectors"  # an adapter that is vectors of every photo
+ADAPTERS = {**METHODS, TEXTUAL_INVERSION: "Textual inversion", INVERTED_VECTORS: "Diffusion Inversion"}
 Vectors = Annotated[
     int,
     Field(ge=1, le=16, description="Vectors that a learned word has; more hold more, and take room in the prompt."),

@@ -10,7 +10,7 @@ from synthstudio.filters import AboveChance, Filter, TopPerLabel
 from synthstudio.jobs.recipes import Recipe
 from synthstudio.quantities import many
 from synthstudio.step import STEPS, stated, step_class
-from synthstudio.terms import ADAPTERS, METHODS, TEXTUAL_INVERSION
+from synthstudio.terms import ADAPTERS, INVERTED_VECTORS, METHODS, TEXTUAL_INVERSION
 
 ARMS = {
     "zero_shot": "Zero-shot",
@@ -43,6 +43,8 @@ _KINDS = {
     "collect.split": "Split: shots, validation, test",
     "adapt.lora": "Adapt the model to the shots",
     "adapt.textual_inversion": "Learn a word for every class",
+    "adapt.inverted_vectors": "Invert every shot into vectors",
+    "sample.vectors": "Make images from the vectors of the shots",
     "sample.text": "Make images from prompts",
     "sample.variation": "Make variations of the shots",
     "score.label_agreement": "Score: does each look like its class?",
@@ -108,7 +110,8 @@ def preset_words(preset: str) -> str:
 def adapter_words(fields: Mapping[str, Any]) -> str:
     """What kind of adapter, unless it is LoRA, and how large."""
     if "method" not in fields:
-        return f"{ADAPTERS[TEXTUAL_INVERSION]}, {many(int(fields['vectors']), 'vector')}"
+        kind = TEXTUAL_INVERSION if "initial_word" in fields else INVERTED_VECTORS
+        return f"{ADAPTERS[kind]}, {many(int(fields['vectors']), 'vector')}"
     method = str(fields["method"])
     size = "" if method == "ia3" else f"rank {fields['rank']}"
     return ", ".join(word for word in ("" if method == "lora" else METHODS[method], size) if word)

@@ -1,4 +1,4 @@
-"""Carrying out an adaptation: what `adapt.lora` and `adapt.textual_inversion` share."""
+"""Carrying out an adaptation: what the Steps `adapt.…` share."""
 
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -52,7 +52,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Fit:
-    """One adapter to be fitted: for all classes, or for one. `prompts` are those that show a label, by label."""
+    """One adapter to be fitted: for all classes, or for one.
+
+    `prompts` are those that show a label, by label; or an image, by its digest, where it has its own.
+    """
 
     step: Adapting
     label: str
@@ -106,7 +109,7 @@ class Fit:
                 for tick in ticks:
                     values |= {"loss": tick.loss} | ({} if tick.probe is None else {"probe_loss": tick.probe})
                     if shown.due(tick.step, self.steps):
-                        shown.draw(backbone, self._labels, before + tick.step)
+                        shown.draw(backbone, self._labels, before + tick.step, _told(self, training))
                     yield tick.step, dict(values)
             after = training.probe()
             file = folder / files.FILE
@@ -194,6 +197,17 @@ def counted(groups: Mapping[str, Sequence[Member]]) -> dict[str, int]:
     return {label: every.count(label) for label in sorted(set(every))}
 
 
+def _told(fit: Fit, training: "Training") -> "previews.Told | None":
+    """What previews are told in the place of prompts: of inverted photos the first of each label, as it is now."""
+    from synthstudio.engine.adapters.inverted import Inverted
+
+    if not isinstance(training.adapter, Inverted):
+        return None
+    table = training.adapter.table()
+    first = {member.label: member.image for member in reversed(fit.members)}
+    return {label: (table.drawn(photo), table.mean) for label, photo in first.items()}
+
+
 def _photos(work: Work, fit: Fit, backbone: "Backbone") -> "Photos":
     """Latents of the square views of every image, made once."""
     from synthstudio.engine import diffusion, lora, pixels, seeds
@@ -209,6 +223,6 @@ def _photos(work: Work, fit: Fit, backbone: "Backbone") -> "Photos":
         views.append(tuple(range(len(pictures), len(pictures) + len(squares))))
         pictures += squares
     mean, deviation = backbone.moments(pixels.to_tensor(pictures))
-    prompts = tuple(fit.prompts[member.label] for member in fit.members)
+    prompts = tuple(fit.prompts.get(member.image) or fit.prompts[member.label] for member in fit.members)
     several = prompts if any(len(some) > 1 for some in prompts) else ()
     return lora.Photos(mean, deviation, tuple(views), tuple(some[0] for some in prompts), several)

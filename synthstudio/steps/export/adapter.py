@@ -11,13 +11,14 @@ from pydantic import Field
 
 from synthstudio import weightfile
 from synthstudio.artifacts import split_id
+from synthstudio.errors import BadInput
 from synthstudio.events import Event, Output
 from synthstudio.modelfolder import STABLE_DIFFUSION
 from synthstudio.step import Step
 from synthstudio.steps import Work
 from synthstudio.steps.export.words import cell, source_and_licence, write_words
 from synthstudio.steps.sample.plan import EVERY
-from synthstudio.terms import LOW_RANK_METHODS, METHODS, TEXTUAL_INVERSION, AdapterId, fill
+from synthstudio.terms import INVERTED_VECTORS, LOW_RANK_METHODS, METHODS, TEXTUAL_INVERSION, AdapterId, fill
 from synthstudio.workspace import slug, storage_errors, write_atomically
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class ExportAdapter(Step):
         adapter = work.workspace.document(self.adapter)
         family = backbones.FAMILIES[adapter.get("pipeline", STABLE_DIFFUSION)]
         folder = work.workspace.exports / "adapters" / f"{slug(self.name)}-{split_id(self.adapter)[1][:8]}"
+        if adapter.get("method") == INVERTED_VECTORS:
+            raise BadInput("Vectors of photos load in no other program. Export the images that were made from them.")
         if adapter.get("method") == TEXTUAL_INVERSION:
             write_words(work.workspace, folder, self.name, adapter)
             yield Output(name="folder", value=str(folder.relative_to(work.workspace.root)))

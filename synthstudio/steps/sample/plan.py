@@ -1,5 +1,6 @@
 """The plan of a sampling step: one row per image, a pure function of the step. Any subset of rows can run anywhere."""
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,6 +63,16 @@ class Second:
 
 
 @dataclass(frozen=True)
+class Between:
+    """What stands in the place of a prompt: a photo's vectors, a share of the way to another's, with noise."""
+
+    photo: str
+    other: str | None
+    share: float
+    noise: float
+
+
+@dataclass(frozen=True)
 class Row:
     """One image to make. `weights` is the digest of the LoRA file, `parent` that of the source image."""
 
@@ -76,6 +87,44 @@ class Row:
     weights: str | None = None
     domain: str = ""
     second: Second | None = None
+    between: Between | None = None
+
+
+class Counted(Protocol):
+    """What the length of a plan follows from."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def images_per_class(self) -> int: ...
+
+
+class Rows(Sequence[Row]):
+    """The rows of a step, label by label; each is worked out when it is asked for, so that a million cost nothing.
+
+    Seeds hang on label and number alone: adding a class moves no image. Whatever an image draws hangs on its seed.
+    """
+
+    @property
+    @abstractmethod
+    def counts(self) -> Counted:
+        """The step."""
+
+    @abstractmethod
+    def row(self, index: int) -> Row:
+        """The row of this index."""
+
+    def __len__(self) -> int:
+        return len(self.counts.labels) * self.counts.images_per_class
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        if isinstance(index, slice):
+            return [self.row(one) for one in range(len(self))[index]]
+        return self.row(range(len(self))[index])
 
 
 @dataclass(frozen=True)
@@ -102,11 +151,8 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Plan(Sequence[Row]):
-    """The rows of a step, label by label; each is worked out when it is asked for, so that a million cost nothing.
-
-    Seeds hang on label and number alone: adding a class moves no image. Whatever an image draws hangs on its seed.
-    """
+class Plan(Rows):
+    """The rows of a step that draws from prompts, with sources or without."""
 
     step: Sampling
     weights: Mapping[str, str | None]
@@ -114,17 +160,10 @@ class Plan(Sequence[Row]):
     start: Start
     names: Mapping[str, str] = field(default_factory=dict)  # what prompts say of a label, where that is not its name
 
-    def __len__(self) -> int:
-        return len(self.step.labels) * self.step.images_per_class
-
-    @overload
-    def __getitem__(self, index: int) -> Row: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Row]: ...
-    def __getitem__(self, index: int | slice) -> Row | list[Row]:
-        if isinstance(index, slice):
-            return [self._row(one) for one in range(len(self))[index]]
-        return self._row(range(len(self))[index])
+    @property
+    def counts(self) -> Counted:
+        """See `Rows.counts`."""
+        return self.step
 
     @property
     def draws(self) -> bool:
@@ -154,7 +193,8 @@ class Plan(Sequence[Row]):
     def _guidance(self) -> dict[str, float]:
         return per_name(self.step.guidance_per_label)
 
-    def _row(self, index: int) -> Row:
+    def row(self, index: int) -> Row:
+        """See `Rows.row`."""
         place, number = divmod(index, self.step.images_per_class)
         step, label = self.step, self.step.labels[place]
         parents = self.parents[label]
@@ -186,9 +226,9 @@ class Plan(Sequence[Row]):
 
     def _scale(self, seed: int, label: str) -> float:
         step = self.step
-        if label in self._guidance or step.guidance_to is None:
-            return self._guidance.get(label, step.guidance_scale)
-        return _between(step.guidance_scale, step.guidance_to, luck(seed, "guidance"))
+        if label in self._guidance:
+            return self._guidance[label]
+        return drawn_guidance(seed, step.guidance_scale, step.guidance_to)
 
     def _second(self, seed: int, label: str, number: int) -> Second:
         """Another source of the label, with the prompt of the next domain."""
@@ -196,6 +236,11 @@ class Plan(Sequence[Row]):
         further = 1 + int(luck(seed, "partner") * (len(parents) - 1))
         domain = self._turns[(number + number // len(parents) + 1) % len(self._turns)] if self._turns else ""
         return Second(parents[(number + further) % len(parents)], self._prompt(seed, label, domain), self.start.mix)
+
+
+def drawn_guidance(seed: int, scale: float, to: float | None) -> float:
+    """The guidance of the image with this seed: between the two, where there are two."""
+    return scale if to is None else _between(scale, to, luck(seed, "guidance"))
 
 
 class Expansion(NamedTuple):
@@ -266,8 +311,7 @@ def check_prompts(step: Sampling) -> None:
         )
     _check_known("domain_shares", per_name(step.domain_shares), step.domains, "domains")
     _check_known("guidance_per_label", per_name(step.guidance_per_label), step.labels, "labels")
-    if step.guidance_to is not None and step.guidance_to < step.guidance_scale:
-        raise ValueError("guidance_to is the upper end: make it at least guidance_scale")
+    check_guidance(step.guidance_scale, step.guidance_to)
 
 
 def check_domains(templates: Sequence[str], domains: Sequence[str]) -> None:
@@ -287,6 +331,12 @@ def check_start(start: Start) -> None:
         raise ValueError("t0 is asked for in several ways; leave one of strength_to, strengths and strength_by_shots")
     if start.to is not None and start.to < start.strength:
         raise ValueError("strength_to is the upper end: make it at least strength")
+
+
+def check_guidance(scale: float, to: float | None) -> None:
+    """ValueError unless guidance is drawn upwards."""
+    if to is not None and to < scale:
+        raise ValueError("guidance_to is the upper end: make it at least guidance_scale")
 
 
 def check_labels(labels: Sequence[str]) -> None:

@@ -165,7 +165,11 @@ AdapterScale = Annotated[
 ]
 
 Scope = Annotated[
-    Literal["dset", "cls"], Field(description="One adapter for all classes (dset), or one per class (cls).")
+    Literal["dset", "cls", "image"],
+    Field(
+        description="One adapter for all classes (dset), one per class (cls), or one per image (image): sampling fuses "
+        "two of a class."
+    ),
 ]
 METHODS = {
     "lora": "LoRA",
@@ -179,6 +183,7 @@ METHODS = {
     "vera": "VeRA",
     "ia3": "(IA)³",
 }
+FUSED_METHODS = frozenset({"lora", "rslora", "pissa", "olora"})  # plain products, which may be added up
 LOW_RANK_METHODS = frozenset({"lora", "rslora", "pissa", "olora", "dora"})  # one LoRA file holds them
 Method = Annotated[
     Literal["lora", "rslora", "pissa", "olora", "dora", "loha", "lokr", "oft", "vera", "ia3"],

@@ -4,7 +4,7 @@ import synthstudio.steps  # noqa: F401, I001  fills the table of kinds
 from synthstudio import step as steps
 from synthstudio.engine.encoders import sentence
 from synthstudio.errors import BadInput
-from synthstudio.steps.sample.plan import chunks, expand, plan
+from synthstudio.steps.sample.plan import chunks, expand, pair, plan
 from synthstudio.terms import fill
 from tests.examples import BACKBONE, EXAMPLES, SET
 
@@ -234,3 +234,32 @@ def test_images_of_every_guidance_and_t0_share_batches():
     step = variation(strengths=[0.25, 1], guidance_to=5)
     rows = plan(step, sources={"cat": ["aa"]}, strength=step.start)
     assert [len(batch) for batch in chunks(rows, 4)] == [4, 2]
+
+
+def test_every_pair_of_files_comes_up_before_one_comes_again():
+    for files in (list("ab"), list("abc"), list("abcd"), list("abcde")):
+        count = len(files) * (len(files) - 1) // 2
+        pairs = [frozenset(pair(files, number)) for number in range(2 * count)]
+        assert len(set(pairs[:count])) == count and pairs[count:] == pairs[:count]
+        assert {len(one) for one in pairs} == {2}
+
+
+def test_in_as_many_images_as_there_are_files_each_comes_twice():
+    assert sorted(file for number in range(5) for file in pair("abcde", number)) == sorted("aabbccddee")
+
+
+def test_a_single_file_has_no_pair():
+    assert pair(["a"], 7) == ("a", None) and pair([], 7) == (None, None)
+
+
+def test_images_of_a_pair_share_batches_and_every_image_is_in_one():
+    rows = plan(text(images_per_class=20), {"cat": list("abc"), "dog": ["d"]})
+    cut = list(chunks(rows, 4))
+    assert sorted(row.index for batch in cut for row in batch) == list(range(40))
+    assert all(len({(row.label, row.weights, row.beside) for row in batch}) == 1 for batch in cut)
+    assert sum(len(batch) == 4 for batch in cut) == 3 + 5  # of three pairs with six or seven each; of one file with 20
+
+
+def test_more_images_keep_the_pairs_of_the_first_ones():
+    few, many = (plan(text(labels=["cat"], images_per_class=n), {"cat": list("abc")}) for n in (4, 9))
+    assert list(few) == many[:4]

@@ -45,8 +45,9 @@ class Sampled(Protocol):
     def resolution(self) -> int | None: ...
 
 
-def adapter_weights(work: Work, step: Sampled) -> dict[str, str] | None:
-    """The weight files of the step's adapter by label; BadInput if it belongs to another backbone.
+def adapter_weights(work: Work, step: Sampled) -> dict[str, str | list[str]] | None:
+    """The weight files of the step's adapter by label, or those of its photos; BadInput if it belongs to another
+    backbone.
 
     None where the adapter is learned words: they stand in prompts and change no weight.
     """
@@ -55,7 +56,12 @@ def adapter_weights(work: Work, step: Sampled) -> dict[str, str] | None:
     adapter = _document(work.workspace, step, step.adapter)
     if adapter.get("method") == INVERTED_VECTORS:
         raise BadInput("This adapter holds vectors of photos, which no prompt reaches. Use sample.vectors to draw.")
-    return None if _is_words(adapter) else dict(adapter["weights"])
+    if _is_words(adapter):
+        return None
+    weights = adapter["weights"]
+    if adapter["scope"] == "image":
+        return {label: [weights[photo] for photo in photos] for label, photos in adapter["photos"].items()}
+    return dict(weights)
 
 
 def learned_words(workspace: Workspace, step: Sampled) -> dict[str, Any] | None:
@@ -211,12 +217,14 @@ def _files(work: Work, step: Sampled, backbone: "Backbone", batch: Sequence[Row]
     from synthstudio.engine import diffusion
     from synthstudio.engine.adapters import files, merging
 
-    weights = batch[0].weights
-    if weights is None or step.adapter_scale == 0:
+    named = [one for one in (batch[0].weights, batch[0].beside) if one]
+    key = (*named, step.adapter_scale)
+    if not named or step.adapter_scale == 0:
         merging.use_adapter(backbone, None, None, 1.0)
-    elif backbone.adapter != (weights, step.adapter_scale):
-        adapter = files.read_adapter(work.workspace.get_weights(weights))
-        merging.use_adapter(backbone, (weights, step.adapter_scale), adapter, step.adapter_scale)
+    elif backbone.adapter != key:
+        read = [files.read_adapter(work.workspace.get_weights(one)) for one in named]
+        adapter = read[0] if len(read) == 1 else files.fused(read)
+        merging.use_adapter(backbone, key, adapter, step.adapter_scale)
     settings = diffusion.Settings(
         inference_steps=step.inference_steps,
         sampler=step.sampler,
@@ -271,6 +279,8 @@ def _image(work: Work, step: Sampled, row: Row, file: bytes, side: int) -> Image
         made["guided"] = list(_guided(step))
     if row.second:
         made |= {"mixed_with": row.second.parent, "mixed_share": row.second.share, "mixed_prompt": row.second.prompt}
+    if row.beside:
+        made["fused"] = [row.weights, row.beside]
     if row.between:
         made |= {"inverted": row.between.photo, "towards": row.between.other, "interpolation": row.between.share,
                  "vector_noise": row.between.noise}  # fmt: skip

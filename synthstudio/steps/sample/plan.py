@@ -19,6 +19,7 @@ LATER = frozenset(  # fields of sampling that the first Steps did not have
     {"templates", "prefix", "vocabulary", "domain_shares", "guidance_to", "guidance_begin", "guidance_end",
      "guidance_per_label", "words"}
 )  # fmt: skip
+_PAIRED = 5_000  # rows that are looked through for those made with the same two files
 _LOOKED_AT = 10_000  # rows whose prompts are counted where images draw them
 
 
@@ -74,7 +75,10 @@ class Between:
 
 @dataclass(frozen=True)
 class Row:
-    """One image to make. `weights` is the digest of the LoRA file, `parent` that of the source image."""
+    """One image to make. `weights` is the digest of the LoRA file, `parent` that of the source image.
+
+    `beside` is a second LoRA file: then each has half its weight (LoFT).
+    """
 
     index: int
     label: str
@@ -88,6 +92,7 @@ class Row:
     domain: str = ""
     second: Second | None = None
     between: Between | None = None
+    beside: str | None = None
 
 
 class Counted(Protocol):
@@ -155,7 +160,7 @@ class Plan(Rows):
     """The rows of a step that draws from prompts, with sources or without."""
 
     step: Sampling
-    weights: Mapping[str, str | None]
+    weights: Mapping[str, Sequence[str]]  # the LoRA files of a label: none, one, or several that are fused by twos
     parents: Mapping[str, Sequence[str]]
     start: Start
     names: Mapping[str, str] = field(default_factory=dict)  # what prompts say of a label, where that is not its name
@@ -200,6 +205,7 @@ class Plan(Rows):
         parents = self.parents[label]
         domain = _domain(self._turns, number, len(parents))
         seed = derived_seed(step.seed, label, number)
+        weights, beside = pair(self.weights[label], number)
         return Row(
             index=index,
             label=label,
@@ -209,7 +215,8 @@ class Plan(Rows):
             guidance_scale=self._scale(seed, label),
             strength=self.start.of(seed, len(parents)),
             parent=parents[number % len(parents)] if parents else None,
-            weights=self.weights[label],
+            weights=weights,
+            beside=beside,
             domain=domain,
             second=self._second(seed, label, number) if self.start.mix else None,
         )
@@ -263,7 +270,7 @@ def expand(rows: Plan, shown: int = 20) -> Expansion:
 
 def plan(
     step: Sampling,
-    weights: Mapping[str, str] | None = None,
+    weights: Mapping[str, str | Sequence[str]] | None = None,
     sources: Mapping[str, Sequence[str]] | None = None,
     strength: float | Start = 1.0,
     names: Mapping[str, str] | None = None,
@@ -278,11 +285,33 @@ def plan(
     return Plan(step, {label: _weights(weights, label) for label in step.labels}, parents, start, names or {})
 
 
+def pair(files: Sequence[str], number: int) -> tuple[str | None, str | None]:
+    """The two of a label's files that image `number` is made with; one alone, or none, where there are no two.
+
+    Every pair comes up before one comes again, and in as many numbers as there are files each file comes twice.
+    """
+    count = len(files)
+    if count < 2:
+        return (files[0] if files else None), None
+    further, first = divmod(number % (count * (count - 1) // 2), count)
+    return files[first], files[(first + further + 1) % count]
+
+
 def chunks(rows: Sequence[Row], size: int) -> Iterator[list[Row]]:
     """Rows that can share a batch, cut into batches: always the same cut, whatever has been made before."""
-    for _, group in groupby(rows, key=lambda row: row.weights):
-        while batch := list(islice(group, size)):
-            yield batch
+    for fused, group in groupby(rows, key=lambda row: row.label if row.beside else (row.weights,)):
+        for some in _alike(group) if isinstance(fused, str) else (group,):
+            while batch := list(islice(some, size)):
+                yield batch
+
+
+def _alike(rows: Iterator[Row]) -> Iterator[Iterator[Row]]:
+    """Rows of one label by their pairs of files, some thousands at a time."""
+    while window := list(islice(rows, _PAIRED)):
+        pairs: dict[tuple[str | None, str | None], list[Row]] = {}
+        for row in window:
+            pairs.setdefault((row.weights, row.beside), []).append(row)
+        yield from map(iter, pairs.values())
 
 
 def turns(domains: Sequence[str], shares: Mapping[str, float]) -> tuple[str, ...]:
@@ -382,11 +411,11 @@ def _parents(sources: Mapping[str, Sequence[str]] | None, label: str) -> Sequenc
     return sources[label]
 
 
-def _weights(weights: Mapping[str, str] | None, label: str) -> str | None:
+def _weights(weights: Mapping[str, str | Sequence[str]] | None, label: str) -> Sequence[str]:
     if weights is None:
-        return None
-    if EVERY in weights:
-        return weights[EVERY]
-    if label not in weights:
+        return ()
+    serving = EVERY if EVERY in weights else label
+    if serving not in weights:
         raise BadInput(f"The adapter has no weights for {label!r}; it knows {', '.join(sorted(weights))}.")
-    return weights[label]
+    found = weights[serving]
+    return (found,) if isinstance(found, str) else found

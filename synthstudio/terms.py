@@ -53,15 +53,15 @@ def _prompt(text: str, info: ValidationInfo) -> str:
     return with_holes(text, info, ("label", "domain"))
 
 
-def with_holes(text: str, info: ValidationInfo, holes: tuple[str, ...]) -> str:
-    """The template itself; ValueError unless its only braces are these holes, plainly.
+def with_holes(text: str, info: ValidationInfo, holes: tuple[str, ...], naming: tuple[str, ...] = ("label",)) -> str:
+    """The template itself; ValueError unless its only braces are these holes, plainly, and one of `naming` is there.
 
     It is read, never formatted: `{label:>3000000000}` would be three gigabytes and `{label.__class__}` a look inside.
     What an earlier version stored is taken as it is, for `fill` leaves what it does not know.
     """
     if (info.context or {}).get("stored"):
         return text
-    if "{label}" not in text:
+    if not any(f"{{{hole}}}" in text for hole in naming):
         raise ValueError("a prompt needs {label}, the place where the class name goes")
     if not _plain_braces(text, holes):
         *first, last = (f"{{{hole}}}" for hole in holes)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from synthstudio import grammar
 from synthstudio.artifacts import Image, ImageSet, Member
 from synthstudio.errors import BadInput
 from synthstudio.events import Event, Made, Note, Output, Progress
@@ -279,6 +280,8 @@ def _image(work: Work, step: Sampled, row: Row, file: bytes, side: int) -> Image
         made["guided"] = list(_guided(step))
     if row.second:
         made |= {"mixed_with": row.second.parent, "mixed_share": row.second.share, "mixed_prompt": row.second.prompt}
+    if row.grammar:
+        made["sentences"] = grammar.NAME
     if row.beside:
         made["fused"] = [row.weights, row.beside]
     if row.between:

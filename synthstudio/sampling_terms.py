@@ -45,8 +45,9 @@ def _as_number(text: str) -> float | None:
 
 
 def _sampling_prompt(text: str, info: ValidationInfo) -> str:
-    """As `_prompt`, with holes for a prefix and a word of the vocabulary too."""
-    return with_holes(text, info, ("label", "domain", "prefix", "word"))
+    """As `_prompt`, with holes for a prefix, a word of the vocabulary, a sentence, and what tables tell of a class."""
+    told = ("sentence", "caption", "hypernym", "definition")
+    return with_holes(text, info, ("label", "domain", "prefix", "word", *told), ("label", "sentence", "caption"))
 
 
 SamplingPrompt = Annotated[
@@ -56,7 +57,7 @@ SamplingPrompt = Annotated[
         min_length=7,
         max_length=500,
         description="Prompt template; {label} is the class, {domain} a domain word, {prefix} the prefix, {word} a word "
-        "of the vocabulary.",
+        "of the vocabulary, {caption}, {hypernym} and {definition} what tables say; {sentence} comes from a grammar.",
     ),
 ]
 SamplingTemplates = Annotated[
@@ -69,6 +70,65 @@ Prefix = Annotated[
 Vocabulary = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=80)], ...],
     Field(max_length=5000, description="Words for {word}, of which each image draws one."),
+]
+OTHERS = "*"  # in a table: every class that it does not name
+
+
+def texts_of(lines: tuple[str, ...]) -> dict[str, list[str]]:
+    """{'cat': ['a cat asleep']} of ('cat = a cat asleep',)."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        name, _, text = line.partition("=")
+        found.setdefault(name.strip(), []).append(text.strip())
+    return found
+
+
+def _table(given: object) -> object:
+    """Names with texts as lines, where they come as a table; a name may have several."""
+    if not isinstance(given, dict):
+        return given
+    return [f"{name} = {one}" for name, some in given.items() for one in (some if isinstance(some, list) else [some])]
+
+
+def _told(several: bool) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
+    """A check of lines like 'cat = a small animal': every line has both, and every name one text or several."""
+
+    def check(lines: tuple[str, ...]) -> tuple[str, ...]:
+        for line in lines:
+            name, equals, text = (part.strip() for part in line.partition("="))
+            if not (name and equals and text):
+                raise ValueError(f"{line[:60]!r} must be a class, = and a text, as in cat = a small animal")
+        table = texts_of(lines)
+        twice = [name for name, texts in table.items() if len(texts) > 1]
+        if twice and not several:
+            raise ValueError(f"{twice[0]!r} is named twice")
+        return tuple(f"{name} = {text}" for name in sorted(table) for text in table[name])
+
+    return check
+
+
+_ClassAndText = Annotated[str, Field(max_length=600)]
+Captions = Annotated[
+    tuple[_ClassAndText, ...],
+    Field(
+        max_length=10_000,
+        description="Captions of photos for {caption}, as cat = a cat asleep on a sofa; each image draws one of its "
+        "class; * = … for all others.",
+    ),
+    AfterValidator(_told(several=True)),
+    BeforeValidator(_table),
+]
+Hypernyms = Annotated[
+    tuple[_ClassAndText, ...],
+    Field(max_length=10_000, description="What kind of thing a class is, for {hypernym}, as iron = home appliance."),
+    AfterValidator(_told(several=False)),
+    BeforeValidator(_table),
+]
+Definitions = Annotated[
+    tuple[_ClassAndText, ...],
+    Field(max_length=10_000, description="What a class is, for {definition}, as crane = a large wading bird."),
+    AfterValidator(_told(several=False)),
+    BeforeValidator(_table),
 ]
 _NameAndNumber = Annotated[str, Field(max_length=200)]
 DomainShares = Annotated[
@@ -107,6 +167,19 @@ MixShare = Annotated[
     float,
     Field(ge=0, lt=1, description="Share of a second shot of the class, mixed into the first one's latents; 0: none."),
     Slider(0, 0.9, 0.1),
+]
+VectorsOfAPhoto = Annotated[
+    int, Field(ge=1, le=16, description="Vectors that hold a photo, in the place of its prompt."), Slider(3, 8, 1)
+]
+Interpolation = Annotated[
+    float,
+    Field(ge=0, le=1, description="How far a photo's vectors move towards those of another of its class; 0: not."),
+    Slider(0, 0.5, 0.05),
+]
+VectorNoise = Annotated[
+    float,
+    Field(ge=0, le=2, description="Deviation of the noise that is added to the vectors; 0: none."),
+    Slider(0, 0.5, 0.05),
 ]
 WordsId = Annotated[
     str, Field(pattern=f"^adapter:{DIGEST}$", description="Learned words (textual inversion) beside the adapter.")

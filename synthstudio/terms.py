@@ -53,15 +53,15 @@ def _prompt(text: str, info: ValidationInfo) -> str:
     return with_holes(text, info, ("label", "domain"))
 
 
-def with_holes(text: str, info: ValidationInfo, holes: tuple[str, ...]) -> str:
-    """The template itself; ValueError unless its only braces are these holes, plainly.
+def with_holes(text: str, info: ValidationInfo, holes: tuple[str, ...], naming: tuple[str, ...] = ("label",)) -> str:
+    """The template itself; ValueError unless its only braces are these holes, plainly, and one of `naming` is there.
 
     It is read, never formatted: `{label:>3000000000}` would be three gigabytes and `{label.__class__}` a look inside.
     What an earlier version stored is taken as it is, for `fill` leaves what it does not know.
     """
     if (info.context or {}).get("stored"):
         return text
-    if "{label}" not in text:
+    if not any(f"{{{hole}}}" in text for hole in naming):
         raise ValueError("a prompt needs {label}, the place where the class name goes")
     if not _plain_braces(text, holes):
         *first, last = (f"{{{hole}}}" for hole in holes)
@@ -173,7 +173,11 @@ AdapterScale = Annotated[
 ]
 
 Scope = Annotated[
-    Literal["dset", "cls"], Field(description="One adapter for all classes (dset), or one per class (cls).")
+    Literal["dset", "cls", "image"],
+    Field(
+        description="One adapter for all classes (dset), one per class (cls), or one per image (image): sampling fuses "
+        "two of a class."
+    ),
 ]
 METHODS = {  # what each is called
     "lora": "LoRA",
@@ -187,6 +191,7 @@ METHODS = {  # what each is called
     "vera": "VeRA",
     "ia3": "(IA)³",
 }
+FUSED_METHODS = frozenset({"lora", "rslora", "pissa", "olora"})  # plain products, which may be added up
 LOW_RANK_METHODS = frozenset({"lora", "rslora", "pissa", "olora", "dora"})  # one LoRA file holds them
 ABOUT = {  # choices that need more than their name, as forms offer them
     "dset": "One for all classes",
@@ -210,7 +215,8 @@ Method = Annotated[
     ),
 ]
 TEXTUAL_INVERSION = "textual_inversion"  # an adapter that is words the model has learned
-ADAPTERS = {**METHODS, TEXTUAL_INVERSION: "Textual inversion"}
+INVERTED_VECTORS = "inverted_vectors"  # an adapter that is vectors of every photo
+ADAPTERS = {**METHODS, TEXTUAL_INVERSION: "Textual inversion", INVERTED_VECTORS: "Diffusion Inversion"}
 Vectors = Annotated[
     int,
     Field(ge=1, le=16, description="Vectors that a learned word has; more hold more, and take room in the prompt."),

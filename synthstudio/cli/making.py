@@ -21,6 +21,7 @@ from synthstudio.cli.options import (
     Slicing,
     Threads,
 )
+from synthstudio.cli.tables import in_place, in_setting
 from synthstudio.errors import BadInput, RunFailed
 from synthstudio.workspace import write_atomically
 
@@ -59,7 +60,10 @@ def run(
     judge: Annotated[
         str | None, typer.Option(help="The eye that filters; default: another one than is trained.")
     ] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="step.field=value; may be repeated.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="step.field=value; may be repeated. A table: step.captions=@file.csv."),
+    ] = None,
     pool: Annotated[
         str | None, typer.Option(help="For small sets: make it from this set, by name, instead of the shots.")
     ] = None,
@@ -90,7 +94,7 @@ def run(
     with Studio(home, project, log=log) as studio:
         asked = Asked(
             data=data, shots=shots or loaded.shots, folds=folds, preset=preset, backbone=backbone, encoder=encoder,
-            judge=judge, settings=settings or [], seed=seed,
+            judge=judge, settings=[in_setting(one) for one in settings or []], seed=seed,
             resources=Resources(
                 device=device, threads=threads, batch=batch, checkpointing=checkpointing, slicing=slicing,
                 compile=compile,
@@ -163,7 +167,7 @@ def step(
         _explain_step(context, kind)
         return
     with Studio(home, project, log=log) as studio:
-        options = _options(context.args)
+        options = {name: in_place(name, value) for name, value in _options(context.args).items()}
         wanted = provided(studio, lambda: step_from_text(kind, options, studio.workspace, studio.catalog.names))
         resources = Resources(
             device=device, threads=threads, batch=batch, checkpointing=checkpointing, slicing=slicing, compile=compile

@@ -43,12 +43,19 @@ class Mix:
     share: float
 
 
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """Vectors (V, D) in the place of a prompt; all prompts of a batch are then vectors, equally many."""
+
+    values: Tensor
+
+
 @dataclass(frozen=True)
 class Request:
     """One image."""
 
-    prompt: str
-    negative_prompt: str
+    prompt: str | Vectors
+    negative_prompt: str | Vectors
     seed: int
     source: Image.Image | None = None
     guidance_scale: float | None = None
@@ -205,7 +212,9 @@ class _Texts:
         self.away = [self.distinct.index(one) for one in away]
         self.prompts = backbone.together([self._encoded(*one) for one in self.distinct])
 
-    def _encoded(self, prompt: str, other: str, share: float) -> Any:
+    def _encoded(self, prompt: str | Vectors, other: str, share: float) -> Any:
+        if isinstance(prompt, Vectors):
+            return self.backbone.attending(prompt.values[None])
         one = self.backbone.encode_prompts([prompt])
         return self.backbone.between(one, self.backbone.encode_prompts([other]), share) if share else one
 

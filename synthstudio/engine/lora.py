@@ -21,10 +21,12 @@ from torch import Tensor
 from synthstudio import weightfile
 from synthstudio.engine.adapters import kinds
 from synthstudio.engine.adapters.beside import Beside
+from synthstudio.engine.adapters.inverted import Inverted
 from synthstudio.engine.adapters.learned import Words, use_words
 from synthstudio.engine.adapters.merging import use_adapter
 from synthstudio.engine.adapters.wrapped import Wrapped
 from synthstudio.engine.backbones import Backbone, working_dtype
+from synthstudio.engine.families.base import Prompts
 from synthstudio.engine.minimax import Minimax
 from synthstudio.engine.seeds import generator, normal
 from synthstudio.engine.tensors import plain
@@ -35,6 +37,7 @@ PROBES = 32  # fixed (latent, timestep, noise) triples whose loss is reported
 PROBED = 8  # times the probe loss is measured on the way
 _PROBED_TOGETHER = PROBES * 64 * 64  # latent pixels: all of them at 512 px, eight at 1024 px
 WORDS = "textual_inversion"  # the method that learns a word
+VECTORS = "inverted_vectors"  # the method that learns vectors of each photo
 _LATER = {"method": "lora", "word": "", "vectors": 1, "initial_word": "the"}  # what the first recipes did not say
 
 
@@ -61,8 +64,8 @@ class Recipe:
     representativeness: float = 0.0
     diversity: float = 0.0
     seed: int = 0
-    word: str = ""  # of textual inversion: what is learned, as it stands in prompts; its vectors; where they begin
-    vectors: int = 1
+    word: str = ""  # of textual inversion: what is learned, as it stands in prompts, and where it begins
+    vectors: int = 1  # of a word, or of each photo where photos are inverted
     initial_word: str = "the"
 
     def rate(self, step: int) -> float:
@@ -77,8 +80,8 @@ class Recipe:
 class Photos:
     """Latents of the photos, as the posterior's mean and deviation (views, C, h, w), and what they show.
 
-    `views[i]` lists the rows that are crops of photo i; `prompts[i]` is its prompt, and `several[i]`, where given, are
-    prompts of which each example is shown with one.
+    `views[i]` lists the rows that are crops of photo i; `prompts[i]` is its prompt (its digest where it is inverted),
+    and `several[i]`, where given, are prompts of which each example is shown with one.
     """
 
     mean: Tensor
@@ -136,7 +139,7 @@ class Training:
         self.step = 0
         use_adapter(backbone, None, None, 1.0)
         use_words(backbone, None, ())
-        self.adapter = _adapter(backbone, recipe)
+        self.adapter = _adapter(backbone, recipe, photos)
         backbone.restructured()
         self.flat = self.adapter.flat
         optimizer = torch.optim.AdamW(
@@ -245,14 +248,20 @@ class Training:
         """The loss of a batch, and the clean latents that its predictions mean."""
         distinct = list(dict.fromkeys(batch.prompts))
         rows = torch.tensor([distinct.index(prompt) for prompt in batch.prompts], device=self.device)
-        learns = self.recipe.text_encoder and (self.backbone.adapts_words() or self.recipe.method == WORDS)
-        prompts = (self.backbone.embed if learns else self.backbone.encode_prompts)(distinct)
+        prompts = self._encoded(distinct)
         times, noising = batch.timesteps, self.noising
         noised = noising.noised(batch.latents, batch.noise, times)
         predicted = self.backbone.predict(noised.to(self.backbone.dtype), noising.told(times), prompts, rows).float()
         error = (predicted - noising.target(batch.latents, batch.noise, times)).square().mean(dim=(1, 2, 3))
         weighed = error * noising.weights(times, self.recipe.min_snr_gamma)
         return weighed.mean(), noising.clean(noised, predicted, times)
+
+    def _encoded(self, prompts: Sequence[str]) -> Prompts:
+        """What the denoiser follows; gradients reach whatever of it is trained."""
+        if isinstance(self.adapter, Inverted):
+            return self.adapter.prompts(prompts)
+        learns = self.recipe.text_encoder and (self.backbone.adapts_words() or self.recipe.method == WORDS)
+        return (self.backbone.embed if learns else self.backbone.encode_prompts)(prompts)
 
     def _batch(self, step: int) -> _Batch:
         """The batch of a step: photos in shuffled passes, everything else from the step's own generator."""
@@ -339,7 +348,9 @@ class Training:
         return json.dumps({**fields, "photos": len(self.photos.prompts)}, sort_keys=True)
 
 
-def _adapter(backbone: Backbone, recipe: Recipe) -> Beside | Wrapped | Words:
+def _adapter(backbone: Backbone, recipe: Recipe, photos: Photos) -> Beside | Wrapped | Words | Inverted:
+    if recipe.method == VECTORS:
+        return Inverted(backbone, photos.prompts, recipe.vectors, recipe.seed)
     if recipe.method == WORDS:
         return Words(backbone, recipe.word, recipe.vectors, recipe.initial_word)
     size = kinds.Size(recipe.rank, recipe.alpha, recipe.seed)

@@ -67,7 +67,7 @@ def load_extensions() -> None:
 
 
 # The table of kinds: one line per verb, at the end because every step needs Work.
-from synthstudio.steps.adapt import lora, textual_inversion  # noqa: E402, F401
+from synthstudio.steps.adapt import inverted_vectors, lora, textual_inversion  # noqa: E402, F401
 from synthstudio.steps.collect import freeze, import_images, model, split  # noqa: E402, F401
 from synthstudio.steps.distil import experts, match, mosaic, prototypes  # noqa: E402, F401
 from synthstudio.steps.distil import select as _distil_select  # noqa: E402, F401 - `select` is a package too
@@ -75,7 +75,7 @@ from synthstudio.steps.evaluate import classifiers, compare, review, shrink, sma
 from synthstudio.steps.export import adapter, image_folder  # noqa: E402, F401
 from synthstudio.steps.export import classifier as _export_classifier  # noqa: E402, F401 - train has one too
 from synthstudio.steps.measure import images as _measure_images  # noqa: E402, F401
-from synthstudio.steps.sample import text, variation  # noqa: E402, F401
+from synthstudio.steps.sample import text, variation, vectors  # noqa: E402, F401
 from synthstudio.steps.score import label_agreement, nearest_real, sharpness  # noqa: E402, F401
 from synthstudio.steps.select import eye, share  # noqa: E402, F401
 from synthstudio.steps.select import filter as _select_filter  # noqa: E402, F401 - `filter` is taken

@@ -10,7 +10,7 @@ from synthstudio.filters import AboveChance, Filter, TopPerLabel
 from synthstudio.jobs.asking.recipes import Recipe
 from synthstudio.quantities import many
 from synthstudio.step import STEPS, stated, step_title
-from synthstudio.terms import ADAPTERS, METHODS, TEXTUAL_INVERSION
+from synthstudio.terms import ADAPTERS, INVERTED_VECTORS, METHODS, TEXTUAL_INVERSION
 
 ARMS = {
     "zero_shot": "Zero-shot",
@@ -60,7 +60,8 @@ def preset_words(preset: str) -> str:
 def adapter_words(fields: Mapping[str, Any]) -> str:
     """What kind of adapter, unless it is LoRA, and how large."""
     if "method" not in fields:
-        return f"{ADAPTERS[TEXTUAL_INVERSION]}, {many(int(fields['vectors']), 'vector')}"
+        kind = TEXTUAL_INVERSION if "initial_word" in fields else INVERTED_VECTORS
+        return f"{ADAPTERS[kind]}, {many(int(fields['vectors']), 'vector')}"
     method = str(fields["method"])
     size = "" if method == "ia3" else f"rank {fields['rank']}"
     return ", ".join(word for word in ("" if method == "lora" else METHODS[method], size) if word)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from synthstudio.cli import app, main
+from synthstudio.cli import app, main, tables
 from synthstudio.cli.progress import Rate
 from synthstudio.errors import BadInput
 from synthstudio.jobs import Studio
@@ -55,6 +55,43 @@ def test_prompts_are_previewed_and_nothing_is_made(tmp_path):
     found = json.loads(written.read_text())
     assert (found["images"], found["distinct"]) == (200, 8) and "a sketch of a dog by a lamp" in found["prompts"]
     assert not list((tmp_path / "home").glob("projects/*/runs/*"))
+
+
+def test_captions_come_from_a_table(tmp_path):
+    table = tmp_path / "captions.csv"
+    table.write_text('image,caption\ncat/1.jpg,"asleep, on a sofa"\nmine/dog/2.jpg,running\ncat,awake\n')
+    written = tmp_path / "preview.json"
+    options = [
+        "--backbone",
+        "pico",
+        "--labels",
+        "cat, dog",
+        "--prompt",
+        "a {label} {caption}",
+        "--captions",
+        f"@{table}",
+    ]
+    asked = ["step", "sample.text", *options, "--home", str(tmp_path / "home"), "--preview", "--json", str(written)]
+    told = CliRunner().invoke(app, asked)
+    assert told.exit_code == 0, told.output
+    found = json.loads(written.read_text())["prompts"]
+    assert set(found) == {"a cat asleep, on a sofa", "a cat awake", "a dog running"}
+    assert tables.in_setting(f"sample.captions=@{table}").startswith('sample.captions={"cat": ["asleep')
+    assert tables.in_setting("sample.prompt=@home {label}") == "sample.prompt=@home {label}"
+
+
+@pytest.mark.parametrize(("rows", "said"), [
+    ("image,caption\n", "holds no rows"),
+    ("cat/1.jpg,a cat\ncat/2.jpg,\n", "Row 2 of table.csv needs two columns"),
+    ("cat,one,two\n", "Row 1 of table.csv needs two columns"),
+    ("\ufffe", None),
+])  # fmt: skip
+def test_a_table_that_is_none_says_which_row(tmp_path, rows, said):
+    (tmp_path / "table.csv").write_bytes(rows.encode() if said else b"\xff\xfe\x00")
+    with pytest.raises(BadInput, match=said or "Save it as CSV in UTF-8"):
+        tables.read(tmp_path / "table.csv")
+    with pytest.raises(BadInput, match="cannot be read"):
+        tables.read(tmp_path / "nothing.csv")
 
 
 def test_a_step_without_prompts_has_no_preview(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from synthstudio.engine import backbones, devices, diffusion, lora, pixels
-from synthstudio.engine.adapters import files, learned, merging
+from synthstudio.engine.adapters import files, inverted, learned, merging
 from synthstudio.engine.families import flux2_klein
 from synthstudio.steps.adapt.previews import Previews, rows_in
 from tests.engine import pretend
@@ -191,6 +191,20 @@ def test_a_word_is_learned_as_on_the_cpu_and_read(exact, here, tmp_path):
         learned.use_words(one, "x", [word])
         made += diffusion.sample(one, requests, SETTINGS)
         learned.use_words(one, None, ())
+    assert furthest(*made) <= 2
+
+
+def test_photos_are_inverted_as_on_the_cpu_and_drawn_from(exact, here, tmp_path):
+    recipe = replace(SHORT, method=lora.VECTORS, vectors=3, learning_rate=0.05)
+    (tmp_path / "cpu").mkdir()
+    losses, factors = trained(here, tmp_path / "cpu", recipe)
+    found, vectors = trained(exact, tmp_path, recipe)
+    assert found == pytest.approx(losses, rel=1e-3) and torch.allclose(vectors, factors, atol=1e-3)
+    made = []
+    for one in (here, exact):
+        table = inverted.Table(one, dict(zip("ab", vectors.view(2, 3, -1), strict=True)))
+        requests = [diffusion.Request(table.drawn("a", "b", 0.3, 0.1, 5), table.mean, 5)]
+        made += diffusion.sample(one, requests, SETTINGS)
     assert furthest(*made) <= 2
 
 

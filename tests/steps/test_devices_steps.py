@@ -72,6 +72,23 @@ def test_words_are_learned_and_sampled_with(work, fields):
     assert len(work.workspace.image_set(made["images"])) == 4
 
 
+def test_loras_of_single_photos_are_fused(work, fields):
+    given = {"backbone": fields["backbone"], "images": fields["small"], **ADAPTER, "training_steps": 2}
+    adapter = done(work, "adapt.lora", **given, scope="image")["adapter"]
+    how = {"backbone": fields["backbone"], "adapter": adapter, "inference_steps": 2, "images_per_class": 2}
+    made = done(work, "sample.text", labels=["blue", "red"], **how)
+    assert len(work.workspace.image_set(made["images"])) == 4
+
+
+@pytest.mark.parametrize("work", ["bfloat16", "float16"], indirect=True)
+def test_photos_are_inverted_and_drawn_from(work, fields):
+    given = {"backbone": fields["backbone"], "images": fields["small"]}
+    adapter = done(work, "adapt.inverted_vectors", **given, training_steps=2, batch_size=2, vectors=2)["adapter"]
+    how = {"backbone": fields["backbone"], "adapter": adapter, "inference_steps": 2, "images_per_class": 2}
+    made = done(work, "sample.vectors", labels=["blue", "red"], **how)
+    assert len(work.workspace.image_set(made["images"])) == 4
+
+
 @pytest.mark.parametrize("eye", ["clip", "timm"])
 def test_images_are_embedded_and_scored(work, fields, eye):
     given = {"images": fields["small"], "references": fields["images"], "encoder": fields[eye]}

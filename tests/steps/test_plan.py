@@ -1,10 +1,11 @@
 import pytest
 
 import synthstudio.steps  # noqa: F401, I001  fills the table of kinds
+from synthstudio import grammar
 from synthstudio import step as steps
 from synthstudio.engine.encoders import sentence
 from synthstudio.errors import BadInput
-from synthstudio.steps.sample.plan import chunks, expand, plan
+from synthstudio.steps.sample.plan import chunks, expand, pair, plan
 from synthstudio.terms import fill
 from tests.examples import BACKBONE, EXAMPLES, SET
 
@@ -152,6 +153,12 @@ def test_a_table_and_its_lines_are_the_same_step():
     ({"vocabulary": ["tree"]}, "no prompt has {word}"),
     ({"prompt": "{label} {word}"}, "the vocabulary is empty"),
     ({"prefix": "satellite"}, "no prompt has {prefix}"),
+    ({"captions": ["cat = asleep"]}, "no prompt has {caption}"),
+    ({"prompt": "{caption}", "captions": ["cat = asleep"]}, "captions say nothing of 'dog'; add a line 'dog = …'"),
+    ({"prompt": "{caption}", "captions": ["cat ="]}, "must be a class, = and a text"),
+    ({"prompt": "{label}, {hypernym}", "hypernyms": ["bird = animal", "* = pet"]}, "'bird', which is not among"),
+    ({"prompt": "{label}, {hypernym}", "hypernyms": ["cat = animal", "cat = pet"]}, "'cat' is named twice"),
+    ({"prompt": "{hypernym}", "hypernyms": ["* = pet"]}, "needs {label}"),
     ({"prompt": "{domain} {label}", "domains": ["ink"], "domain_shares": ["oil = 2"]}, "not among the domains"),
     ({"prompt": "{domain} {label}", "domains": ["ink"], "domain_shares": ["ink = 1.5"]}, "whole number"),
 ])  # fmt: skip
@@ -171,6 +178,30 @@ def test_templates_words_and_prefix_are_drawn_by_each_image():
         "a satellite photo of a cat and a tree", "a satellite photo of a cat and a lamp", "a drawing of a cat",
     }  # fmt: skip
     assert expand(rows).distinct == 6 and expand(rows).complete and set(expand(rows).prompts) >= cats
+
+
+def test_captions_are_drawn_from_those_of_the_class():
+    step = text(prompt="a photo, {caption}", captions={"cat": ["asleep", "on a sofa"], "*": "in a = b {label}"},
+                images_per_class=20)  # fmt: skip
+    said = {label: {row.prompt for row in plan(step) if row.label == label} for label in ("cat", "dog")}
+    assert said["cat"] == {"a photo, asleep", "a photo, on a sofa"}
+    assert said["dog"] == {"a photo, in a = b {label}"}  # what a table says is no template
+    assert expand(plan(step)).distinct == 3
+
+
+def test_a_class_is_explained_by_its_own_line_or_by_that_of_all_others():
+    step = text(prompt="{label}, {hypernym}: {definition}", images_per_class=1,
+                hypernyms=["* = animal", "cat = pet"], definitions={"*": "it lives"})  # fmt: skip
+    assert [row.prompt for row in plan(step)] == ["cat, pet: it lives", "dog, animal: it lives"]
+
+
+def test_sentences_of_the_grammar_are_about_the_class_many_and_said_to_be_of_the_grammar():
+    rows = plan(text(prompt="a photo of {sentence}", images_per_class=60))
+    said = [row.prompt for row in rows[:60]]
+    assert all(" cat " in one for one in said) and len(set(said)) > 55 and grammar.COUNT > 10_000
+    assert said == [row.prompt for row in plan(text(prompt="a photo of {sentence}", images_per_class=60))[:60]]
+    assert rows[0].grammar and not plan(text())[0].grammar
+    assert not expand(rows).complete or expand(rows).distinct > 110
 
 
 def test_a_prefix_that_is_empty_leaves_no_hole():
@@ -234,3 +265,32 @@ def test_images_of_every_guidance_and_t0_share_batches():
     step = variation(strengths=[0.25, 1], guidance_to=5)
     rows = plan(step, sources={"cat": ["aa"]}, strength=step.start)
     assert [len(batch) for batch in chunks(rows, 4)] == [4, 2]
+
+
+def test_every_pair_of_files_comes_up_before_one_comes_again():
+    for files in (list("ab"), list("abc"), list("abcd"), list("abcde")):
+        count = len(files) * (len(files) - 1) // 2
+        pairs = [frozenset(pair(files, number)) for number in range(2 * count)]
+        assert len(set(pairs[:count])) == count and pairs[count:] == pairs[:count]
+        assert {len(one) for one in pairs} == {2}
+
+
+def test_in_as_many_images_as_there_are_files_each_comes_twice():
+    assert sorted(file for number in range(5) for file in pair("abcde", number)) == sorted("aabbccddee")
+
+
+def test_a_single_file_has_no_pair():
+    assert pair(["a"], 7) == ("a", None) and pair([], 7) == (None, None)
+
+
+def test_images_of_a_pair_share_batches_and_every_image_is_in_one():
+    rows = plan(text(images_per_class=20), {"cat": list("abc"), "dog": ["d"]})
+    cut = list(chunks(rows, 4))
+    assert sorted(row.index for batch in cut for row in batch) == list(range(40))
+    assert all(len({(row.label, row.weights, row.beside) for row in batch}) == 1 for batch in cut)
+    assert sum(len(batch) == 4 for batch in cut) == 3 + 5  # of three pairs with six or seven each; of one file with 20
+
+
+def test_more_images_keep_the_pairs_of_the_first_ones():
+    few, many = (plan(text(labels=["cat"], images_per_class=n), {"cat": list("abc")}) for n in (4, 9))
+    assert list(few) == many[:4]

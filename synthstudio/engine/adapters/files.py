@@ -49,6 +49,19 @@ class PeftAdapter:
 Adapter = LowRankAdapter | PeftAdapter
 
 
+def fused(adapters: Sequence[Adapter]) -> LowRankAdapter:
+    """Low-rank adapters of the same layers as one, each with an equal share. BadInput for other kinds."""
+    low_rank = [one for one in adapters if isinstance(one, LowRankAdapter)]
+    if len(low_rank) < len(adapters) or len({frozenset(one.factors) for one in low_rank}) > 1:
+        raise BadInput("Only LoRAs of the same layers can be fused. Train both of them alike, as scope image does.")
+    together = {}
+    for name in low_rank[0].factors:
+        downs = [one.factors[name][0] for one in low_rank]
+        ups = [one.factors[name][1] * (one.scale / len(low_rank)) for one in low_rank]
+        together[name] = (torch.cat(downs), torch.cat(ups, dim=1))
+    return LowRankAdapter(together, 1.0)
+
+
 def by_letter(factors: Factors) -> dict[str, Tensor]:
     """Factors under the names that peft gives them."""
     return {

@@ -139,6 +139,15 @@ class Backbone(ABC):
             return torch.lerp(one, other, share)
         return type(one)(*(torch.lerp(*both, share) for both in zip(one, other, strict=True)))
 
+    def attended(self, prompts: Prompts) -> Tensor:
+        """(N, words, D): what the denoiser attends to of encoded prompts."""
+        assert isinstance(prompts, Tensor)
+        return prompts
+
+    def attending(self, vectors: Tensor) -> Prompts:
+        """Vectors (N, V, D) to be attended to, as encoded prompts of V words."""
+        return vectors
+
     def forget_prompts(self) -> None:
         """Encode again from now on: the text encoder has changed."""
         self._embeddings.clear()

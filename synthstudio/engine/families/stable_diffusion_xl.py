@@ -86,6 +86,14 @@ class StableDiffusionXL(UNetBackbone):
         """Several results of `embed` as one."""
         return Texts(*(torch.cat(tensors) for tensors in zip(*prompts, strict=True)))
 
+    def attended(self, prompts: Texts) -> Tensor:
+        """See `Backbone.attended`."""
+        return prompts.attended
+
+    def attending(self, vectors: Tensor) -> Texts:
+        """See `Backbone.attending`; the pooled text is that of the empty prompt."""
+        return Texts(vectors, self.encode_prompts([""]).pooled.expand(len(vectors), -1))
+
     def predict(self, latents: Tensor, timestep: Tensor, prompts: Texts, rows: Tensor) -> Tensor:
         """See `Backbone.predict`."""
         height, width = (side * self.factor for side in latents.shape[-2:])

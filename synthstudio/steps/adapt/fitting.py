@@ -1,10 +1,11 @@
-"""Carrying out an adaptation: what `adapt.lora` and `adapt.textual_inversion` share."""
+"""Carrying out an adaptation: what the Steps `adapt.…` share."""
 
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING, Any, Protocol
 
 from synthstudio.artifacts import Member
@@ -52,13 +53,17 @@ class Result:
 
 @dataclass(frozen=True)
 class Fit:
-    """One adapter to be fitted: for all classes, or for one. `prompts` are those that show a label, by label."""
+    """One adapter to be fitted: for all classes, for one, or for an image, whose digest is its `label` then.
+
+    `prompts` are those that show a label, by label; or an image, by its digest, where it has its own.
+    """
 
     step: Adapting
     label: str
     members: Sequence[Member]
     recipe: Mapping[str, Any]
     prompts: Mapping[str, tuple[str, ...]]
+    shown: bool = True  # whether it draws previews on the way
     facts: list[str] = field(default_factory=list)  # what is worth saying and no warning
 
     @property
@@ -105,8 +110,8 @@ class Fit:
             with closing(training.run(work.resources.checkpoint_every)) as ticks:
                 for tick in ticks:
                     values |= {"loss": tick.loss} | ({} if tick.probe is None else {"probe_loss": tick.probe})
-                    if shown.due(tick.step, self.steps):
-                        shown.draw(backbone, self._labels, before + tick.step)
+                    if self.shown and shown.due(tick.step, self.steps):
+                        shown.draw(backbone, self._labels, before + tick.step, _told(self, training))
                     yield tick.step, dict(values)
             after = training.probe()
             file = folder / files.FILE
@@ -146,18 +151,30 @@ def fit_all(work: Work, fits: Sequence[Fit], shown: previews.Previews) -> Genera
         before += fit.steps
         finished[fit.label] = fit.result(work)
         yield Progress(done=before, total=total, unit="steps", values={"probe_loss": finished[fit.label].after})
-    for label, one in finished.items():
-        name = "" if label == EVERY else label
-        yield Measured(name="probe_loss", value=one.before, arm="before", split="shots", label=name)
-        yield Measured(name="probe_loss", value=one.after, arm="after", split="shots", label=name)
+    for name, some in _by_class(fits, finished).items():
+        for arm, losses in (("before", [one.before for one in some]), ("after", [one.after for one in some])):
+            yield Measured(name="probe_loss", value=mean(losses), arm=arm, split="shots", label=name)
     return finished
 
 
+def _by_class(fits: Sequence[Fit], finished: Mapping[str, Result]) -> dict[str, list[Result]]:
+    """Results by the class they are of; under no name those of all classes."""
+    found: dict[str, list[Result]] = {}
+    for fit in fits:
+        found.setdefault("" if fit.label == EVERY else fit.members[0].label, []).append(finished[fit.label])
+    return found
+
+
 def groups_of(work: Work, step: Adapting, scope: str) -> dict[str, list[Member]]:
-    """The images each adapter is fitted to, by label; one entry for all when the scope is the whole set."""
+    """The images each adapter is fitted to, by label; one entry for all when the scope is the whole set.
+
+    When it is an image, by the images' digests, class by class.
+    """
     images = work.workspace.image_set(step.images)
     if not len(images):
         raise BadInput("There are no images to adapt to. Import some and split them first.")
+    if scope == "image":
+        return {member.image: [member] for member in images}
     return images.by_label() if scope == "cls" else {EVERY: list(images)}
 
 
@@ -194,6 +211,17 @@ def counted(groups: Mapping[str, Sequence[Member]]) -> dict[str, int]:
     return {label: every.count(label) for label in sorted(set(every))}
 
 
+def _told(fit: Fit, training: "Training") -> "previews.Told | None":
+    """What previews are told in the place of prompts: of inverted photos the first of each label, as it is now."""
+    from synthstudio.engine.adapters.inverted import Inverted
+
+    if not isinstance(training.adapter, Inverted):
+        return None
+    table = training.adapter.table()
+    first = {member.label: member.image for member in reversed(fit.members)}
+    return {label: (table.drawn(photo), table.mean) for label, photo in first.items()}
+
+
 def _photos(work: Work, fit: Fit, backbone: "Backbone") -> "Photos":
     """Latents of the square views of every image, made once."""
     from synthstudio.engine import diffusion, lora, pixels, seeds
@@ -208,7 +236,7 @@ def _photos(work: Work, fit: Fit, backbone: "Backbone") -> "Photos":
         squares = pixels.squares(pixels.read(work.workspace.get(member.image)), side, step.crop, drawn)
         views.append(tuple(range(len(pictures), len(pictures) + len(squares))))
         pictures += squares
-    mean, deviation = backbone.moments(pixels.to_tensor(pictures))
-    prompts = tuple(fit.prompts[member.label] for member in fit.members)
+    middle, deviation = backbone.moments(pixels.to_tensor(pictures))
+    prompts = tuple(fit.prompts.get(member.image) or fit.prompts[member.label] for member in fit.members)
     several = prompts if any(len(some) > 1 for some in prompts) else ()
-    return lora.Photos(mean, deviation, tuple(views), tuple(some[0] for some in prompts), several)
+    return lora.Photos(middle, deviation, tuple(views), tuple(some[0] for some in prompts), several)

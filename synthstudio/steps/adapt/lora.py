@@ -15,6 +15,7 @@ from synthstudio.steps import Work
 from synthstudio.steps.adapt import previews, updates
 from synthstudio.steps.adapt.fitting import Fit, Result, counted, family_of, fit_all, groups_of
 from synthstudio.terms import (
+    FUSED_METHODS,
     Alpha,
     Crop,
     Diversity,
@@ -89,6 +90,13 @@ class Lora(Step):
         return self
 
     @model_validator(mode="after")
+    def _fuses(self) -> "Lora":
+        if self.scope == "image" and self.method not in FUSED_METHODS:
+            known = ", ".join(sorted(FUSED_METHODS))
+            raise ValueError(f"adapters of this method cannot be fused, as scope image does; choose one of {known}")
+        return self
+
+    @model_validator(mode="after")
     def _no_domain(self) -> "Lora":
         if "{domain}" in self.prompt:
             raise ValueError("the shots have no domain; take {domain} out of the prompt")
@@ -105,10 +113,11 @@ class Lora(Step):
     def run(self, work: Work) -> Iterator[Event]:
         """Yield progress with the losses; the adapter when every class is done. A stop keeps what is trained."""
         groups = groups_of(work, self, self.scope)
-        fits = [Fit(self, label, members, self._recipe(len(members)), _prompts(self, members))
+        shown = _first_of_each(groups)
+        fits = [Fit(self, label, members, self._recipe(len(members)), _prompts(self, members), label in shown)
                 for label, members in groups.items()]  # fmt: skip
-        shown = previews.Previews(work.scratch / previews.FOLDER, self.prompt, self.resolution)
-        finished = yield from fit_all(work, fits, shown)
+        drawing = previews.Previews(work.scratch / previews.FOLDER, self.prompt, self.resolution)
+        finished = yield from fit_all(work, fits, drawing)
         family = family_of(finished)
         if self.train_text_encoder and not family.adapts_words():
             yield Note(text=f"Adapters of {family.name} change its denoiser alone; its text encoder stays as it was.")
@@ -122,8 +131,24 @@ class Lora(Step):
         return {**fields, "steps": self.updates(images), "text_encoder": self.train_text_encoder}
 
 
+def _first_of_each(groups: Mapping[str, Sequence[Member]]) -> set[str]:
+    """The groups that draw previews: of adapters of single images the first of each class."""
+    first: dict[str, str] = {}
+    for label, members in groups.items():
+        first.setdefault(label if len(members) > 1 else members[0].label, label)
+    return set(first.values())
+
+
 def _prompts(step: Lora, members: Sequence[Member]) -> dict[str, tuple[str, ...]]:
     return {member.label: (fill(step.prompt, member.label),) for member in members}
+
+
+def _photos(groups: Mapping[str, Sequence[Member]]) -> dict[str, list[str]]:
+    """Which adapters of single images are of a class."""
+    found: dict[str, list[str]] = {}
+    for image, members in groups.items():
+        found.setdefault(members[0].label, []).append(image)
+    return found
 
 
 def _document(
@@ -142,6 +167,7 @@ def _document(
         "resolution": step.resolution,
         "images": step.images,
         "images_per_label": counted(groups),
+        **({"photos": _photos(groups)} if step.scope == "image" else {}),
         "weights": {label: one.weights for label, one in finished.items()},
         "training": {
             "steps": {label: step.updates(len(members)) for label, members in groups.items()},

@@ -18,6 +18,9 @@ from synthstudio.workspace import write_atomically
 
 if TYPE_CHECKING:
     from synthstudio.engine.backbones import Backbone
+    from synthstudio.engine.diffusion import Vectors
+
+    Told = Mapping[str, tuple[Vectors, Vectors]]
 
 FOLDER, INDEX, ASKED = "_previews", "index.json", "asked"
 _TIMES = 4  # rows of pictures on the way, besides those that are asked for
@@ -43,11 +46,14 @@ class Previews:
             return False
         return step in {round(steps * share / _TIMES) for share in range(1, _TIMES + 1)} or self._asked.exists()
 
-    def draw(self, backbone: "Backbone", labels: Sequence[str], step: int) -> None:
-        """One picture for each of the first labels, as the backbone is now; `step` is where it belongs."""
+    def draw(self, backbone: "Backbone", labels: Sequence[str], step: int, told: "Told | None" = None) -> None:
+        """One picture for each of the first labels, as the backbone is now; `step` is where it belongs.
+
+        `told`, where given, holds for each label the vectors that stand in the place of its two prompts.
+        """
         try:
             self._asked.unlink(missing_ok=True)
-            self._write(step, list(labels)[:_LABELS], self._pictures(backbone, list(labels)[:_LABELS]))
+            self._write(step, list(labels)[:_LABELS], self._pictures(backbone, list(labels)[:_LABELS], told or {}))
         except (StudioError, OSError, RuntimeError) as error:  # RuntimeError: what torch raises when memory runs out
             self.broken = True
             self.problem = f"No samples while training: {error}"
@@ -56,11 +62,12 @@ class Previews:
     def _asked(self) -> Path:
         return self.folder / ASKED
 
-    def _pictures(self, backbone: "Backbone", labels: Sequence[str]) -> list[bytes]:
+    def _pictures(self, backbone: "Backbone", labels: Sequence[str], told: "Told") -> list[bytes]:
         from synthstudio.engine import diffusion
 
         side = diffusion.side(backbone, self.resolution)
-        requests = [diffusion.Request(self._prompt(label), "", _seed(label)) for label in labels]
+        both = [told[label] if label in told else (self._prompt(label), "") for label in labels]
+        requests = [diffusion.Request(one, away, _seed(label)) for (one, away), label in zip(both, labels, strict=True)]
         settings = diffusion.Settings(_GUIDANCE, _INFERENCE_STEPS, resolution=side)
         backbone.forget_prompts()  # the text encoder has learned since it was last asked
         try:

@@ -13,7 +13,8 @@ from synthstudio.steps import Work
 from synthstudio.steps.distil import Pool
 from synthstudio.steps.distil.latents import decoded, encoded
 from synthstudio.steps.sample.making import adapter_weights, make_images, names_of
-from synthstudio.steps.sample.plan import check_domains, plan
+from synthstudio.steps.sample.plan import plan
+from synthstudio.steps.sample.wording import check_domains
 from synthstudio.terms import (
     AdapterId,
     AdapterScale,
@@ -101,7 +102,7 @@ class Prototypes(Step):
 class _Plan:
     """The step as `plan` reads it: the labels come from the pool, and nothing is drawn."""
 
-    templates = vocabulary = domain_shares = guidance_per_label = ()
+    templates = vocabulary = captions = hypernyms = definitions = domain_shares = guidance_per_label = ()
     prefix, guidance_to = "", None
 
     def __init__(self, step: Prototypes, labels: tuple[str, ...]) -> None:

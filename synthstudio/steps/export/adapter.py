@@ -11,13 +11,14 @@ from pydantic import Field
 
 from synthstudio import weightfile
 from synthstudio.artifacts import split_id
+from synthstudio.errors import BadInput
 from synthstudio.events import Event, Output
 from synthstudio.modelfolder import STABLE_DIFFUSION
 from synthstudio.step import Step
 from synthstudio.steps import Work
 from synthstudio.steps.export.words import cell, source_and_licence, write_words
 from synthstudio.steps.sample.plan import EVERY
-from synthstudio.terms import LOW_RANK_METHODS, METHODS, TEXTUAL_INVERSION, AdapterId, fill
+from synthstudio.terms import INVERTED_VECTORS, LOW_RANK_METHODS, METHODS, TEXTUAL_INVERSION, AdapterId, fill
 from synthstudio.workspace import slug, storage_errors, write_atomically
 
 if TYPE_CHECKING:
@@ -43,13 +44,15 @@ class ExportAdapter(Step):
         adapter = work.workspace.document(self.adapter)
         family = backbones.FAMILIES[adapter.get("pipeline", STABLE_DIFFUSION)]
         folder = work.workspace.exports / "adapters" / f"{slug(self.name)}-{split_id(self.adapter)[1][:8]}"
+        if adapter.get("method") == INVERTED_VECTORS:
+            raise BadInput("Vectors of photos load in no other program. Export the images that were made from them.")
         if adapter.get("method") == TEXTUAL_INVERSION:
             write_words(work.workspace, folder, self.name, adapter)
             yield Output(name="folder", value=str(folder.relative_to(work.workspace.root)))
             return
         with storage_errors(folder):
             for label, weights in adapter["weights"].items():
-                target = folder if label == EVERY else folder / slug(label)
+                target = folder / _place(adapter, label)
                 source = work.workspace.get_weights(weights)
                 if _low_rank(adapter):
                     weightfile.with_metadata(source, target / FILE, _metadata(self.name, adapter, label, family))
@@ -57,6 +60,19 @@ class ExportAdapter(Step):
                     _peft_folders(source, target)
         write_atomically(folder / "README.md", _card(self.name, adapter, family).encode())
         yield Output(name="folder", value=str(folder.relative_to(work.workspace.root)))
+
+
+def _place(adapter: dict[str, Any], label: str) -> str:
+    """The folder of one of its files; of single photos there are several of a class."""
+    if label == EVERY:
+        return ""
+    shown = _class(adapter, label)
+    return slug(label) if shown == label else f"{slug(shown)}/{label[:12]}"
+
+
+def _class(adapter: dict[str, Any], label: str) -> str:
+    """The class that one of its files is of; a file of a photo goes by the photo's digest."""
+    return next((one for one, photos in adapter.get("photos", {}).items() if label in photos), label)
 
 
 def _method(adapter: dict[str, Any]) -> str:
@@ -81,7 +97,7 @@ def _metadata(name: str, adapter: dict[str, Any], label: str, family: "type[Back
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.architecture": family.architecture,
         "modelspec.implementation": "diffusers",
-        "modelspec.title": name if label == EVERY else f"{name}: {label}",
+        "modelspec.title": name if label == EVERY else f"{name}: {_class(adapter, label)}",
         "modelspec.description": f"{METHODS[_method(adapter)]} of {base} for: {_examples(adapter, label)[0]}",
         "modelspec.trigger_phrase": _examples(adapter, label)[0],
         "ss_base_model": adapter["backbone"],
@@ -94,7 +110,7 @@ def _metadata(name: str, adapter: dict[str, Any], label: str, family: "type[Back
 
 
 def _examples(adapter: dict[str, Any], label: str) -> list[str]:
-    labels = list(adapter["images_per_label"]) if label == EVERY else [label]
+    labels = list(adapter["images_per_label"]) if label == EVERY else [_class(adapter, label)]
     return [fill(adapter["prompt"], one) for one in labels]
 
 
@@ -103,14 +119,15 @@ def _card(name: str, adapter: dict[str, Any], family: "type[Backbone]") -> str:
     source, licence = source_and_licence(base)
     counts = adapter["images_per_label"]
     rows = "\n".join(f"| {cell(label)} | {cell(fill(adapter['prompt'], label))} | {n} |" for label, n in counts.items())
-    per_class = EVERY not in adapter["weights"]
-    folder = f"this-folder/{slug(next(iter(counts)))}" if per_class else "this-folder"
+    first = next(iter(adapter["weights"]))
+    folder = f"this-folder/{_place(adapter, first)}".removesuffix("/")
+    each = {"cls": ", one adapter per class", "image": ", one adapter per image"}.get(adapter["scope"], "")
     training = adapter["training"]
     article = "An" if _method(adapter) in ("olora", "oft", "ia3") else "A"
     return f"""# {cell(name)}
 
 {article} {METHODS[_method(adapter)]} adapter{_size(adapter)} of **{base}** ({source}; content {digest[:12]}), fitted to
-{sum(counts.values())} images of {len(counts)} classes{", one adapter per class" if per_class else ""}, with SynthStudio
+{sum(counts.values())} images of {len(counts)} classes{each}, with SynthStudio
 by the DataDream method (Kim et al. 2024, arXiv:2407.10910).
 
 Licence of the base model: {licence}. It binds this adapter too, and so do the rights in the images it was fitted to.

@@ -10,7 +10,7 @@ import synthstudio
 from synthstudio.models import MODELS
 from synthstudio.provenance import Origin
 from synthstudio.steps.sample.plan import EVERY
-from synthstudio.terms import TEXTUAL_INVERSION
+from synthstudio.terms import INVERTED_VECTORS, TEXTUAL_INVERSION
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,8 +62,8 @@ class Weights:
     @classmethod
     def of(cls, adapter: Mapping[str, Any], label: str) -> "Weights":
         """Of an adapter's files the one that serves a class."""
-        if adapter.get("method") == TEXTUAL_INVERSION:
-            return cls()  # words are no weights of the model, and no LoRA
+        if adapter.get("method") in (TEXTUAL_INVERSION, INVERTED_VECTORS):
+            return cls()  # neither words nor vectors are weights of the model, or a LoRA
         serving = EVERY if EVERY in adapter["weights"] else label
         steps = adapter.get("training", {}).get("steps", {})
         return cls(adapter["weights"].get(serving), steps.get(serving))

@@ -1,8 +1,9 @@
-"""Carrying out a plan: what `sample.text` and `sample.variation` share."""
+"""Carrying out a plan: what the Steps `sample.…` share."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from synthstudio import grammar
 from synthstudio.artifacts import Image, ImageSet, Member
 from synthstudio.errors import BadInput
 from synthstudio.events import Event, Made, Note, Output, Progress
@@ -10,18 +11,20 @@ from synthstudio.steps import Work, room
 from synthstudio.steps.backbone import loaded
 from synthstudio.steps.sample.plan import Row, chunks
 from synthstudio.steps.saying import facts, warnings
-from synthstudio.terms import TEXTUAL_INVERSION
+from synthstudio.terms import INVERTED_VECTORS, TEXTUAL_INVERSION
 from synthstudio.workspace import Workspace, write_atomically
 
 _FOUND = "images_at_once"
 
 if TYPE_CHECKING:
     from synthstudio.engine.backbones import Backbone
-    from synthstudio.engine.diffusion import Request
+    from synthstudio.engine.diffusion import Request, Vectors
+
+    Told = Callable[[Row], tuple[str | Vectors, str | Vectors]]
 
 
 class Sampled(Protocol):
-    """What both sampling steps say about how to sample."""
+    """What all sampling steps say about how to sample."""
 
     @property
     def backbone(self) -> str: ...
@@ -43,15 +46,23 @@ class Sampled(Protocol):
     def resolution(self) -> int | None: ...
 
 
-def adapter_weights(work: Work, step: Sampled) -> dict[str, str] | None:
-    """The weight files of the step's adapter by label; BadInput if it belongs to another backbone.
+def adapter_weights(work: Work, step: Sampled) -> dict[str, str | list[str]] | None:
+    """The weight files of the step's adapter by label, or those of its photos; BadInput if it belongs to another
+    backbone.
 
     None where the adapter is learned words: they stand in prompts and change no weight.
     """
     if step.adapter is None:
         return None
     adapter = _document(work.workspace, step, step.adapter)
-    return None if _is_words(adapter) else dict(adapter["weights"])
+    if adapter.get("method") == INVERTED_VECTORS:
+        raise BadInput("This adapter holds vectors of photos, which no prompt reaches. Use sample.vectors to draw.")
+    if _is_words(adapter):
+        return None
+    weights = adapter["weights"]
+    if adapter["scope"] == "image":
+        return {label: [weights[photo] for photo in photos] for label, photos in adapter["photos"].items()}
+    return dict(weights)
 
 
 def learned_words(workspace: Workspace, step: Sampled) -> dict[str, Any] | None:
@@ -66,6 +77,15 @@ def learned_words(workspace: Workspace, step: Sampled) -> dict[str, Any] | None:
     if len(words) > 1:
         raise BadInput("Two sets of learned words are named, as adapter and as words. Leave one of them out.")
     return words[0] if words else None
+
+
+def inverted_photos(workspace: Workspace, step: Sampled) -> dict[str, list[str]]:
+    """The photos of each label that the step's adapter holds vectors of. BadInput if it is another kind of adapter."""
+    assert step.adapter is not None
+    adapter = _document(workspace, step, step.adapter)
+    if adapter.get("method") != INVERTED_VECTORS:
+        raise BadInput("This adapter holds no vectors of photos. Make them by adapt.inverted_vectors.")
+    return dict(adapter["photos"])
 
 
 def names_of(work: Work, step: Sampled, labels: Sequence[str]) -> dict[str, str]:
@@ -121,6 +141,7 @@ def _made(work: Work, step: Sampled, rows: Sequence[Row], made: dict[int, Image]
 
     backbone = loaded(work, step.backbone)
     _read_words(work, step, backbone)
+    told = _told(work, step, backbone, rows[0])
     if work.share is None or work.share.start == 0:
         yield from _warnings(backbone, rows)
     size, said = _at_once(work, step, backbone, rows[0].prompt)
@@ -133,7 +154,7 @@ def _made(work: Work, step: Sampled, rows: Sequence[Row], made: dict[int, Image]
         indices = [row.index for row in batch]
         if all(index in made for index in indices) or (work.share is not None and not work.share.wants(indices)):
             continue
-        files = (file for part in chunks(batch, size) for file in _files(work, step, backbone, part))
+        files = (file for part in chunks(batch, size) for file in _files(work, step, backbone, part, told))
         for row, file in zip(batch, files, strict=True):
             if row.index in made:
                 continue
@@ -175,34 +196,52 @@ def _at_once(work: Work, step: Sampled, backbone: "Backbone", prompt: str) -> tu
     return size, [said]
 
 
-def _files(work: Work, step: Sampled, backbone: "Backbone", batch: Sequence[Row]) -> list[bytes]:
+def _told(work: Work, step: Sampled, backbone: "Backbone", first: Row) -> "Told":
+    """What each image is told: its two prompts, or vectors in the place of both."""
+    if first.between is None:
+        return lambda row: (row.prompt, row.negative_prompt)
+    from synthstudio.engine.adapters import inverted
+
+    files = _document(work.workspace, step, str(step.adapter))["weights"].values()
+    vectors = [inverted.read_vectors(work.workspace.get_weights(file)) for file in files]
+    table = inverted.Table(backbone, {photo: one for part in vectors for photo, one in part.items()})
+
+    def told(row: Row) -> "tuple[Vectors, Vectors]":
+        way = row.between
+        assert way is not None
+        return table.drawn(way.photo, way.other, way.share, way.noise, row.seed), table.mean
+
+    return told
+
+
+def _files(work: Work, step: Sampled, backbone: "Backbone", batch: Sequence[Row], told: "Told") -> list[bytes]:
     from synthstudio.engine import diffusion
     from synthstudio.engine.adapters import files, merging
 
-    weights = batch[0].weights
-    if weights is None or step.adapter_scale == 0:
+    named = [one for one in (batch[0].weights, batch[0].beside) if one]
+    key = (*named, step.adapter_scale)
+    if not named or step.adapter_scale == 0:
         merging.use_adapter(backbone, None, None, 1.0)
-    elif backbone.adapter != (weights, step.adapter_scale):
-        adapter = files.read_adapter(work.workspace.get_weights(weights))
-        merging.use_adapter(backbone, (weights, step.adapter_scale), adapter, step.adapter_scale)
+    elif backbone.adapter != key:
+        read = [files.read_adapter(work.workspace.get_weights(one)) for one in named]
+        adapter = read[0] if len(read) == 1 else files.fused(read)
+        merging.use_adapter(backbone, key, adapter, step.adapter_scale)
     settings = diffusion.Settings(
         inference_steps=step.inference_steps,
         sampler=step.sampler,
         resolution=diffusion.side(backbone, step.resolution),
         guided=_guided(step),
     )
-    return diffusion.sample(backbone, [_request(work, row) for row in batch], settings)
+    return diffusion.sample(backbone, [_request(work, row, told) for row in batch], settings)
 
 
-def _request(work: Work, row: Row) -> "Request":
+def _request(work: Work, row: Row, told: "Told") -> "Request":
     from synthstudio.engine import diffusion, pixels
 
     source = pixels.read(work.workspace.get(row.parent)) if row.parent else None
     mix = row.second
     second = diffusion.Mix(mix.prompt, pixels.read(work.workspace.get(mix.parent)), mix.share) if mix else None
-    return diffusion.Request(
-        row.prompt, row.negative_prompt, row.seed, source, row.guidance_scale, row.strength, second
-    )
+    return diffusion.Request(*told(row), row.seed, source, row.guidance_scale, row.strength, second)
 
 
 def _read_words(work: Work, step: Sampled, backbone: "Backbone") -> None:
@@ -241,6 +280,13 @@ def _image(work: Work, step: Sampled, row: Row, file: bytes, side: int) -> Image
         made["guided"] = list(_guided(step))
     if row.second:
         made |= {"mixed_with": row.second.parent, "mixed_share": row.second.share, "mixed_prompt": row.second.prompt}
+    if row.grammar:
+        made["sentences"] = grammar.NAME
+    if row.beside:
+        made["fused"] = [row.weights, row.beside]
+    if row.between:
+        made |= {"inverted": row.between.photo, "towards": row.between.other, "interpolation": row.between.share,
+                 "vector_noise": row.between.noise}  # fmt: skip
     return Image(work.workspace.put(file), row.label, "synthetic", side, side, made)
 
 

@@ -1,5 +1,6 @@
 """The plan of a sampling step: one row per image, a pure function of the step. Any subset of rows can run anywhere."""
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,34 +11,20 @@ from typing import NamedTuple, Protocol, overload
 from synthstudio.errors import BadInput
 from synthstudio.sampling_terms import per_name
 from synthstudio.seeds import derived_seed, luck
+from synthstudio.steps.sample import wording
+from synthstudio.steps.sample.wording import Worded, Wording, check_known, check_wording
 from synthstudio.terms import fill
 
 EVERY = "*"  # the label under which an adapter keeps weights that serve all labels
 _BY_SHOTS = {16: 0.15, 8: 0.2, 4: 0.35, 2: 0.4, 1: 0.5}  # Real Guidance (He et al. 2023, arXiv:2210.07574)
-LATER = frozenset(  # fields of sampling that the first Steps did not have
-    {"templates", "prefix", "vocabulary", "domain_shares", "guidance_to", "guidance_begin", "guidance_end",
-     "guidance_per_label", "words"}
-)  # fmt: skip
+LATER = wording.LATER | {"guidance_to", "guidance_begin", "guidance_end", "guidance_per_label", "words"}
+_PAIRED = 5_000  # rows that are looked through for those made with the same two files
 _LOOKED_AT = 10_000  # rows whose prompts are counted where images draw them
 
 
-class Sampling(Protocol):
+class Sampling(Worded, Protocol):
     """What a plan reads of a step."""
 
-    @property
-    def labels(self) -> tuple[str, ...]: ...
-    @property
-    def prompt(self) -> str: ...
-    @property
-    def templates(self) -> tuple[str, ...]: ...
-    @property
-    def prefix(self) -> str: ...
-    @property
-    def vocabulary(self) -> tuple[str, ...]: ...
-    @property
-    def domains(self) -> tuple[str, ...]: ...
-    @property
-    def domain_shares(self) -> tuple[str, ...]: ...
     @property
     def negative_prompt(self) -> str: ...
     @property
@@ -62,8 +49,21 @@ class Second:
 
 
 @dataclass(frozen=True)
+class Between:
+    """What stands in the place of a prompt: a photo's vectors, a share of the way to another's, with noise."""
+
+    photo: str
+    other: str | None
+    share: float
+    noise: float
+
+
+@dataclass(frozen=True)
 class Row:
-    """One image to make. `weights` is the digest of the LoRA file, `parent` that of the source image."""
+    """One image to make. `weights` is the digest of the LoRA file, `parent` that of the source image.
+
+    `beside` is a second LoRA file: then each has half its weight (LoFT).
+    """
 
     index: int
     label: str
@@ -76,6 +76,46 @@ class Row:
     weights: str | None = None
     domain: str = ""
     second: Second | None = None
+    between: Between | None = None
+    beside: str | None = None
+    grammar: bool = False  # whether its sentence comes from the offline grammar
+
+
+class Counted(Protocol):
+    """What the length of a plan follows from."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def images_per_class(self) -> int: ...
+
+
+class Rows(Sequence[Row]):
+    """The rows of a step, label by label; each is worked out when it is asked for, so that a million cost nothing.
+
+    Seeds hang on label and number alone: adding a class moves no image. Whatever an image draws hangs on its seed.
+    """
+
+    @property
+    @abstractmethod
+    def counts(self) -> Counted:
+        """The step."""
+
+    @abstractmethod
+    def row(self, index: int) -> Row:
+        """The row of this index."""
+
+    def __len__(self) -> int:
+        return len(self.counts.labels) * self.counts.images_per_class
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        if isinstance(index, slice):
+            return [self.row(one) for one in range(len(self))[index]]
+        return self.row(range(len(self))[index])
 
 
 @dataclass(frozen=True)
@@ -102,100 +142,87 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Plan(Sequence[Row]):
-    """The rows of a step, label by label; each is worked out when it is asked for, so that a million cost nothing.
-
-    Seeds hang on label and number alone: adding a class moves no image. Whatever an image draws hangs on its seed.
-    """
+class Plan(Rows):
+    """The rows of a step that draws from prompts, with sources or without."""
 
     step: Sampling
-    weights: Mapping[str, str | None]
+    weights: Mapping[str, Sequence[str]]  # the LoRA files of a label: none, one, or several that are fused by twos
     parents: Mapping[str, Sequence[str]]
     start: Start
     names: Mapping[str, str] = field(default_factory=dict)  # what prompts say of a label, where that is not its name
 
-    def __len__(self) -> int:
-        return len(self.step.labels) * self.step.images_per_class
-
-    @overload
-    def __getitem__(self, index: int) -> Row: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Row]: ...
-    def __getitem__(self, index: int | slice) -> Row | list[Row]:
-        if isinstance(index, slice):
-            return [self._row(one) for one in range(len(self))[index]]
-        return self._row(range(len(self))[index])
-
     @property
-    def draws(self) -> bool:
-        """Whether images draw their prompts, so that their number is not known beforehand."""
-        return bool(self.step.templates or self.step.vocabulary)
+    def counts(self) -> Counted:
+        """See `Rows.counts`."""
+        return self.step
 
     def prompts(self) -> Iterator[str]:
         """The prompts of every label, each once, in order; where images draw them, those of the first images."""
-        if self.draws:
+        if self.wording.draws:
             yield from dict.fromkeys(row.prompt for row in islice(self, _LOOKED_AT))
             return
         for label in self.step.labels:
             for domain in self.domains_used():
-                yield self._prompt(0, label, domain)
+                yield self.wording.prompt(0, label, domain)
 
     def domains_used(self) -> list[str]:
         """The domains that come up, which are fewer than all where few images are made."""
         parents = len(next(iter(self.parents.values())))
-        numbers = range(min(self.step.images_per_class, len(self._turns) * max(1, parents) or 1))
-        return list(dict.fromkeys(_domain(self._turns, number, parents) for number in numbers))
+        numbers = range(min(self.step.images_per_class, len(self.wording.turns) * max(1, parents) or 1))
+        return list(dict.fromkeys(_domain(self.wording.turns, number, parents) for number in numbers))
 
     @cached_property
-    def _turns(self) -> tuple[str, ...]:
-        return turns(self.step.domains, per_name(self.step.domain_shares))
+    def wording(self) -> Wording:
+        """What their prompts say."""
+        return Wording(self.step, self.names)
 
     @cached_property
     def _guidance(self) -> dict[str, float]:
         return per_name(self.step.guidance_per_label)
 
-    def _row(self, index: int) -> Row:
+    def row(self, index: int) -> Row:
+        """See `Rows.row`."""
         place, number = divmod(index, self.step.images_per_class)
         step, label = self.step, self.step.labels[place]
         parents = self.parents[label]
-        domain = _domain(self._turns, number, len(parents))
+        domain = _domain(self.wording.turns, number, len(parents))
         seed = derived_seed(step.seed, label, number)
+        weights, beside = pair(self.weights[label], number)
         return Row(
             index=index,
             label=label,
-            prompt=self._prompt(seed, label, domain),
-            negative_prompt=fill(step.negative_prompt, self.names.get(label, label)),
+            prompt=self.wording.prompt(seed, label, domain),
+            negative_prompt=fill(step.negative_prompt, self.wording.name(label)),
             seed=seed,
             guidance_scale=self._scale(seed, label),
             strength=self.start.of(seed, len(parents)),
             parent=parents[number % len(parents)] if parents else None,
-            weights=self.weights[label],
+            weights=weights,
+            beside=beside,
+            grammar=self.wording.by_grammar,
             domain=domain,
             second=self._second(seed, label, number) if self.start.mix else None,
         )
 
-    def _prompt(self, seed: int, label: str, domain: str) -> str:
-        """The prompt of the image with this seed."""
-        step, template, word = self.step, self.step.prompt, ""
-        if step.templates:
-            template = _one_of((step.prompt, *step.templates), luck(seed, "template"))
-        if step.vocabulary:
-            word = _one_of(step.vocabulary, luck(seed, "word"))
-        text = fill(template, self.names.get(label, label), domain, prefix=step.prefix, word=word)
-        return text if "{prefix}" not in template or step.prefix else " ".join(text.split())
-
     def _scale(self, seed: int, label: str) -> float:
         step = self.step
-        if label in self._guidance or step.guidance_to is None:
-            return self._guidance.get(label, step.guidance_scale)
-        return _between(step.guidance_scale, step.guidance_to, luck(seed, "guidance"))
+        if label in self._guidance:
+            return self._guidance[label]
+        return drawn_guidance(seed, step.guidance_scale, step.guidance_to)
 
     def _second(self, seed: int, label: str, number: int) -> Second:
         """Another source of the label, with the prompt of the next domain."""
         parents = self.parents[label]
         further = 1 + int(luck(seed, "partner") * (len(parents) - 1))
-        domain = self._turns[(number + number // len(parents) + 1) % len(self._turns)] if self._turns else ""
-        return Second(parents[(number + further) % len(parents)], self._prompt(seed, label, domain), self.start.mix)
+        turns = self.wording.turns
+        domain = turns[(number + number // len(parents) + 1) % len(turns)] if turns else ""
+        prompt = self.wording.prompt(seed, label, domain)
+        return Second(parents[(number + further) % len(parents)], prompt, self.start.mix)
+
+
+def drawn_guidance(seed: int, scale: float, to: float | None) -> float:
+    """The guidance of the image with this seed: between the two, where there are two."""
+    return scale if to is None else _between(scale, to, luck(seed, "guidance"))
 
 
 class Expansion(NamedTuple):
@@ -209,7 +236,7 @@ class Expansion(NamedTuple):
 
 def expand(rows: Plan, shown: int = 20) -> Expansion:
     """The first distinct prompts of a plan, and how many there are."""
-    if not rows.draws:
+    if not rows.wording.draws:
         distinct = len(rows.step.labels) * len(rows.domains_used())
         return Expansion(len(rows), list(islice(rows.prompts(), shown)), distinct, True)
     found = list(rows.prompts())
@@ -218,7 +245,7 @@ def expand(rows: Plan, shown: int = 20) -> Expansion:
 
 def plan(
     step: Sampling,
-    weights: Mapping[str, str] | None = None,
+    weights: Mapping[str, str | Sequence[str]] | None = None,
     sources: Mapping[str, Sequence[str]] | None = None,
     strength: float | Start = 1.0,
     names: Mapping[str, str] | None = None,
@@ -233,52 +260,40 @@ def plan(
     return Plan(step, {label: _weights(weights, label) for label in step.labels}, parents, start, names or {})
 
 
+def pair(files: Sequence[str], number: int) -> tuple[str | None, str | None]:
+    """The two of a label's files that image `number` is made with; one alone, or none, where there are no two.
+
+    Every pair comes up before one comes again, and in as many numbers as there are files each file comes twice.
+    """
+    count = len(files)
+    if count < 2:
+        return (files[0] if files else None), None
+    further, first = divmod(number % (count * (count - 1) // 2), count)
+    return files[first], files[(first + further + 1) % count]
+
+
 def chunks(rows: Sequence[Row], size: int) -> Iterator[list[Row]]:
     """Rows that can share a batch, cut into batches: always the same cut, whatever has been made before."""
-    for _, group in groupby(rows, key=lambda row: row.weights):
-        while batch := list(islice(group, size)):
-            yield batch
+    for fused, group in groupby(rows, key=lambda row: row.label if row.beside else (row.weights,)):
+        for some in _alike(group) if isinstance(fused, str) else (group,):
+            while batch := list(islice(some, size)):
+                yield batch
 
 
-def turns(domains: Sequence[str], shares: Mapping[str, float]) -> tuple[str, ...]:
-    """One round of domains, each as often as its share says and spread evenly over the round."""
-    weights = [int(shares.get(domain, 1)) for domain in domains]
-    total, credit, round_ = sum(weights), [0] * len(weights), []
-    for _ in range(total if len(set(weights)) > 1 else len(weights)):
-        credit = [one + weight for one, weight in zip(credit, weights, strict=True)]
-        place = max(range(len(credit)), key=credit.__getitem__)
-        credit[place] -= total
-        round_.append(domains[place])
-    return tuple(round_)
+def _alike(rows: Iterator[Row]) -> Iterator[Iterator[Row]]:
+    """Rows of one label by their pairs of files, some thousands at a time."""
+    while window := list(islice(rows, _PAIRED)):
+        pairs: dict[tuple[str | None, str | None], list[Row]] = {}
+        for row in window:
+            pairs.setdefault((row.weights, row.beside), []).append(row)
+        yield from map(iter, pairs.values())
 
 
 def check_prompts(step: Sampling) -> None:
-    """ValueError unless templates, domains, vocabulary and guidance of single labels fit each other."""
-    templates = (step.prompt, *step.templates)
-    check_domains(templates, step.domains)
-    if step.vocabulary and not any("{word}" in one for one in templates):
-        raise ValueError("a vocabulary is given but no prompt has {word}; write for example 'a {label} and {word}'")
-    if not step.vocabulary and any("{word}" in one for one in templates):
-        raise ValueError("a prompt has {word} but the vocabulary is empty; name some words, or take {word} out")
-    if step.prefix and not any("{prefix}" in one for one in templates):
-        raise ValueError(
-            "a prefix is given but no prompt has {prefix}; write for example 'a {prefix} photo of a {label}'"
-        )
-    _check_known("domain_shares", per_name(step.domain_shares), step.domains, "domains")
-    _check_known("guidance_per_label", per_name(step.guidance_per_label), step.labels, "labels")
-    if step.guidance_to is not None and step.guidance_to < step.guidance_scale:
-        raise ValueError("guidance_to is the upper end: make it at least guidance_scale")
-
-
-def check_domains(templates: Sequence[str], domains: Sequence[str]) -> None:
-    """ValueError unless prompts and domains fit each other."""
-    asked = any("{domain}" in one for one in templates)
-    if domains and not asked:
-        raise ValueError(
-            "domains are given but the prompt has no {domain}; write for example 'a {domain} of a {label}'"
-        )
-    if asked and not domains:
-        raise ValueError("the prompt has {domain} but no domains are given; name some, or take {domain} out")
+    """ValueError unless prompts and what fills them, and guidance of single labels, fit each other."""
+    check_wording(step)
+    check_known("guidance_per_label", per_name(step.guidance_per_label), step.labels, "labels")
+    check_guidance(step.guidance_scale, step.guidance_to)
 
 
 def check_start(start: Start) -> None:
@@ -287,6 +302,12 @@ def check_start(start: Start) -> None:
         raise ValueError("t0 is asked for in several ways; leave one of strength_to, strengths and strength_by_shots")
     if start.to is not None and start.to < start.strength:
         raise ValueError("strength_to is the upper end: make it at least strength")
+
+
+def check_guidance(scale: float, to: float | None) -> None:
+    """ValueError unless guidance is drawn upwards."""
+    if to is not None and to < scale:
+        raise ValueError("guidance_to is the upper end: make it at least guidance_scale")
 
 
 def check_labels(labels: Sequence[str]) -> None:
@@ -302,19 +323,9 @@ def check_interval(begin: float, end: float) -> None:
         raise ValueError("guidance must begin before it ends; to switch it off, set guidance_scale to 1")
 
 
-def _check_known(name: str, given: Mapping[str, float], known: Sequence[str], among: str) -> None:
-    for one in given:
-        if one not in known:
-            raise ValueError(f"{name} speaks of {one!r}, which is not among the {among}")
-
-
 def _between(low: float, high: float, share: float) -> float:
     """A number that can be read again: three decimals."""
     return round(low + (high - low) * share, 3)
-
-
-def _one_of(words: Sequence[str], share: float) -> str:
-    return words[int(share * len(words))]
 
 
 def _domain(domains: Sequence[str], number: int, parents: int) -> str:
@@ -332,11 +343,11 @@ def _parents(sources: Mapping[str, Sequence[str]] | None, label: str) -> Sequenc
     return sources[label]
 
 
-def _weights(weights: Mapping[str, str] | None, label: str) -> str | None:
+def _weights(weights: Mapping[str, str | Sequence[str]] | None, label: str) -> Sequence[str]:
     if weights is None:
-        return None
-    if EVERY in weights:
-        return weights[EVERY]
-    if label not in weights:
+        return ()
+    serving = EVERY if EVERY in weights else label
+    if serving not in weights:
         raise BadInput(f"The adapter has no weights for {label!r}; it knows {', '.join(sorted(weights))}.")
-    return weights[label]
+    found = weights[serving]
+    return (found,) if isinstance(found, str) else found

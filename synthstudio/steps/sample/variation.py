@@ -8,11 +8,14 @@ from pydantic import model_validator
 from synthstudio.effort import Amounts, Effort
 from synthstudio.events import Event
 from synthstudio.sampling_terms import (
+    Captions,
+    Definitions,
     DomainShares,
     GuidanceBegin,
     GuidanceEnd,
     GuidancePerLabel,
     GuidanceTo,
+    Hypernyms,
     MixShare,
     Prefix,
     SamplingPrompt,
@@ -62,6 +65,9 @@ class Variation(Step):
     templates: SamplingTemplates = ()
     prefix: Prefix = ""
     vocabulary: Vocabulary = ()
+    captions: Captions = ()
+    hypernyms: Hypernyms = ()
+    definitions: Definitions = ()
     domains: Domains = ()
     domain_shares: DomainShares = ()
     negative_prompt: NegativePrompt = ""

@@ -12,7 +12,6 @@ from synthstudio.jobs import Studio
 from synthstudio.jobs.keeping.wholeness import strings
 from synthstudio.jobs.running.log import EventLog
 from synthstudio.step import Step, from_json, step_title
-from synthstudio.steps.adapt.lora import Lora
 from synthstudio.ui import words
 from synthstudio.ui.api import previews, steering
 from synthstudio.ui.session.state import StudioSession
@@ -69,7 +68,7 @@ def detail(session: StudioSession, run_id: str) -> dict[str, Any]:
         "command": command_line(session, step),
         "python": python_code(session, step),
         "reusable": run.kind in ("adapt.lora", "sample.text", "sample.variation"),
-        "previews": previews.of(studio, run.id) if run.kind == Lora.kind else [],
+        "previews": previews.of(studio, run.id) if run.kind.startswith("adapt.") else [],
         "samples": _samples(session, run),
         "damage": _damage(session, run),
     }  # fmt: skip

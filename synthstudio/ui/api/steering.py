@@ -7,6 +7,8 @@ from synthstudio.errors import BadInput
 from synthstudio.jobs import Studio
 from synthstudio.step import Step, from_json
 from synthstudio.steps.sample.text import Text
+from synthstudio.steps.sample.vectors import Vectors
+from synthstudio.terms import INVERTED_VECTORS
 from synthstudio.ui.api import previews
 
 _SAMPLES_PER_CLASS, _INFERENCE_STEPS = 2, 25
@@ -41,6 +43,11 @@ def sample_step(studio: Studio, run_id: str) -> Step:
     run = studio.catalog.runs.get(run_id)
     adapter_id = str(studio.catalog.runs.outputs(run.id)["adapter"])
     adapter = studio.workspace.document(adapter_id)
+    if adapter.get("method") == INVERTED_VECTORS:
+        return Vectors(
+            backbone=adapter["backbone"], adapter=adapter_id, labels=tuple(adapter["images_per_label"]),
+            images_per_class=_SAMPLES_PER_CLASS, inference_steps=_INFERENCE_STEPS, resolution=adapter["resolution"],
+        )  # fmt: skip
     return Text(
         backbone=adapter["backbone"], adapter=adapter_id, labels=tuple(adapter["images_per_label"]),
         prompt=adapter["prompt"], images_per_class=_SAMPLES_PER_CLASS, inference_steps=_INFERENCE_STEPS,

@@ -20,6 +20,7 @@ class Origin:
     environment: dict[str, str]  # versions and hardware of the run
     kind: str = "synthetic"  # real, synthetic, distilled
     request: dict[str, Any] = field(default_factory=dict)  # kind and fields of the step that made it, and its id
+    index: int | None = None  # its number in the plan of that step
 
     @property
     def name(self) -> str:
@@ -43,7 +44,9 @@ def origins(workspace: Workspace, digests: Collection[str]) -> dict[str, Origin]
                 image = body["image"]
                 made, kind = dict(image.get("made") or {}), str(image.get("origin") or "synthetic")
                 request = request or _request(log.with_name("request.json"))
-                found[image["digest"]] = Origin(made, float(body.get("t", 0)), environment, kind, request)
+                found[image["digest"]] = Origin(
+                    made, float(body.get("t", 0)), environment, kind, request, body.get("index")
+                )
                 wanted.discard(image["digest"])
     return found
 

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from synthstudio.errors import BadInput
+from synthstudio.provenance import Origin
 from synthstudio.step import build
 from synthstudio.steps.export.marks import how, marked
 from synthstudio.steps.sample.text import Text
@@ -27,7 +28,8 @@ _ROW = {"width": 40, "height": 30, "prompt": "a sketch of a cat", "seed": 5}
 def exported(kind="sample.text", weights=None, **changes) -> bytes:
     step = build(kind, _FIELDS | changes)
     request = {"kind": step.kind, "step": step.id, "fields": step.fields}
-    return marked(saved(photo()), _ROW, "cat", how(request, "cat", weights))
+    origin = Origin({"prompt": "a sketch of a cat"}, 0.0, {}, request=request, index=3)
+    return marked(saved(photo()), _ROW, "cat", how(origin, "cat", weights))
 
 
 def carrying(note: object) -> bytes:

@@ -105,6 +105,20 @@ def test_pictures_are_kept_for_ever_and_small_ones_are_made_once(client, session
     assert whole.headers["x-content-type-options"] == "nosniff"
 
 
+def test_a_downloaded_image_says_how_it_was_made_and_has_the_same_pixels(client, session):
+    digest = session.digests[0]
+    answer = client.get(f"/studio/images/{digest}/file")
+    assert answer.headers["content-disposition"].startswith('attachment; filename="')
+    stored, given = (Picture.open(io.BytesIO(one)) for one in (session.studio.workspace.get(digest), answer.content))
+    note = json.loads(given.info["synthstudio"])
+    assert stored.tobytes() == given.tobytes() and note["id"] == digest
+    assert note["request"]["kind"] == "test.paint" and note["index"] == 0
+    assert "trainedAlgorithmicMedia" in given.info["XML:com.adobe.xmp"] and "Seed: 0" in given.info["parameters"]
+    plain = client.get(f"/studio/images/{digest}/file", params={"notes": False})
+    assert plain.content == session.studio.workspace.get(digest)
+    assert client.get(f"/studio/images/{'0' * 64}/file").status_code == 404
+
+
 def test_a_picture_that_is_small_already_is_not_stored_again(client, session):
     answer = client.get(f"/studio/thumbs/320/{session.digests[0]}")
     assert answer.content == session.studio.workspace.get(session.digests[0])

@@ -125,8 +125,15 @@ export class Drawer {
           ),
         one.origin === "synthetic" &&
           h("button", { type: "button", onclick: () => this.on.use({ run: one.run, digest }) }, "Use these settings"),
+        this.#download(digest, "Download"),
+        one.origin !== "real" && this.#download(digest, "without notes", "?notes=false"),
       ),
     );
+  }
+
+  #download(digest, words, query = "") {
+    const title = query ? "The pixels alone" : "The file says how it was made";
+    return h("a", { href: `${this.api.image(digest)}/file${query}`, download: true, title }, words);
   }
 
   async #copied(button, text) {

@@ -118,7 +118,7 @@ class ExportImageFolder(Step):
             origin = known.get(digest)
             data = workspace.get(digest)
             source = _source(origin) if item.split == "train" and digest in made else "real"
-            row = metadata.row(source, digest, _size(data), origin, _weights(origin, label, adapters, workspace))
+            row = metadata.row(source, digest, marks.size(data), origin, _weights(origin, label, adapters, workspace))
             row |= {"file_name": f"{labels[label]}/{digest[:16]}.png", "label": index[label], "split": item.split}
             row |= metadata.reviewed(decided.get(digest)) if item.split != "test" else {}
             if self.marks and source != "real":
@@ -203,12 +203,7 @@ def _weights(
 
 def _how(origin: Origin | None, label: str, adapters: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     adapter = origin.made.get("adapter") if origin else None
-    return marks.how(origin.request, label, adapters.get(adapter or "")) if origin else {}
-
-
-def _size(png: bytes) -> tuple[int, int]:
-    """Width and height from the header: every blob is a PNG of our own."""
-    return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
+    return marks.how(origin, label, adapters.get(adapter or ""))
 
 
 def _write_tables(folder: Path, rows: Mapping[str, list[dict[str, Any]]], labels: list[str]) -> None:

@@ -6,7 +6,10 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from synthstudio.provenance import Origin
+from synthstudio.steps.export import metadata
 from synthstudio.terms import ADAPTERS
+from synthstudio.workspace import Workspace
 
 KEYWORD = "synthstudio"
 _MOST_LABELS = 200  # more would make a note of every image longer than the image
@@ -22,7 +25,7 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 def marked(png: bytes, row: Mapping[str, Any], label: str, how: Mapping[str, Any] | None = None) -> bytes:
     """The PNG with three notes: one for viewers of prompts, one for us, one for tools that read XMP.
 
-    `how` is the request of the step that made it and the name of its adapter: the Sample tab fills its form with them.
+    `how` is what the function of that name says: the Sample tab fills its form with it, and the image is made again.
     """
     known = {name: value for name, value in row.items() if value is not None} | {"label": label, **(how or {})}
     kind = "compositeWithTrainedAlgorithmicMedia" if row.get("parent_id") else "trainedAlgorithmicMedia"
@@ -35,20 +38,42 @@ def marked(png: bytes, row: Mapping[str, Any], label: str, how: Mapping[str, Any
     return png[:_AFTER_HEADER] + chunks + png[_AFTER_HEADER:]
 
 
-def how(request: Mapping[str, Any], label: str, adapter: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The step that made an image, for its note; of very many classes only the image's own."""
-    if not request:
+def how(origin: Origin | None, label: str, adapter: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The step that made an image, its number in the plan and all that was said of it, for its note; of very many
+    classes only the image's own.
+    """
+    if origin is None or not origin.request:
         return {}
-    fields = dict(request["fields"])
-    if len(fields.get("labels") or ()) > _MOST_LABELS:
+    fields, index = dict(origin.request["fields"]), origin.index
+    labels = fields.get("labels") or ()
+    if len(labels) > _MOST_LABELS:
         fields["labels"] = [label]
-    found: dict[str, Any] = {"request": {**request, "fields": fields}}
+        index = None if index is None else index % int(fields["images_per_class"])
+    found: dict[str, Any] = {"request": {**origin.request, "fields": fields}, "made": origin.made}
+    if index is not None:
+        found["index"] = index
     if adapter:
         base, settings = str(adapter.get("backbone", "")).partition("@")[0], adapter.get("training", {})
         kind = ADAPTERS.get(str(adapter.get("method", "lora")), "Adapter")
         steps = max(settings.get("steps", {}).values(), default=0)
         found["adapter_name"] = f"{kind} on {base}, {steps} steps"
     return found
+
+
+def alone(data: bytes, digest: str, label: str, origin: Origin, workspace: Workspace) -> bytes:
+    """One image of the project with its notes, as an export would write it; a photograph stays as it is."""
+    if origin.kind == "real":
+        return data
+    adapter_id = origin.made.get("adapter")
+    adapter = workspace.document(adapter_id) if adapter_id else None
+    weights = metadata.Weights.of(adapter, label) if adapter else metadata.Weights()
+    row = metadata.row(origin.kind, digest, size(data), origin, weights)
+    return marked(data, row, label, how(origin, label, adapter))
+
+
+def size(png: bytes) -> tuple[int, int]:
+    """Width and height from the header: every blob is a PNG of our own."""
+    return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
 
 
 def parameters(row: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from fastapi.responses import Response
 from PIL import Image as Picture
 
 from synthstudio.artifacts import digest_of
-from synthstudio.jobs import Studio
+from synthstudio.jobs import Studio, single
 from synthstudio.resources import cpu_count
 from synthstudio.workspace import Workspace
 
@@ -51,12 +51,21 @@ class Opened(Protocol):
 
 
 def router(session: Opened) -> APIRouter:
-    """`/images/<digest>`, `/thumbs/<digest>` and `/thumbs/<size>/<digest>`."""
+    """`/images/<digest>`, `/images/<digest>/file`, `/thumbs/<digest>` and `/thumbs/<size>/<digest>`."""
     routes = APIRouter()
 
     @routes.get("/images/{digest}", include_in_schema=False)
     def image(digest: str) -> Response:
         return _answer(_blob(session.studio, digest))
+
+    @routes.get("/images/{digest}/file", include_in_schema=False)
+    def file(digest: str, notes: bool = True) -> Response:
+        """To take away: a made image says in its file how it was made, unless `notes` is false."""
+        _blob(session.studio, digest)  # what is missing or damaged is said
+        data = single.file_of(session.studio, digest, notes)
+        name = single.named(session.studio, digest)
+        headers = {**_HEADERS, "Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(data, media_type="image/png", headers=headers)
 
     @routes.get("/thumbs/{digest}", include_in_schema=False)
     @routes.get("/thumbs/{size}/{digest}", include_in_schema=False)

@@ -38,6 +38,10 @@ _DAMAGE = (
 )
 
 
+SIZE = "select block_size, used_blocks, total_blocks from pragma_database_size() where database_name <> 'scratch'"
+TABLES = "select table_name from duckdb_tables() where database_name <> 'scratch'"
+
+
 class Database:
     """The catalog's file. Every read takes a fresh cursor; writes are short transactions under one lock."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import filelock
 
-from synthstudio.catalog.database import Database, damage_mark
+from synthstudio.catalog.database import SIZE, TABLES, Database, damage_mark
 from synthstudio.catalog.journal import NAME, Journal, encoded
 from synthstudio.catalog.replay import ReadLog, ReadSet, Replay, snapshot
 from synthstudio.errors import CatalogBusy, CatalogDamaged, StudioError
@@ -112,11 +112,11 @@ def _whole(database: Database, path: Path) -> bool:
 
     Free blocks do not count: closing cuts them off the end of the file, and its header goes on counting them.
     """
-    ((block, blocks),) = database.rows("select block_size, used_blocks from pragma_database_size()")
+    ((block, blocks, _),) = database.rows(SIZE)
     if path.stat().st_size < _HEADER_BYTES + block * blocks:
         return False
     if path.stat().st_size <= _CHECKED_WHOLE:
-        for (table,) in database.rows("select table_name from duckdb_tables()"):
+        for (table,) in database.rows(TABLES):
             database.rows(f"select sum(hash(t)) from {table} t")  # noqa: S608 - names of our own tables
     return True
 

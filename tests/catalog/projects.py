@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 
 from synthstudio.artifacts import Image, ImageSet, Member
+from synthstudio.catalog.database import TABLES
 from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.catalog.pipelines import Node
 from synthstudio.catalog.review import Query
@@ -34,7 +35,7 @@ class NoWorkers:
 def tables(catalog):
     """Every table of a catalog as sorted rows."""
     catalog.review.newest()
-    names = [name for (name,) in catalog.database.rows("select table_name from duckdb_tables()")]
+    names = [name for (name,) in catalog.database.rows(TABLES)]
     return {
         name: catalog.database.rows(f"select * from {name} order by all")  # noqa: S608 - names of our own tables
         for name in sorted(names)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from synthstudio.catalog.database import SIZE
 from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.catalog.journal import Journal, decoded
 from synthstudio.errors import StorageFull
@@ -220,6 +221,6 @@ def test_a_catalog_whose_end_was_cut_off_by_its_own_closing_is_not_called_damage
     with opened(tmp_path) as studio:
         studio.catalog.decisions.set_target("cat", 3)
     with opened(tmp_path) as studio:
-        ((counted,),) = studio.catalog.database.rows("select block_size * total_blocks from pragma_database_size()")
-        assert counted > (tmp_path / CATALOG).stat().st_size, "the file is shorter than its header counts"
+        ((block, _, blocks),) = studio.catalog.database.rows(SIZE)
+        assert block * blocks > (tmp_path / CATALOG).stat().st_size, "the file is shorter than its header counts"
         assert studio.catalog.said == ()

@@ -196,6 +196,7 @@ LOW_RANK_METHODS = frozenset({"lora", "rslora", "pissa", "olora", "dora"})  # on
 ABOUT = {  # choices that need more than their name, as forms offer them
     "dset": "One for all classes",
     "cls": "One per class",
+    "image": "One per photo",
     "lora": "LoRA: two small matrices a layer",
     "rslora": "rsLoRA: LoRA that keeps its strength at a high rank",
     "pissa": "PiSSA: LoRA started from the largest parts of the weights",

@@ -5,12 +5,13 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from synthstudio.artifacts import Member
+from synthstudio.effort import Amounts, Effort
 from synthstudio.events import Event, Output
 from synthstudio.modelfolder import STABLE_DIFFUSION
 from synthstudio.sampling_terms import VectorsOfAPhoto
 from synthstudio.step import Step
 from synthstudio.steps import Work
-from synthstudio.steps.adapt import previews
+from synthstudio.steps.adapt import previews, updates
 from synthstudio.steps.adapt.fitting import Fit, Result, counted, family_of, fit_all, groups_of
 from synthstudio.steps.sample.plan import EVERY
 from synthstudio.terms import (
@@ -41,6 +42,8 @@ class InvertedVectors(Step):
     """
 
     kind: ClassVar[str] = "adapt.inverted_vectors"
+    title: ClassVar[str] = "Invert every shot into vectors"
+    seconds_per_unit: ClassVar[float] = 0.02  # a photo shown to the optimiser
 
     backbone: ModelRef
     images: ImageSetId
@@ -58,6 +61,10 @@ class InvertedVectors(Step):
     def updates(self, images: int) -> int:
         """Optimiser updates for vectors of this many images."""
         return self.training_steps or ceil(self.epochs * ceil(images / self.batch_size))
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        return updates(fields, there.shots)
 
     def run(self, work: Work) -> Iterator[Event]:
         """Yield progress with the losses; the vectors of all shots at the end. A stop keeps what is trained."""

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 
 from synthstudio.artifacts import Member
+from synthstudio.effort import Amounts, Effort
 from synthstudio.events import Event, Note, Output
 from synthstudio.modelfolder import STABLE_DIFFUSION
 from synthstudio.step import Step
 from synthstudio.steps import Work
-from synthstudio.steps.adapt import previews
+from synthstudio.steps.adapt import previews, updates
 from synthstudio.steps.adapt.fitting import Fit, Result, counted, family_of, fit_all, groups_of
 from synthstudio.terms import (
     FUSED_METHODS,
@@ -50,6 +51,8 @@ class Lora(Step):
     """
 
     kind: ClassVar[str] = "adapt.lora"
+    title: ClassVar[str] = "Adapt the model to the shots"
+    seconds_per_unit: ClassVar[float] = 0.02  # a photo shown to the optimiser
     version: ClassVar[int] = 2
 
     backbone: ModelRef
@@ -102,6 +105,10 @@ class Lora(Step):
     def updates(self, images: int) -> int:
         """Optimiser updates for an adapter fitted to this many images."""
         return self.training_steps or ceil(self.epochs * ceil(images / self.batch_size))
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        return updates(fields, there.shots, {"cls": there.classes, "image": there.shots}.get(fields["scope"], 1))
 
     def run(self, work: Work) -> Iterator[Event]:
         """Yield progress with the losses; the adapter when every class is done. A stop keeps what is trained."""

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import model_validator
 
+from synthstudio.effort import Amounts, Effort
 from synthstudio.errors import BadInput
 from synthstudio.events import Event
 from synthstudio.sampling_terms import GuidanceBegin, GuidanceEnd, GuidanceTo, Interpolation, VectorNoise
 from synthstudio.seeds import derived_seed, luck
 from synthstudio.step import Step
 from synthstudio.steps import Work
+from synthstudio.steps.sample import denoising
 from synthstudio.steps.sample.making import inverted_photos, make_images
 from synthstudio.steps.sample.plan import (
     Between,
@@ -44,6 +46,8 @@ class Vectors(Step):
     """
 
     kind: ClassVar[str] = "sample.vectors"
+    title: ClassVar[str] = "Make images from the vectors of the shots"
+    seconds_per_unit: ClassVar[float] = 0.03  # a denoising step of one image
     adapter_scale: ClassVar[float] = 1.0
     words: ClassVar[None] = None
 
@@ -72,6 +76,10 @@ class Vectors(Step):
     @property
     def rows(self) -> int:
         return len(self.labels) * self.images_per_class
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        return denoising(fields, there.classes)
 
     def run(self, work: Work) -> Iterator[Event]:
         """Yield one image at a time; the set of all when they are complete."""

@@ -132,3 +132,9 @@ def test_an_estimate_counts_the_default_of_the_step(kind, field):
 
 def effort(kind, fields):
     return STEPS[kind].effort(stated(kind, fields), Amounts(photos=100, classes=10, shots=40))
+
+
+def test_an_adapter_per_class_or_per_image_is_as_many_trainings():
+    lora = {"backbone": EXAMPLES["adapt.lora"]["backbone"], "images": SET, "training_steps": 30}
+    counted = {scope: effort("adapt.lora", {**lora, "scope": scope}).progress for scope in ("dset", "cls", "image")}
+    assert counted == {"dset": 30, "cls": 300, "image": 1200}

@@ -6,8 +6,8 @@ from typing import Any
 from synthstudio.effort import Effort
 
 
-def updates(fields: Mapping[str, Any], shots: int) -> Effort:
-    """The updates that an adapter's fields ask for, each of a batch of photos."""
-    batch = int(fields["batch_size"])
-    asked = fields["training_steps"] or float(fields["epochs"]) * shots / batch
+def updates(fields: Mapping[str, Any], shots: int, adapters: int = 1) -> Effort:
+    """The updates that the fields of so many adapters ask for, each of a batch of photos."""
+    batch, adapters = int(fields["batch_size"]), max(1, adapters)
+    asked = adapters * (fields["training_steps"] or float(fields["epochs"]) * max(1.0, shots / adapters / batch))
     return Effort(asked * batch, asked)

@@ -108,7 +108,7 @@ class Lora(Step):
 
     @classmethod
     def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
-        return updates(fields, there.shots)
+        return updates(fields, there.shots, {"cls": there.classes, "image": there.shots}.get(fields["scope"], 1))
 
     def run(self, work: Work) -> Iterator[Event]:
         """Yield progress with the losses; the adapter when every class is done. A stop keeps what is trained."""

@@ -85,7 +85,7 @@ class TextualInversion(Step):
 
     @classmethod
     def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
-        return updates(fields, there.shots)
+        return updates(fields, there.shots, there.classes)
 
     def run(self, work: Work) -> Iterator[Event]:
         """Yield progress with the losses; the words when every class has one. A stop keeps what is trained."""

@@ -108,6 +108,12 @@ MixShare = Annotated[
     Field(ge=0, lt=1, description="Share of a second shot of the class, mixed into the first one's latents; 0: none."),
     Slider(0, 0.9, 0.1),
 ]
+Only = Annotated[
+    int | None,
+    Field(
+        ge=0, lt=10**9, description="Make only the image of this number in the plan (from 0), as the whole run would."
+    ),
+]
 WordsId = Annotated[
     str, Field(pattern=f"^adapter:{DIGEST}$", description="Learned words (textual inversion) beside the adapter.")
 ]

@@ -75,7 +75,8 @@ class Images:
         """Every known origin of an image: its run, its step and what the maker said of it."""
         rows = self._database.records(
             "select i.run_id, i.label, i.origin, i.made, i.plan_index, i.created, s.id as step_id, s.body as step"
-            " from images i join runs r on r.id = i.run_id join steps s on s.id = r.step_id where i.digest = ? order by i.created",
+            " from images i join runs r on r.id = i.run_id join steps s on s.id = r.step_id where i.digest = ?"
+            " order by i.created",
             [digest],
         )
         return [{**row, "made": json.loads(row["made"]), "step": json.loads(row["step"])} for row in rows]

@@ -13,7 +13,7 @@ import typer.main
 
 import synthstudio.steps  # noqa: F401 - fills the table of kinds
 from synthstudio.cli import app
-from synthstudio.jobs.recipes import load_recipe, recipe_names
+from synthstudio.jobs.asking.recipes import load_recipe, recipe_names
 from synthstudio.step import STEPS, FieldInfo, Step, describe
 
 

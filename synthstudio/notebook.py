@@ -18,9 +18,10 @@ from synthstudio.catalog import Catalog
 from synthstudio.catalog.runs import ACTIVE, Run
 from synthstudio.catalog.snapshot import copied
 from synthstudio.errors import BadInput, CatalogBusy, RunFailed
-from synthstudio.jobs import Studio, downloads, summary
-from synthstudio.jobs.asked import Asked, prepare
-from synthstudio.jobs.recipes import load_recipe
+from synthstudio.jobs import Studio
+from synthstudio.jobs.asking.asked import Asked, prepare
+from synthstudio.jobs.asking.recipes import load_recipe
+from synthstudio.jobs.knowing import downloads, summary
 from synthstudio.step import Step
 from synthstudio.workspace import Workspace
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from synthstudio.complaints import refusal
+from synthstudio.effort import Amounts, Effort
 from synthstudio.errors import UnknownName
 from synthstudio.terms import Names
 
@@ -31,6 +32,9 @@ class Step(BaseModel):
     memory_bytes: ClassVar[int | None] = None  # the most that its worker may hold, an engine included; None: any
     travels: ClassVar[bool] = True  # whether another machine can do it; False: it reads or writes files of this one
     reads_logs: ClassVar[bool] = False  # whether it looks up in the logs of other runs how images were made
+    title: ClassVar[str] = ""  # what it does, as a phrase for people; empty: the first line of its docstring
+    passing: ClassVar[Mapping[str, str]] = {}  # of a scorer: what images do that pass a filter over its score, by rule
+    seconds_per_unit: ClassVar[float] = 0.01  # of `effort`, bundled model, two free cores; earlier runs replace it
     version: ClassVar[int] = 1  # raise it when the same fields would give other pixels or weights
     later: ClassVar[frozenset[str]] = frozenset()  # fields that stored Steps of this version may lack, see `to_json`
 
@@ -43,6 +47,11 @@ class Step(BaseModel):
     def upgrade(cls, fields: dict[str, Any], version: int) -> dict[str, Any]:
         """Rewrite fields stored by an older version. The default knows only one version."""
         return fields
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        """How much work fields ask for; a recipe's holes may stand in them. By default: a look at each image."""
+        return Effort.once(there.made or there.shots)
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -83,6 +92,14 @@ def step_class(kind: str) -> type[Step]:
     if kind not in STEPS:
         raise UnknownName.among("step", kind, STEPS)
     return STEPS[kind]
+
+
+def step_title(kind: str) -> str:
+    """What a Step does, as a phrase; the name of the kind if it is not here."""
+    if kind not in STEPS:
+        return kind
+    said = STEPS[kind].title or (STEPS[kind].__doc__ or kind).strip().splitlines()[0]
+    return said.rstrip(".")
 
 
 def build(kind: str, fields: dict[str, Any], *, stored: bool = False) -> Step:

@@ -136,13 +136,21 @@ Domains = Annotated[
 GuidanceScale = Annotated[
     float,
     Field(
-        ge=1, le=50, description="Classifier-free guidance weight; 1 switches guidance off. Low: varied, high: typical."
+        ge=1,
+        le=50,
+        description="Classifier-free guidance: how hard images are pulled to the prompt. 1: not at all, varied; "
+        "2: for training data; 7: all alike.",
     ),
     Slider(1, 10, 0.5),
 ]
 Strength = Annotated[
     float,
-    Field(gt=0, le=1, description="SDEdit's t0: how much of the source is noised away; 1 forgets the source."),
+    Field(
+        gt=0,
+        le=1,
+        description="SDEdit's t0: how much of the source is noised away. 0.3: close to it; 0.7: only its layout; "
+        "1: forgets it.",
+    ),
     Slider(0.1, 1, 0.05),
 ]
 InferenceSteps = Annotated[int, Field(ge=1, le=1000, description="Denoising steps per image."), Slider(5, 100, 1)]
@@ -167,7 +175,7 @@ AdapterScale = Annotated[
 Scope = Annotated[
     Literal["dset", "cls"], Field(description="One adapter for all classes (dset), or one per class (cls).")
 ]
-METHODS = {
+METHODS = {  # what each is called
     "lora": "LoRA",
     "rslora": "rsLoRA",
     "pissa": "PiSSA",
@@ -180,6 +188,20 @@ METHODS = {
     "ia3": "(IA)³",
 }
 LOW_RANK_METHODS = frozenset({"lora", "rslora", "pissa", "olora", "dora"})  # one LoRA file holds them
+ABOUT = {  # choices that need more than their name, as forms offer them
+    "dset": "One for all classes",
+    "cls": "One per class",
+    "lora": "LoRA: two small matrices a layer",
+    "rslora": "rsLoRA: LoRA that keeps its strength at a high rank",
+    "pissa": "PiSSA: LoRA started from the largest parts of the weights",
+    "olora": "OLoRA: LoRA started from orthogonal parts of the weights",
+    "dora": "DoRA: LoRA with direction and size trained apart (slow)",
+    "loha": "LoHa: a product of two LoRAs, higher rank at the same size",
+    "lokr": "LoKr: a Kronecker product, small files",
+    "oft": "OFT: rotates the weights",
+    "vera": "VeRA: shared random matrices, very small files",
+    "ia3": "(IA)³: scales what layers give, the smallest files",
+}
 Method = Annotated[
     Literal["lora", "rslora", "pissa", "olora", "dora", "loha", "lokr", "oft", "vera", "ia3"],
     Field(

@@ -5,8 +5,8 @@ import pytest
 import synthstudio.steps  # noqa: F401
 from synthstudio.catalog.review import Query
 from synthstudio.errors import BadInput
-from synthstudio.jobs.asked import Asked
-from synthstudio.jobs.recipes import load_recipe, parse_setting, recipe_names
+from synthstudio.jobs.asking.asked import Asked
+from synthstudio.jobs.asking.recipes import load_recipe, parse_setting, recipe_names
 from synthstudio.resources import Resources
 from synthstudio.step import STEPS
 from synthstudio.ui.api import (

@@ -18,7 +18,7 @@ import yaml
 from PIL import Image
 
 from synthstudio.artifacts import ImageSet, Member
-from synthstudio.jobs.recipes import read_recipe, recipe_names
+from synthstudio.jobs.asking.recipes import read_recipe, recipe_names
 from synthstudio.step import STEPS
 from tests.steps.kit import outputs, stored, work_in
 

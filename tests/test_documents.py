@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import synthstudio.steps  # noqa: F401
-from synthstudio.jobs.recipes import recipe_names
+from synthstudio.jobs.asking.recipes import recipe_names
 from synthstudio.packages import LITE0
 from synthstudio.step import STEPS
 

@@ -5,9 +5,8 @@ import json
 import pytest
 
 import synthstudio.steps  # noqa: F401
-from synthstudio.catalog.pipelines import Node
+from synthstudio.effort import Amounts
 from synthstudio.errors import BadInput, UnknownName
-from synthstudio.jobs import distil_estimates, estimates
 from synthstudio.step import STEPS, build, describe, from_json, stated
 from tests.examples import EXAMPLES, SET
 from tests.stored_steps import STORED, key
@@ -24,6 +23,14 @@ def test_a_step_survives_json(kind):
     again = from_json(step.to_json())
     assert again == step
     assert again.id == step.id
+
+
+def test_every_step_has_a_title_and_says_how_much_work_it_is():
+    titles = [STEPS[kind].title for kind in EXAMPLES]
+    assert all(titles) and len(set(titles)) == len(titles)
+    for kind, fields in EXAMPLES.items():
+        found = STEPS[kind].effort(stated(kind, fields), Amounts(photos=100, classes=10, shots=40, made=50))
+        assert found.units > 0 and found.progress > 0, kind
 
 
 @pytest.mark.parametrize("kind", sorted(EXAMPLES))
@@ -119,11 +126,9 @@ def test_what_a_recipe_leaves_out_is_the_default_of_the_step():
 def test_an_estimate_counts_the_default_of_the_step(kind, field):
     default = STEPS[kind].model_fields[field].default
     asked = {"images": SET} if kind.startswith("distil.") else {"real": SET}
-    silent, said = (Node(0, "it", None, kind, one) for one in (asked, {**asked, field: default}))
-    assert effort(silent) == effort(said) != effort(Node(0, "it", None, kind, {**asked, field: default + 1}))
+    said, more = ({**asked, field: value} for value in (default, default + 1))
+    assert effort(kind, asked) == effort(kind, said) != effort(kind, more)
 
 
-def effort(node):
-    if node.kind.startswith("distil."):
-        return distil_estimates._effort(node, 100, 10)
-    return estimates._units(node, 10, {"shots": 4}, 100)
+def effort(kind, fields):
+    return STEPS[kind].effort(stated(kind, fields), Amounts(photos=100, classes=10, shots=40))

@@ -122,6 +122,10 @@ class Runs:
             raise UnknownName.among("run", run_id, known)
         return exact[0]
 
+    def those(self, run_ids: Iterable[str]) -> dict[str, Run]:
+        """Many runs by their whole ids; one that is not here is left out. One query."""
+        return {run.id: run for run in self._select("where list_contains(?, r.id)", [list(run_ids)])}
+
     def all(self, limit: int = 1000) -> list[Run]:
         """Newest first."""
         return self._select("order by r.position desc limit ?", [limit])
@@ -255,6 +259,18 @@ class Runs:
             " order by name, fold, arm, label",
             [run_id],
         )
+
+    def metrics_of(self, run_ids: Iterable[str], name: str) -> dict[str, list[dict[str, Any]]]:
+        """The numbers of one name that many runs measured, by run; nothing for a run that measured none. One query."""
+        found: dict[str, list[dict[str, Any]]] = {run_id: [] for run_id in run_ids}
+        rows = self._database.records(
+            "select run_id, name, arm, label, fold, value, low, high, n, split from metrics"
+            " where list_contains(?, run_id) and name = ? order by run_id, fold, arm, label",
+            [list(found), name],
+        )
+        for row in rows:
+            found[row.pop("run_id")].append(row)
+        return found
 
     def launched(self, run_id: str, device: str, pid: int, pid_started: float, asked: float | None = None) -> None:
         """A worker process was started for the run; `asked` is a moment before it could say anything."""

@@ -33,7 +33,8 @@ def decisions(
     home: Home = HERE,
 ) -> None:
     """Decisions of people as a file (keep, reject, relabel, clear), out of the project or into it."""
-    from synthstudio.jobs import Studio, decision_files
+    from synthstudio.jobs import Studio
+    from synthstudio.jobs.curating import decision_files
 
     if sum(one is not None for one in (out, into, undo)) != 1:
         raise BadInput("Say one of: decisions --out FILE, decisions --in FILE, decisions --undo ID.")
@@ -62,7 +63,7 @@ def freeze(
 ) -> None:
     """Freeze what is accepted now: what the filter kept, without rejected images, moved ones in their class."""
     from synthstudio.jobs import Studio
-    from synthstudio.jobs.freeze import freeze_accepted
+    from synthstudio.jobs.curating.freeze import freeze_accepted
 
     with Studio(home, project) as studio:
         studio.tick()
@@ -85,8 +86,9 @@ def review_helped(
 ) -> None:
     """Did my review help? Train on real photos, on everything kept, on the selection and on as many at random."""
     from synthstudio.cli.making import follow_pipeline
-    from synthstudio.jobs import Studio, summary
-    from synthstudio.jobs import review_helped as review
+    from synthstudio.jobs import Studio
+    from synthstudio.jobs.curating import review_helped as review
+    from synthstudio.jobs.knowing import summary
 
     with Studio(home, project) as studio:
         studio.tick()
@@ -100,7 +102,7 @@ def review_helped(
 
 def _written(studio: "Studio", out: Path) -> str:
     from synthstudio.intake.decisions import to_csv, to_json
-    from synthstudio.jobs import decision_files
+    from synthstudio.jobs.curating import decision_files
 
     rows = decision_files.rows(studio)
     write_atomically(out.absolute(), to_json(rows) if out.suffix.lower() == ".json" else to_csv(rows))
@@ -110,7 +112,7 @@ def _written(studio: "Studio", out: Path) -> str:
 def _taken_in(studio: "Studio", file: Path) -> str:
     from synthstudio.catalog.review import Query
     from synthstudio.intake.decisions import read
-    from synthstudio.jobs import decision_files
+    from synthstudio.jobs.curating import decision_files
 
     rows = read(file)
     known = {label for label, *_ in studio.catalog.review.tally(studio.catalog.review.settle(Query()))}

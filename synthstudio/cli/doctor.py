@@ -14,9 +14,11 @@ from synthstudio.catalog.opening import kept_aside
 from synthstudio.catalog.runs import ACTIVE
 from synthstudio.cli.progress import Reading
 from synthstudio.errors import CatalogBusy, StudioError
-from synthstudio.jobs import Studio, downloads, wholeness
+from synthstudio.jobs import Studio
 from synthstudio.jobs.cluster import address, look
-from synthstudio.jobs.worker import environment
+from synthstudio.jobs.keeping import wholeness
+from synthstudio.jobs.knowing import downloads
+from synthstudio.jobs.running.worker import environment
 from synthstudio.quantities import many
 from synthstudio.resources import cpu_count
 from synthstudio.workspace import Workspace

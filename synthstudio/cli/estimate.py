@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from synthstudio.jobs.asked import Asked
+    from synthstudio.jobs.asking.asked import Asked
+    from synthstudio.jobs.asking.recipes import Recipe
     from synthstudio.jobs.readable import Readable
-    from synthstudio.jobs.recipes import Recipe
 
 
 def estimated(studio: "Readable", recipe: "Recipe", asked: "Asked") -> dict[str, Any]:
@@ -16,9 +16,10 @@ def estimated(studio: "Readable", recipe: "Recipe", asked: "Asked") -> dict[str,
     BadInput where the recipe cannot be asked so, or nothing lies where the photos should.
     """
     from synthstudio.intake.sources import refuse_missing
-    from synthstudio.jobs import distil_estimates, distil_recipes, shots
-    from synthstudio.jobs.asked import placeholders, planned
-    from synthstudio.jobs.estimates import estimate
+    from synthstudio.jobs.asking import distil_recipes
+    from synthstudio.jobs.asking.asked import placeholders, planned
+    from synthstudio.jobs.knowing import distil_estimates, shots
+    from synthstudio.jobs.knowing.estimates import estimate
 
     refuse_missing(asked.data)
     nodes, photos = planned(recipe, asked), shots.photos_of(studio, asked.data)

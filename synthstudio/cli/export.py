@@ -68,7 +68,7 @@ def export(
 def _steps(
     studio: "Studio", name: str, chosen: str | None, pipeline: str | None, fold: int, classifier: str | None
 ) -> "dict[str, Step]":
-    from synthstudio.jobs import accepted, delivery
+    from synthstudio.jobs.curating import accepted, delivery
 
     selection = studio.catalog.names.find(chosen, ("set",)) if chosen else None
     if selection and pipeline is None and not any(one.state == "done" for one in studio.catalog.pipelines.all()):

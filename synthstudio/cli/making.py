@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from synthstudio.catalog.runs import Run
     from synthstudio.cli.progress import Display
     from synthstudio.jobs import Studio
-    from synthstudio.jobs.asked import Asked
-    from synthstudio.jobs.recipes import Recipe
+    from synthstudio.jobs.asking.asked import Asked
+    from synthstudio.jobs.asking.recipes import Recipe
 
 _POLL_SECONDS = 0.3
 _STOP_SECONDS = 120.0
@@ -80,9 +80,10 @@ def run(
 ) -> None:
     """Run a recipe from images to the answer: did synthetic images help, or what does a small set teach?"""
     from synthstudio.cli.models import provide_if_possible, provided
-    from synthstudio.jobs import Studio, summary
-    from synthstudio.jobs.asked import AUTO, LARGE_ENCODER, Asked, prepare
-    from synthstudio.jobs.recipes import load_recipe
+    from synthstudio.jobs import Studio
+    from synthstudio.jobs.asking.asked import AUTO, LARGE_ENCODER, Asked, prepare
+    from synthstudio.jobs.asking.recipes import load_recipe
+    from synthstudio.jobs.knowing import summary
     from synthstudio.resources import Resources
 
     loaded = load_recipe(recipe, home)
@@ -153,7 +154,7 @@ def step(
     """
     from synthstudio.cli.models import provided
     from synthstudio.jobs import Studio
-    from synthstudio.jobs.asked import step_from_text
+    from synthstudio.jobs.asking.asked import step_from_text
     from synthstudio.resources import Resources
     from synthstudio.steps.sample.preview import as_json
     from synthstudio.steps.sample.preview import preview as expanded

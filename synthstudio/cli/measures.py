@@ -32,7 +32,8 @@ def measures(
 
     Sets stand together only where they were measured against the same photos, in the same eyes.
     """
-    from synthstudio.jobs import Studio, measured
+    from synthstudio.jobs import Studio
+    from synthstudio.jobs.knowing import measured
 
     with Studio(home, project) as studio:
         studio.tick()

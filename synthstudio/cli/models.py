@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from synthstudio.catalog.runs import Run
     from synthstudio.jobs import Studio
-    from synthstudio.jobs.downloads import Shelved
+    from synthstudio.jobs.knowing.downloads import Shelved
 
 _Found = TypeVar("_Found")
 
@@ -30,7 +30,7 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List models: where each comes from, its size, licence and the memory it needs."""
-    from synthstudio.jobs import downloads
+    from synthstudio.jobs.knowing import downloads
     from synthstudio.workspace import Workspace
 
     found = downloads.shelf(Workspace.open(home, project))
@@ -50,7 +50,8 @@ def fetch(
 ) -> None:
     """Download a model from the Hub, only the parts that are needed; ctrl-C stops it, the same command goes on."""
     from synthstudio.cli.making import follow_run
-    from synthstudio.jobs import Studio, downloads
+    from synthstudio.jobs import Studio
+    from synthstudio.jobs.knowing import downloads
 
     with Studio(home, project) as studio:
         run_id = downloads.ask(studio, model, precision)  # type: ignore[arg-type]  # the Step looks at it
@@ -67,7 +68,7 @@ def fetch(
 def provided(studio: "Studio", make: "Callable[[], _Found]") -> _Found:
     """What `make` gives; the models of the Hub that it names and that are not here are fetched before."""
     from synthstudio.cli.making import follow_run
-    from synthstudio.jobs import downloads
+    from synthstudio.jobs.knowing import downloads
 
     def wait(run_id: str) -> "Run":
         return follow_run(studio, f"fetch {studio.catalog.runs.fields(run_id)['repository']}", run_id)

@@ -54,7 +54,7 @@ def names(
 
 
 def _sizes(studio: "Studio", roles: Collection[str], as_json: bool) -> str:
-    from synthstudio.jobs import things
+    from synthstudio.jobs.keeping import things
 
     found = [one for one in things.every(studio) if not roles or one.role in roles]
     if as_json:
@@ -82,7 +82,8 @@ def free(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Throw images and weights away to free space; logs, names and decisions stay, and steps can make them again."""
-    from synthstudio.jobs import Studio, freeing, things
+    from synthstudio.jobs import Studio
+    from synthstudio.jobs.keeping import freeing, things
 
     with Studio(home, project) as studio:
         studio.tick()

@@ -26,10 +26,11 @@ def save(
 ) -> None:
     """Keep a recipe run as a recipe: its shots and settings, not its data, models and seed.
 
-    It lies in the folder `recipes` of the home, may be changed there, and is offered here, in Python and, from its next
-    start on, in the page.
+    It lies in the folder `recipes` of the home, may be changed there, and is offered here, in Python and in the page.
     """
-    from synthstudio.jobs import Studio, accepted, saved_recipes
+    from synthstudio.jobs import Studio
+    from synthstudio.jobs.asking import saved_recipes
+    from synthstudio.jobs.curating import accepted
 
     with Studio(home, project) as studio:
         studio.tick()

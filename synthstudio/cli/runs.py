@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def recipes(home: Home = HERE, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the recipes with their presets; those in the folder `recipes` of the home too."""
-    from synthstudio.jobs.recipes import OWN, load_recipe, recipe_names, unusable
+    from synthstudio.jobs.asking.recipes import OWN, load_recipe, recipe_names, unusable
 
     refused = unusable(home)
     for name, why in refused.items():
@@ -136,7 +136,8 @@ def resume(
 ) -> None:
     """Go on with a stopped, failed or lost run, and with the recipe that waits for it."""
     from synthstudio.cli.making import follow_pipeline
-    from synthstudio.jobs import Studio, summary
+    from synthstudio.jobs import Studio
+    from synthstudio.jobs.knowing import summary
 
     with Studio(home, project, log=log) as studio:
         studio.tick()

@@ -21,13 +21,15 @@ from synthstudio.catalog.pipelines import Node
 from synthstudio.catalog.runs import ACTIVE, RESUMABLE, Run
 from synthstudio.errors import BadInput, CatalogBusy, CatalogDamaged, StorageFull, StudioError
 from synthstudio.events import Event, Finished
-from synthstudio.jobs import freeing, leaks, listeners, pipeline, remaking
+from synthstudio.jobs import listeners
+from synthstudio.jobs.asking import leaks, pipeline
 from synthstudio.jobs.cluster.launcher import default_launcher, places
-from synthstudio.jobs.endings import Endings
-from synthstudio.jobs.launchers import Launcher
-from synthstudio.jobs.log import EventLog
-from synthstudio.jobs.run_folder import HEARTBEAT, STOP, Holder, Request
-from synthstudio.jobs.wholeness import Wholeness, why_not
+from synthstudio.jobs.keeping import freeing, remaking
+from synthstudio.jobs.keeping.wholeness import Wholeness, why_not
+from synthstudio.jobs.running.endings import Endings
+from synthstudio.jobs.running.launchers import Launcher
+from synthstudio.jobs.running.log import EventLog
+from synthstudio.jobs.running.run_folder import HEARTBEAT, STOP, Holder, Request
 from synthstudio.resources import Resources
 from synthstudio.step import STEPS, Step, from_json
 from synthstudio.steps import load_extensions

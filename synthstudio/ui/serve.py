@@ -112,7 +112,7 @@ def session_for(home: Path, project: str | None, environment: Mapping[str, str])
 
 
 def _forget_secrets() -> None:
-    """Gradio and the guard have read them; see `jobs/environment.py` for what children get, and what this is not."""
+    """Gradio and the guard have read them. What children get, and what this is not: `jobs/running/environment.py`."""
     for name in ("SYNTHSTUDIO_PASSWORD", "OAUTH_CLIENT_SECRET"):
         os.environ.pop(name, None)
 

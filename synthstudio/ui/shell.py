@@ -6,7 +6,7 @@ import gradio as gr
 from gradio.events import api
 
 from synthstudio.jobs import Studio
-from synthstudio.jobs.asked import Asked
+from synthstudio.jobs.asking.asked import Asked
 from synthstudio.ui import notices, scripts
 from synthstudio.ui.api import selections
 from synthstudio.ui.api.live import Live

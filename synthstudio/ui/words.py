@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from synthstudio.filters import AboveChance, Filter, TopPerLabel
-from synthstudio.jobs.recipes import Recipe
+from synthstudio.jobs.asking.recipes import Recipe
 from synthstudio.quantities import many
-from synthstudio.step import STEPS, stated, step_class
+from synthstudio.step import STEPS, stated, step_title
 from synthstudio.terms import ADAPTERS, METHODS, TEXTUAL_INVERSION
 
 ARMS = {
@@ -31,46 +31,6 @@ ARM_HELP = {
     "random": "The control: your shots and as many images as you accepted, drawn blindly. Your review has to beat it.",
 }
 _FILTERS: TypeAdapter[tuple[Filter, ...]] = TypeAdapter(tuple[Filter, ...])
-_CONDITIONS = {
-    ("at_least", "label_agreement"): "look like their class",
-    ("above_chance", "label_agreement"): "look more like their class than chance",
-    ("at_most", "nearest_real"): "are no copies",
-    ("at_least", "sharpness"): "are sharp",
-}
-_KINDS = {
-    "collect.import_images": "Import photos",
-    "collect.model": "Download a model",
-    "collect.split": "Split: shots, validation, test",
-    "adapt.lora": "Adapt the model to the shots",
-    "adapt.textual_inversion": "Learn a word for every class",
-    "sample.text": "Make images from prompts",
-    "sample.variation": "Make variations of the shots",
-    "score.label_agreement": "Score: does each look like its class?",
-    "score.nearest_real": "Score: is any a copy of a photo?",
-    "score.sharpness": "Score: is it sharp?",
-    "measure.images": "Measure the images against real photos",
-    "select.eye": "Choose the eye",
-    "select.filter": "Keep the good ones",
-    "select.random": "Draw as many at random",
-    "select.share": "Draw some at random",
-    "collect.freeze": "Freeze the selection",
-    "distil.experts": "Train experts to be followed",
-    "distil.match": "Optimise the small set",
-    "distil.mosaic": "Tile the best patches",
-    "distil.prototypes": "Draw prototypes from the clusters",
-    "distil.select": "Choose the small set",
-    "evaluate.shrink": "Try fewer and fewer images",
-    "evaluate.small_set": "Judge the small set against every baseline",
-    "train.classifier": "Train a classifier",
-    "train.finetune": "Fine-tune the network",
-    "train.linear_probe": "Train a linear probe",
-    "evaluate.compare": "Compare on the test photos",
-    "evaluate.classifiers": "Compare the classifiers on the test photos",
-    "evaluate.review": "Ask what the review was worth",
-    "export.image_folder": "Export the dataset",
-    "export.adapter": "Export the adapter",
-    "export.classifier": "Export the classifier",
-}
 _EXACT = 2**53 - 1
 STATES = {
     "waiting": "waiting",
@@ -92,17 +52,9 @@ def unlike_paper(recipe: Recipe, preset: str) -> str:
     return f"<p class='ss-muted'>Unlike the paper:</p><ul class='ss-muted'>{lines}</ul>"
 
 
-def kind_words(kind: str) -> str:
-    """A Step's kind as a phrase; others say what their class says, and one that is not here keeps its name."""
-    if kind in _KINDS or kind not in STEPS:
-        return _KINDS.get(kind, kind)
-    lines = (step_class(kind).__doc__ or kind).strip().splitlines()
-    return lines[0].rstrip(".")
-
-
 def preset_words(preset: str) -> str:
     """A preset by its name; a training by hand has its method there."""
-    return kind_words(preset) if preset in STEPS else preset
+    return step_title(preset) if preset in STEPS else preset
 
 
 def adapter_words(fields: Mapping[str, Any]) -> str:
@@ -118,20 +70,20 @@ def node_words(name: str, kind: str, template: Mapping[str, Any]) -> str:
     """One line of a plan: what this step of a recipe will do."""
     arm = name.removeprefix("with_")  # of a review: with_selection, with_random
     if kind.startswith("train.") and arm in ARMS:
-        return f"{kind_words(kind)}: {ARMS[arm].lower()}"
+        return f"{step_title(kind)}: {ARMS[arm].lower()}"
     if kind == "adapt.lora":
         known = stated(kind, template)
         steps = known["training_steps"]
         how = many(steps, "training step") if steps else f"{known['epochs']:g} epochs"
         method = METHODS[known["method"]]
         other = "" if method == "LoRA" else f"{method}, "
-        return f"{kind_words(kind)}: {other}{how} of {known['batch_size']} images"
+        return f"{step_title(kind)}: {other}{how} of {known['batch_size']} images"
     if kind.startswith("sample."):
         known = stated(kind, template)
-        return f"{kind_words(kind)}: {known['images_per_class']} per class, guidance {known['guidance_scale']:g}"
+        return f"{step_title(kind)}: {known['images_per_class']} per class, guidance {known['guidance_scale']:g}"
     if kind == "select.filter":
         return filter_words(_FILTERS.validate_python(template.get("filters", ())))
-    return kind_words(kind)
+    return step_title(kind)
 
 
 def filter_words(filters: Sequence[Filter]) -> str:
@@ -144,7 +96,8 @@ def filter_words(filters: Sequence[Filter]) -> str:
 
 def _plain(one: Filter) -> str:
     """A condition in everyday words where there are some; else as it says itself."""
-    plain = _CONDITIONS.get((one.rule, one.scorer))
+    scorer = STEPS.get(f"score.{one.scorer}")
+    plain = scorer.passing.get(one.rule) if scorer else None
     if plain is None or isinstance(one, TopPerLabel):
         return f"are {one.says()}" if isinstance(one, TopPerLabel) else f"have {one.says()}"
     if isinstance(one, AboveChance):

@@ -23,13 +23,13 @@ import numpy as np
 from synthstudio.artifacts import Image, digest_of
 from synthstudio.events import Finished, Made, Output
 from synthstudio.jobs import Studio
-from synthstudio.jobs.asked import Asked, prepare
+from synthstudio.jobs.asking.asked import Asked, prepare
+from synthstudio.jobs.asking.recipes import load_recipe
 from synthstudio.jobs.cluster import local
 from synthstudio.jobs.cluster.intake import Intake
 from synthstudio.jobs.cluster.node import Batch
-from synthstudio.jobs.log import EventLog
-from synthstudio.jobs.recipes import load_recipe
-from synthstudio.jobs.worker import Attempt
+from synthstudio.jobs.running.log import EventLog
+from synthstudio.jobs.running.worker import Attempt
 from synthstudio.resources import Resources
 from synthstudio.steps.sample.text import Text
 from tests.steps.kit import png

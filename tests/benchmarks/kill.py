@@ -21,8 +21,8 @@ from pathlib import Path
 
 from synthstudio.events import Made, Started
 from synthstudio.jobs import Studio
-from synthstudio.jobs.asked import Asked, prepare
-from synthstudio.jobs.log import EventLog
+from synthstudio.jobs.asking.asked import Asked, prepare
+from synthstudio.jobs.running.log import EventLog
 from synthstudio.resources import Resources
 from synthstudio.step import Step, build, from_json
 
@@ -91,7 +91,7 @@ def wait_for_worker(home: Path, project: str, step: Step, owner: "subprocess.Pop
 
 def request_step(path: Path) -> str:
     """The step inside a request file."""
-    from synthstudio.jobs.run_folder import Request
+    from synthstudio.jobs.running.run_folder import Request
 
     return Request.model_validate_json(path.read_bytes()).step
 

@@ -76,7 +76,7 @@ class PageProcess:
 
 def fill(home: Path) -> None:
     """The bundled digits, imported by the process that owns the catalog for now."""
-    from synthstudio.jobs.launchers import ProcessLauncher
+    from synthstudio.jobs.running.launchers import ProcessLauncher
     from synthstudio.jobs.studio import Studio
     from synthstudio.step import build
 

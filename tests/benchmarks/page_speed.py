@@ -386,7 +386,7 @@ class Browser(threading.Thread):
 def ticks() -> None:
     """Processor milliseconds of one tick; the page ticks about three times a second."""
     from synthstudio.jobs import Studio
-    from synthstudio.jobs.launchers import ProcessLauncher
+    from synthstudio.jobs.running.launchers import ProcessLauncher
     from synthstudio.step import build
 
     class Silent(ProcessLauncher):

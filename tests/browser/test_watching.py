@@ -211,6 +211,11 @@ def test_runs_have_names_and_their_losses_are_laid_over_each_other(watched, serv
     page.get_by_role("button", name="Save").click()
     row.get_by_text("my own name").wait_for()
     assert served.get(f"/runs/{run}")["name"] == "my own name"
+    go(page, "Start")
+    page.get_by_role("button", name="Keep as a recipe…").click()
+    page.get_by_label("name of the recipe").fill("my-digits")
+    page.get_by_role("button", name="Save").click()
+    page.locator("#ss-toast", has_text="Kept as my-digits").wait_for()
 
 
 def test_the_digits_card_says_what_to_press(watched):

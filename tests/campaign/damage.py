@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from synthstudio.errors import StorageFull, StudioError
-from synthstudio.jobs.log import NAME as LOG_NAME
+from synthstudio.jobs.running.log import NAME as LOG_NAME
 from tests.campaign.world import Harmed, World, differences, finish, state_of
 
 _DISK_MB = 160

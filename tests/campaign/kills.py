@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from synthstudio.events import Started
-from synthstudio.jobs.log import EventLog
+from synthstudio.jobs.running.log import EventLog
 from tests.campaign.world import PROJECT, Harmed, World
 from tests.ui.served import Page
 

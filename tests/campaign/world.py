@@ -12,7 +12,7 @@ from typing import Any
 
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.jobs import Studio
-from synthstudio.jobs.launchers import Launcher
+from synthstudio.jobs.running.launchers import Launcher
 from synthstudio.models import reference
 from synthstudio.resources import Resources
 from synthstudio.step import STEPS, Step, build

@@ -19,7 +19,8 @@ from synthstudio import models
 from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.catalog.pipelines import Node
 from synthstudio.catalog.review import Query
-from synthstudio.jobs import Studio, wholeness
+from synthstudio.jobs import Studio
+from synthstudio.jobs.keeping import wholeness
 from synthstudio.step import build
 from tests.jobs.inline import InlineLauncher
 

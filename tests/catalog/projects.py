@@ -10,8 +10,8 @@ from synthstudio.catalog.pipelines import Node
 from synthstudio.catalog.review import Query
 from synthstudio.events import Failed, Finished, Made, Note, Output, Progress, Scored, Started, Stopped
 from synthstudio.jobs import Studio
-from synthstudio.jobs.endings import NOTE
-from synthstudio.jobs.log import EventLog
+from synthstudio.jobs.running.endings import NOTE
+from synthstudio.jobs.running.log import EventLog
 from tests.jobs.counting import Count, Paint
 
 # What a new process or a new clock writes anew, or what names a place in a file that was written again.

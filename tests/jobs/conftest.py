@@ -6,7 +6,7 @@ import pytest
 
 import tests.jobs.counting  # noqa: F401
 from synthstudio.jobs import Studio
-from synthstudio.jobs.launchers import ProcessLauncher
+from synthstudio.jobs.running.launchers import ProcessLauncher
 
 
 @pytest.fixture

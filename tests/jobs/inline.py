@@ -3,7 +3,7 @@
 import threading
 from pathlib import Path
 
-from synthstudio.jobs import worker
+from synthstudio.jobs.running import worker
 
 
 class InlineLauncher:

@@ -21,12 +21,13 @@ from synthstudio.catalog.pipelines import Node as PipelineNode
 from synthstudio.cli import doctor
 from synthstudio.errors import BadInput, Damaged
 from synthstudio.events import Failed
-from synthstudio.jobs import Studio, launchers
+from synthstudio.jobs import Studio
 from synthstudio.jobs.cluster import address, local, parcels
 from synthstudio.jobs.cluster.launcher import ClusterLauncher
 from synthstudio.jobs.cluster.store import Store
-from synthstudio.jobs.launchers import PACKAGE, ProcessLauncher
-from synthstudio.jobs.log import EventLog
+from synthstudio.jobs.running import launchers
+from synthstudio.jobs.running.launchers import PACKAGE, ProcessLauncher
+from synthstudio.jobs.running.log import EventLog
 from synthstudio.resources import Resources
 from synthstudio.steps.sample.text import Text
 from synthstudio.steps.sample.variation import Variation

@@ -9,7 +9,8 @@ import tests.jobs.counting  # noqa: F401
 from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.errors import BadInput
 from synthstudio.intake.decisions import read, to_csv, to_json
-from synthstudio.jobs import Studio, decision_files
+from synthstudio.jobs import Studio
+from synthstudio.jobs.curating import decision_files
 from tests.jobs.counting import Paint
 from tests.jobs.inline import InlineLauncher
 

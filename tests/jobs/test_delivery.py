@@ -11,8 +11,10 @@ import pytest
 from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.errors import BadInput
 from synthstudio.intake.decisions import read
-from synthstudio.jobs import Studio, accepted, decision_files, delivery, measured, review_helped
-from synthstudio.jobs.freeze import freeze_accepted
+from synthstudio.jobs import Studio
+from synthstudio.jobs.curating import accepted, decision_files, delivery, review_helped
+from synthstudio.jobs.curating.freeze import freeze_accepted
+from synthstudio.jobs.knowing import measured
 from synthstudio.measure_terms import MEASURES
 from synthstudio.step import build
 from tests.jobs.colours import carried_out

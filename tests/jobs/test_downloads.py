@@ -9,10 +9,11 @@ import synthstudio
 from synthstudio import hub, modelfiles, models, weightfile
 from synthstudio.cli.doctor import _model
 from synthstudio.errors import BadInput, Damaged, Missing, NotFetched, RunFailed, UnknownName
-from synthstudio.jobs import Studio, downloads
-from synthstudio.jobs.environment import for_workers
-from synthstudio.jobs.launchers import ProcessLauncher
+from synthstudio.jobs import Studio
+from synthstudio.jobs.knowing import downloads
 from synthstudio.jobs.public.quotas import Quota
+from synthstudio.jobs.running.environment import for_workers
+from synthstudio.jobs.running.launchers import ProcessLauncher
 from synthstudio.step import build
 from synthstudio.ui.access.space import SpaceSession
 from synthstudio.ui.session.place import Place, place

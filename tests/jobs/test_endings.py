@@ -5,8 +5,9 @@ import signal
 
 import pytest
 
-from synthstudio.jobs import Studio, causes, endings
-from synthstudio.jobs.launchers import ProcessLauncher
+from synthstudio.jobs import Studio
+from synthstudio.jobs.running import causes, endings
+from synthstudio.jobs.running.launchers import ProcessLauncher
 from tests.jobs.conftest import tick_until
 from tests.jobs.counting import Count, Fail
 

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from synthstudio.jobs import Studio
-from synthstudio.jobs.launchers import ProcessLauncher
 from synthstudio.jobs.public import zerogpu
+from synthstudio.jobs.running.launchers import ProcessLauncher
 from synthstudio.ui.api.uploads import Uploads
 from synthstudio.ui.session.state import StudioSession
 from tests.jobs.counting import Tell

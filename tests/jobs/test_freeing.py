@@ -16,7 +16,8 @@ from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import BadInput, UnknownName
 from synthstudio.events import Event, Made, Output, Progress
 from synthstudio.intake.sources import register
-from synthstudio.jobs import Studio, freeing, things, wholeness
+from synthstudio.jobs import Studio
+from synthstudio.jobs.keeping import freeing, things, wholeness
 from synthstudio.step import Step, build
 from synthstudio.steps import Work
 from synthstudio.terms import AdapterId, ImageSetId
@@ -477,7 +478,8 @@ _DIES = """
 import os, sys
 from pathlib import Path
 import tests.jobs.test_freeing
-from synthstudio.jobs import Studio, freeing
+from synthstudio.jobs import Studio
+from synthstudio.jobs.keeping import freeing
 left = int(sys.argv[3])
 unlink = Path.unlink
 def dying(self, **options):

@@ -10,8 +10,8 @@ import synthstudio
 from synthstudio.errors import Missing, UnknownName
 from synthstudio.events import Failed, Finished, Measured, Output, Progress, Started, Stopped
 from synthstudio.jobs import Studio, listeners
-from synthstudio.jobs.log import EventLog
 from synthstudio.jobs.public.quotas import Quota
+from synthstudio.jobs.running.log import EventLog
 from synthstudio.ui.access.space import SpaceSession
 from synthstudio.ui.session.place import Place
 from tests.catalog.projects import NoWorkers, opened

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from synthstudio.events import Failed, Finished, Note, Output, Progress, Started
-from synthstudio.jobs.log import EventLog
+from synthstudio.jobs.running.log import EventLog
 from tests.catalog.projects import digests, finish, log_of, opened
 from tests.jobs.counting import Count, Paint
 
@@ -17,7 +17,7 @@ FULL = """
 import pathlib, resource, sys
 from synthstudio.errors import StorageFull
 from synthstudio.events import Note
-from synthstudio.jobs.log import EventLog
+from synthstudio.jobs.running.log import EventLog
 log = EventLog(pathlib.Path(sys.argv[1]))
 log.append(Note(text="first"))
 resource.setrlimit(resource.RLIMIT_FSIZE, (log.size() + 20, resource.RLIM_INFINITY))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from synthstudio.jobs import Studio
-from synthstudio.jobs.launchers import ProcessLauncher, WarmLauncher, default_launcher
-from synthstudio.jobs.run_folder import LOG
+from synthstudio.jobs.running.launchers import ProcessLauncher, WarmLauncher, default_launcher
+from synthstudio.jobs.running.run_folder import LOG
 from tests.jobs.conftest import tick_until
 from tests.jobs.counting import Paint, Tell
 

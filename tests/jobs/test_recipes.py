@@ -4,9 +4,9 @@ import pytest
 
 from synthstudio.catalog.pipelines import Pipeline
 from synthstudio.errors import BadInput, UnknownName
-from synthstudio.jobs import saved_recipes
-from synthstudio.jobs.pipeline import fill
-from synthstudio.jobs.recipes import expand, load_recipe, parse_setting, read_recipe, recipe_names, unusable
+from synthstudio.jobs.asking import saved_recipes
+from synthstudio.jobs.asking.pipeline import fill
+from synthstudio.jobs.asking.recipes import expand, load_recipe, parse_setting, read_recipe, recipe_names, unusable
 from synthstudio.step import build
 
 SMALL = sorted({"dm", "dc", "mtt", "glad-dm", "glad-dc", "mosaic", "prototypes"} & set(recipe_names()))

@@ -9,8 +9,10 @@ from synthstudio.artifacts import ImageSet
 from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.catalog.review import Query
 from synthstudio.errors import BadInput, Leak, UnknownName
-from synthstudio.jobs import Studio, accepted, review_helped, summary
-from synthstudio.jobs.freeze import freeze, freeze_accepted
+from synthstudio.jobs import Studio
+from synthstudio.jobs.curating import accepted, review_helped
+from synthstudio.jobs.curating.freeze import freeze, freeze_accepted
+from synthstudio.jobs.knowing import summary
 from synthstudio.step import build
 from tests.jobs.colours import Draw, carried_out, recipe
 from tests.jobs.inline import InlineLauncher
@@ -199,7 +201,7 @@ def made_from_test_photos(studio):
     studio.catalog.images.add_set(shown, "early")
     run_id = "early"
     step = Draw(images=seen, seed=8)
-    from synthstudio.jobs.run_folder import Request
+    from synthstudio.jobs.running.run_folder import Request
     from synthstudio.resources import Resources
 
     folder = studio.workspace.run_folder(run_id)

@@ -3,7 +3,8 @@
 import pytest
 
 from synthstudio.errors import BadInput
-from synthstudio.jobs import delivery, small_sets
+from synthstudio.jobs.curating import delivery
+from synthstudio.jobs.knowing import small_sets
 
 
 def number(value):

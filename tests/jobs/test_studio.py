@@ -9,8 +9,8 @@ import pytest
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import BadInput, CatalogBusy, Leak
 from synthstudio.jobs import Studio
-from synthstudio.jobs.launchers import ProcessLauncher
-from synthstudio.jobs.run_folder import Holder
+from synthstudio.jobs.running.launchers import ProcessLauncher
+from synthstudio.jobs.running.run_folder import Holder
 from synthstudio.jobs.studio import ask_to_stop
 from tests.jobs.conftest import tick_until
 from tests.jobs.counting import Count, Hungry, Paint, Silent

@@ -6,7 +6,7 @@ import pytest
 
 from synthstudio import weightfile
 from synthstudio.errors import BadInput, Damaged
-from synthstudio.jobs import wholeness
+from synthstudio.jobs.keeping import wholeness
 from tests.jobs.counting import Learn, Paint
 
 

@@ -1,5 +1,6 @@
 import pytest
 
+from synthstudio.catalog.database import Database
 from synthstudio.ui.session.state import StudioSession
 
 
@@ -19,3 +20,18 @@ def session(tmp_path):
     opened.studio.launcher = NoLauncher()
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def questions(monkeypatch):
+    """A function that calls another one: its answer, and how many questions the catalog was asked meanwhile."""
+
+    def counted(ask):
+        with monkeypatch.context() as counting:
+            queries = []
+            for name in ("rows", "records"):
+                query = getattr(Database, name)
+                counting.setattr(Database, name, lambda *given, q=query: (queries.append(given[1]), q(*given))[1])
+            return ask(), len(queries)
+
+    return counted

@@ -9,7 +9,7 @@ import synthstudio.steps  # noqa: F401 - fills the table of kinds
 from synthstudio.catalog.pipelines import Node
 from synthstudio.errors import BadInput
 from synthstudio.intake import sources
-from synthstudio.jobs.asked import Asked
+from synthstudio.jobs.asking.asked import Asked
 from synthstudio.jobs.public.quotas import Quota
 from synthstudio.models import reference
 from synthstudio.step import STEPS, build, fields_naming, is_list

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from synthstudio.errors import Leak, StudioError
-from synthstudio.jobs import measured as jobs_measured
+from synthstudio.jobs.knowing import measured as jobs_measured
 from synthstudio.step import STEPS
 from synthstudio.ui.api import measure_views, routes, views_routes
 from synthstudio.ui.api.live import Live

@@ -10,16 +10,17 @@ from fastapi.testclient import TestClient
 from PIL import Image as Picture
 
 from synthstudio.artifacts import Image, ImageSet, Member
-from synthstudio.catalog.database import Database
 from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.catalog.pipelines import Node
 from synthstudio.errors import BadInput
 from synthstudio.events import Made, Output, Progress
-from synthstudio.jobs import distil_exports, distil_recipes
-from synthstudio.jobs.asked import Asked
-from synthstudio.jobs.recipes import load_recipe, recipe_names
+from synthstudio.jobs.asking import distil_recipes
+from synthstudio.jobs.asking.asked import Asked
+from synthstudio.jobs.asking.recipes import load_recipe, recipe_names
+from synthstudio.jobs.curating import distil_exports
 from synthstudio.resources import Resources
-from synthstudio.step import build
+from synthstudio.step import build, stated
+from synthstudio.steps.evaluate.small_set import SmallSet
 from synthstudio.ui.api import distil_shrink, routes
 from synthstudio.ui.api.distil_routes import router
 from synthstudio.ui.api.live import Live
@@ -135,11 +136,10 @@ def test_the_plan_touches_nothing_and_names_of_strangers_are_text(session):
 
 
 def test_a_plan_counts_the_trainings_that_the_judge_does():
-    node = Node(0, "judge", 0, "evaluate.small_set", {"architectures": ["a", "b", "c"], "seeds": 3, "draws": 5})
+    asked = {"architectures": ["a", "b", "c"], "seeds": 3, "draws": 5}
     # the set, herding, k-center, k-means, class mean, mean latent and all real three times each, random five times
-    assert distil_recipes.trainings(node) == 2 * 3 * (7 * 3 + 5)
-    node.template["synthetic"] = "$synthetic"
-    assert distil_recipes.trainings(node) == 2 * 3 * (8 * 3 + 5)
+    assert SmallSet.trainings(stated(SmallSet.kind, asked)) == 2 * 3 * (7 * 3 + 5)
+    assert SmallSet.trainings(stated(SmallSet.kind, asked | {"synthetic": "$synthetic"})) == 2 * 3 * (8 * 3 + 5)
 
 
 def test_a_project_without_any_says_so(client):
@@ -280,15 +280,10 @@ def test_a_curve_shows_its_points_its_images_and_its_exports(client, session, ma
 
 
 def test_what_the_slider_asks_every_few_seconds_costs_as_few_queries_in_a_large_project(
-    client, session, made, monkeypatch
+    client, session, made, questions
 ):
     def asked():
-        with monkeypatch.context() as counting:
-            queries = []
-            for name in ("rows", "records"):
-                query = getattr(Database, name)
-                counting.setattr(Database, name, lambda *given, q=query: (queries.append(given[1]), q(*given))[1])
-            return client.get("/distil/shrink").json(), len(queries)
+        return questions(lambda: client.get("/distil/shrink").json())
 
     shrunk(session, made)
     client.post("/distil/shrink/shrink/1/export", json={"name": "one"})

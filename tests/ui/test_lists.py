@@ -9,7 +9,7 @@ import pytest
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import BadInput
 from synthstudio.events import Output, Progress
-from synthstudio.jobs.stock import typed
+from synthstudio.jobs.knowing.stock import typed
 from synthstudio.resources import Resources
 from synthstudio.step import build
 from synthstudio.ui.api.live import Live

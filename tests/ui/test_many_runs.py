@@ -5,10 +5,11 @@ import shutil
 import pytest
 from fastapi.testclient import TestClient
 
-from synthstudio.jobs import accepted
-from synthstudio.jobs.asked import Asked, placeholders, planned
-from synthstudio.jobs.estimates import estimate
-from synthstudio.jobs.recipes import load_recipe
+from synthstudio.jobs.asking.asked import Asked, placeholders, planned
+from synthstudio.jobs.asking.recipes import load_recipe
+from synthstudio.jobs.curating import accepted
+from synthstudio.jobs.knowing.estimates import estimate
+from synthstudio.jobs.knowing.shots import photos_of
 from synthstudio.ui.api import exports, routes, views_routes
 from synthstudio.ui.api.live import Live
 from synthstudio.ui.session import choices
@@ -60,3 +61,34 @@ def test_nothing_vanishes_from_a_list_after_three_thousand_runs(session):
             " from range(3000) t(n)"
         )
     assert offered(session) == before
+
+
+# Every finished run of a Step that ships sixty times more, with what it made and measured, and so every recipe run.
+MORE = (
+    "insert into outputs by name"
+    " select * exclude (nth) replace (run_id || '-' || nth as run_id) from outputs, range(60) t(nth)",
+    "insert into metrics by name"
+    " select * exclude (nth) replace (run_id || '-' || nth as run_id) from metrics, range(60) t(nth)",
+    "insert into runs by name select * exclude (nth) replace (id || '-' || nth as id) from runs, range(60) t(nth)"
+    " where kind not like 'test.%'",
+    "insert into pipelines by name"
+    " select * exclude (nth) replace (id || '-' || nth as id) from pipelines, range(60) t(nth)",
+)
+
+
+def test_a_list_asks_as_few_questions_of_many_rows_as_of_one(session, questions):
+    client = TestClient(routes.api(session, Live(session), [views_routes.router(session)]))
+    lists = {
+        "reports": lambda: len(client.get("/reports").json()),
+        "shots": lambda: len(choices.shots(session)),
+        "labels": lambda: len(choices.labels(session)),
+        "scores": lambda: len(scores_of(session, made(session))),
+        "photos": lambda: len(photos_of(session.studio, "/nowhere")),
+    }
+    few = {name: questions(ask) for name, ask in lists.items()}
+    with session.studio.catalog.database.transaction() as cursor:
+        for statement in MORE:
+            cursor.execute(statement)
+    many = {name: questions(ask) for name, ask in lists.items()}
+    assert many["reports"][0] == 61 * few["reports"][0]
+    assert {name: asked for name, (_, asked) in many.items()} == {name: asked for name, (_, asked) in few.items()}

@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from synthstudio.errors import NotFetched
-from synthstudio.jobs.asked import Asked
+from synthstudio.jobs.asking.asked import Asked
 from synthstudio.jobs.public.quotas import Quota
 from synthstudio.models import MODELS
 from synthstudio.ui.access import visitors

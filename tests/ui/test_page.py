@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from synthstudio.errors import BadInput
-from synthstudio.jobs.asked import Asked
+from synthstudio.jobs.asking.asked import Asked
 from synthstudio.step import STEPS, build
 from synthstudio.ui import words
 from synthstudio.ui.api.live import Live, next_step
@@ -45,7 +45,8 @@ def test_recipes_of_the_owner_are_offered_and_planned(session):
                                    '[[step]]\nas = "sample"\nkind = "sample.text"\nbackbone = "$backbone"\n'
                                    'labels = "$split.labels"\neach = "fold"\n')  # fmt: skip
     (own / "torn.toml").write_text("[[step")
-    assert "mine" in asking.names(session) and "torn" not in asking.names(session)
+    offered = dict(map(reversed, asking.recipes(session)))
+    assert offered["mine"] == "Mine" and "torn" not in offered
     text = asking.preview(session, "mine", Asked(data="digits", shots=4))
     assert "My words." in text and "Adapt the model" not in text
 

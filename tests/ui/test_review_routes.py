@@ -14,8 +14,8 @@ from PIL import Image as Picture
 from synthstudio.artifacts import Image, ImageSet, Member
 from synthstudio.errors import StorageFull
 from synthstudio.events import Made, Scored
-from synthstudio.jobs.launchers import ProcessLauncher
 from synthstudio.jobs.public.ledger import Ledger
+from synthstudio.jobs.running.launchers import ProcessLauncher
 from synthstudio.jobs.studio import Studio
 from synthstudio.resources import Resources
 from synthstudio.ui.api import image_routes, review_routes

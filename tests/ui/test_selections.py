@@ -9,8 +9,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from synthstudio.catalog.decisions import Act, Chosen
-from synthstudio.jobs import accepted
-from synthstudio.jobs.freeze import freeze_accepted
+from synthstudio.jobs.curating import accepted
+from synthstudio.jobs.curating.freeze import freeze_accepted
 from synthstudio.ui.api import review_routes, routes, views_routes
 from synthstudio.ui.api.live import Live
 from synthstudio.ui.session.state import StudioSession

@@ -7,10 +7,10 @@ import pytest
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.catalog.pipelines import Node
 from synthstudio.events import Output
-from synthstudio.jobs import shots
-from synthstudio.jobs.asked import Asked
-from synthstudio.jobs.shots import Span
-from synthstudio.jobs.stock import ABOUT, folder
+from synthstudio.jobs.asking.asked import Asked
+from synthstudio.jobs.knowing import shots
+from synthstudio.jobs.knowing.shots import Span
+from synthstudio.jobs.knowing.stock import ABOUT, folder
 from synthstudio.step import build
 from synthstudio.ui.tabs import asking
 from tests.examples import EXAMPLES

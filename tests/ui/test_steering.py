@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from synthstudio.errors import BadInput, Missing
-from synthstudio.jobs.asked import step_from_text
+from synthstudio.jobs.asking.asked import step_from_text
 from synthstudio.step import build
 from synthstudio.steps.adapt.previews import ASKED, FOLDER, Previews, rows_in
 from synthstudio.ui.api import previews, run_views, steering

@@ -11,9 +11,9 @@ from synthstudio import models
 from synthstudio.artifacts import ImageSet
 from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.errors import BadInput, Leak, StudioError, UnknownName
-from synthstudio.jobs import accepted, by_hand
-from synthstudio.jobs.by_hand import NOW, Wish
-from synthstudio.jobs.freeze import freeze_accepted
+from synthstudio.jobs.curating import accepted, by_hand
+from synthstudio.jobs.curating.by_hand import NOW, Wish
+from synthstudio.jobs.curating.freeze import freeze_accepted
 from synthstudio.step import STEPS, Step
 from synthstudio.terms import ImageSetId, ModelRef
 from synthstudio.ui.api import exports, report_views, review_state, routes, views_routes

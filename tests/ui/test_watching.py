@@ -7,10 +7,13 @@ from synthstudio.artifacts import Image
 from synthstudio.catalog.pipelines import Node
 from synthstudio.events import Made, Progress
 from synthstudio.jobs import Studio
-from synthstudio.jobs.asked import Asked
+from synthstudio.jobs.asking.asked import Asked
 from synthstudio.step import build
 from synthstudio.ui.api import routes, run_routes, views_routes
 from synthstudio.ui.api.live import Live
+from synthstudio.ui.session import lists
+from synthstudio.ui.session.place import Place
+from synthstudio.ui.tabs import asking
 from tests.examples import BACKBONE, ENCODER, EXAMPLES
 from tests.ui.conftest import NoLauncher
 
@@ -108,6 +111,27 @@ def recipe(session, *run_ids):
     return pipeline
 
 
+def test_a_finished_recipe_run_is_kept_as_a_recipe_of_ones_own(client, session, waiting):
+    pipeline = recipe(session, waiting[0])
+
+    def keep(name):
+        return client.post("/recipes-saved", json={"pipeline": pipeline, "name": name})
+
+    assert not client.get("/state").json()["pipeline"]["keepable"]
+    assert (keep("mine").status_code, "finished" in keep("mine").text) == (422, True)
+    session.studio.catalog.pipelines.set_state(pipeline, "done")
+    assert client.get("/state", params={"pipeline": pipeline}).json()["pipeline"]["keepable"]
+    before = lists.version(session)
+    assert keep(" mine ").json()["said"].startswith("Kept as mine")
+    assert "mine" in dict(map(reversed, asking.recipes(session))) and lists.version(session) != before
+    for name, said in (("mine", "already"), ("datadream", "already"), ("../mine", "cannot name a recipe")):
+        refused = keep(name)
+        assert refused.status_code == 422 and said in refused.json()["fields"]["name"], refused.text
+    session.where = Place(public=True)
+    assert "public copy" in keep("other").text
+    assert [one.name for one in (session.recipe_home / "recipes").iterdir()] == ["mine.toml"]
+
+
 def draw(session, run_id, labels):
     """Let a run have made images, class by class as a plan goes; their digests."""
     digests = [session.studio.workspace.put(f"image {n}".encode()) for n in range(len(labels))]
@@ -151,7 +175,7 @@ def test_curves_of_several_runs_come_together_to_be_laid_over_each_other(client,
 
 
 def write_log(path, events):
-    from synthstudio.jobs.log import EventLog
+    from synthstudio.jobs.running.log import EventLog
 
     log = EventLog(path.parent)
     for event in events:

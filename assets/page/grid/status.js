@@ -24,17 +24,17 @@ export class StatusBar {
     this.saved = h("span", { class: "ss-saved", role: "status", "aria-live": "polite" });
     this.where = h("span", { class: "ss-where" });
     this.picked = h("span", { class: "ss-picked", hidden: true });
-    this.stale = button("Refresh", "Ask for the list again (R)", () => review.refresh(), "ss-stale");
+    this.stale = button("Refresh", "Ask for the list again (R)", () => review.view.refresh(), "ss-stale");
     this.move = h("select", {
       "aria-label": "Move to class",
       onchange: () => {
-        review.moveTo(this.move.value);
+        review.deciding.moveTo(this.move.value);
         this.move.value = "";
         this.#giveBack();
       },
     });
-    this.undo = button("↶", "Undo (Ctrl Z)", () => review.undo(), "ss-icon");
-    this.redo = button("↷", "Do again (Shift Ctrl Z)", () => review.redo(), "ss-icon");
+    this.undo = button("↶", "Undo (Ctrl Z)", () => review.deciding.undo(), "ss-icon");
+    this.redo = button("↷", "Do again (Shift Ctrl Z)", () => review.deciding.redo(), "ss-icon");
     this.undo.setAttribute("aria-label", "Undo");
     this.redo.setAttribute("aria-label", "Redo");
     this.advance = h("input", { type: "checkbox", onchange: () => review.toggleAdvance() });
@@ -54,9 +54,9 @@ export class StatusBar {
       h(
         "div",
         { class: "ss-line ss-actions" },
-        button("✕ Reject", "Reject (X)", () => review.decide("reject"), "ss-reject"),
-        button("Undecided", "Back to undecided (U)", () => review.decide("clear")),
-        button("✓ Accept", "Accept (P)", () => review.decide("keep"), "ss-accept"),
+        button("✕ Reject", "Reject (X)", () => review.deciding.decide("reject"), "ss-reject"),
+        button("Undecided", "Back to undecided (U)", () => review.deciding.decide("clear")),
+        button("✓ Accept", "Accept (P)", () => review.deciding.decide("keep"), "ss-accept"),
         this.move,
         this.undo,
         this.redo,
@@ -92,12 +92,14 @@ export class StatusBar {
   draw() {
     const { review } = this,
       { store, selection, queue } = review;
-    if (!queue || !review.seen) return;
+    if (!queue || !review.view.seen) return;
     this.where.textContent = store.total ? `${number(review.grid.current + 1)} of ${number(store.total)}` : "No images";
     this.#selection(selection, store);
-    this.stale.hidden = !review.stale;
+    this.stale.hidden = !review.view.stale;
     this.stale.textContent =
-      review.newest > review.seen.upto ? `Show ${number(review.newest - review.seen.upto)} new` : "Refresh";
+      review.view.newest > review.view.seen.upto
+        ? `Show ${number(review.view.newest - review.view.seen.upto)} new`
+        : "Refresh";
     this.advance.checked = review.advance;
     this.size.value = Math.max(0, SIZES.indexOf(review.grid.size));
     this.undo.disabled = !queue.undoable.length;

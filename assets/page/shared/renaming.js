@@ -3,11 +3,12 @@ import { button, h, link, text } from "./dom.js";
 import { wordsOf } from "./say.js";
 import { post } from "./server.js";
 
-/** `name()` is the present name, `save(name)` tells the server (it may refuse) and `renamed` hears what it answered. */
-export function renaming(name, save, renamed) {
-  const press = link("rename", open, { class: "ss-link ss-rename" });
+/** `name()` is the name to begin with, `save(name)` tells the server (it may refuse) and `renamed` hears what it answered.
+ * `words`: what the button says, and what the field is. */
+export function renaming(name, save, renamed, words = ["rename", "new name"]) {
+  const press = link(words[0], open, { class: "ss-link ss-rename" });
   function open() {
-    const box = h("input", { class: "ss-input", maxlength: 120, value: name(), "aria-label": "new name" }),
+    const box = h("input", { class: "ss-input", maxlength: 120, value: name(), "aria-label": words[1] }),
       why = h("span", { class: "ss-fielderror", role: "alert" }),
       close = () => form.replaceWith(press);
     const form = h(

@@ -6,9 +6,9 @@ import { go, keep, review } from "../shared/address.js";
 import { choose } from "../shared/choices.js";
 import { button, h, inSight, link, render, text } from "../shared/dom.js";
 import { duration } from "../shared/format.js";
-import { renamingRun } from "../shared/renaming.js";
-import { act } from "../shared/say.js";
-import { get } from "../shared/server.js";
+import { renaming, renamingRun } from "../shared/renaming.js";
+import { act, say } from "../shared/say.js";
+import { get, post } from "../shared/server.js";
 import { Asking, watch } from "../shared/state.js";
 import { Pictures } from "./pictures.js";
 import { Steps } from "./steps.js";
@@ -137,10 +137,20 @@ class Panel extends Asking {
         button("Review the images", () => review({ what: pipeline.id })),
         this.localName === "studio-training" ? null : button("Train a classifier", train),
         button("Export", () => go("export")),
+        pipeline.keepable && keeping(pipeline),
       ),
     ];
   }
 }
+
+/** Asks for a name and keeps a run, with its shots and settings, as a recipe. */
+const keeping = ({ id, recipe }) =>
+  renaming(
+    () => `my-${recipe}`,
+    (name) => post("/recipes-saved", { pipeline: id, name }),
+    ({ said }) => say(said, "note"),
+    ["Keep as a recipe…", "name of the recipe"],
+  );
 
 /** What the accuracies of an answer rest on. */
 const basis = ({ n, folds, counts }) =>

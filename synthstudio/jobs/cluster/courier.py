@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from synthstudio.errors import BadInput, RunFailed
 from synthstudio.events import Failed, Finished
-from synthstudio.jobs import worker
 from synthstudio.jobs.cluster import address, local, parcels
 from synthstudio.jobs.cluster.intake import Intake, WorkerLost
 from synthstudio.jobs.cluster.launcher import note_slots
 from synthstudio.jobs.cluster.node import Batch, Order
-from synthstudio.jobs.environment import for_other_machines
-from synthstudio.jobs.launchers import private_folder
+from synthstudio.jobs.running import worker
+from synthstudio.jobs.running.environment import for_other_machines
+from synthstudio.jobs.running.launchers import private_folder
 from synthstudio.step import from_json
 from synthstudio.steps import Share, load_extensions
 from synthstudio.workspace import write_atomically

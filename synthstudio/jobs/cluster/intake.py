@@ -11,7 +11,7 @@ from synthstudio.errors import StudioError
 from synthstudio.events import EVENT, Event, Failed, Finished, Made, Note, Progress, Started, Stopped
 from synthstudio.jobs.cluster.node import Batch
 from synthstudio.jobs.cluster.parcels import may_return
-from synthstudio.jobs.worker import Attempt
+from synthstudio.jobs.running.worker import Attempt
 from synthstudio.workspace import file_digest, write_atomically
 
 _PROGRESS_SECONDS = 0.2

@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 
 from synthstudio.errors import BadInput
-from synthstudio.jobs import launchers
 from synthstudio.jobs.cluster import address
-from synthstudio.jobs.endings import Worker
-from synthstudio.jobs.environment import for_couriers
-from synthstudio.jobs.launchers import Launcher, ProcessLauncher, spawn
-from synthstudio.jobs.processes import start_time
-from synthstudio.jobs.run_folder import LOG, Request
+from synthstudio.jobs.running import launchers
+from synthstudio.jobs.running.endings import Worker
+from synthstudio.jobs.running.environment import for_couriers
+from synthstudio.jobs.running.launchers import Launcher, ProcessLauncher, spawn
+from synthstudio.jobs.running.processes import start_time
+from synthstudio.jobs.running.run_folder import LOG, Request
 from synthstudio.resources import cpu_count
 from synthstudio.step import STEPS, Step
 from synthstudio.workspace import write_atomically

@@ -16,9 +16,9 @@ from pathlib import Path
 import filelock
 
 from synthstudio.errors import RunFailed
-from synthstudio.jobs.environment import for_workers
-from synthstudio.jobs.launchers import PACKAGE, code_key, private_folder, spawn
-from synthstudio.jobs.processes import same_process
+from synthstudio.jobs.running.environment import for_workers
+from synthstudio.jobs.running.launchers import PACKAGE, code_key, private_folder, spawn
+from synthstudio.jobs.running.processes import same_process
 
 _SECONDS_TO_START = 120.0
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from synthstudio.errors import BadInput
 from synthstudio.jobs.cluster import address, local
-from synthstudio.jobs.environment import for_couriers
-from synthstudio.jobs.launchers import PACKAGE
+from synthstudio.jobs.running.environment import for_couriers
+from synthstudio.jobs.running.launchers import PACKAGE
 
 _SECONDS = 90.0
 

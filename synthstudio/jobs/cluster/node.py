@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 import psutil
 
-from synthstudio.jobs import shares
 from synthstudio.jobs.cluster.parcels import Key, Manifest, Piece, named_in, returning
 from synthstudio.jobs.cluster.store import Store
-from synthstudio.jobs.endings import Endings
-from synthstudio.jobs.launchers import Launcher, default_launcher
-from synthstudio.jobs.log import NAME as EVENTS
-from synthstudio.jobs.processes import start_time
-from synthstudio.jobs.run_folder import LOG, STOP, Request
+from synthstudio.jobs.running import shares
+from synthstudio.jobs.running.endings import Endings
+from synthstudio.jobs.running.launchers import Launcher, default_launcher
+from synthstudio.jobs.running.log import NAME as EVENTS
+from synthstudio.jobs.running.processes import start_time
+from synthstudio.jobs.running.run_folder import LOG, STOP, Request
 from synthstudio.resources import Resources
 from synthstudio.steps import Share
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from synthstudio import models
 from synthstudio.errors import Missing
-from synthstudio.jobs.log import NAME as EVENTS
-from synthstudio.jobs.run_folder import NAME as REQUEST
+from synthstudio.jobs.running.log import NAME as EVENTS
+from synthstudio.jobs.running.run_folder import NAME as REQUEST
 from synthstudio.step import Step
 from synthstudio.workspace import Workspace
 

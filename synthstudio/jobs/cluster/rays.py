@@ -28,7 +28,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noq
 from synthstudio.errors import StudioError  # noqa: E402
 from synthstudio.jobs.cluster.address import unanswered  # noqa: E402
 from synthstudio.jobs.cluster.intake import WorkerLost  # noqa: E402
-from synthstudio.jobs.processes import start_time  # noqa: E402
+from synthstudio.jobs.running.processes import start_time  # noqa: E402
 from synthstudio.workspace import write_atomically  # noqa: E402
 
 log = logging.getLogger("synthstudio")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from synthstudio.errors import Damaged
 from synthstudio.jobs.cluster.parcels import Key, Manifest, Model, Piece, keys, source
-from synthstudio.jobs.launchers import private_folder
-from synthstudio.jobs.processes import same_process, start_time
+from synthstudio.jobs.running.launchers import private_folder
+from synthstudio.jobs.running.processes import same_process, start_time
 from synthstudio.workspace import Workspace, file_digest, make_folder, storage_errors, write_atomically
 
 MOST_BYTES = 20 << 30  # of what was sent; the things that were not used longest go first

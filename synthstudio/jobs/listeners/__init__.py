@@ -21,7 +21,7 @@ from synthstudio.errors import BadInput, Missing, UnknownName
 from synthstudio.events import Event
 from synthstudio.jobs.listeners.listener import Cursor, Listener
 from synthstudio.jobs.listeners.numbers import Number, numbers, resumes
-from synthstudio.jobs.log import EventLog
+from synthstudio.jobs.running.log import EventLog
 from synthstudio.workspace import Workspace, write_atomically
 
 log = logging.getLogger("synthstudio")

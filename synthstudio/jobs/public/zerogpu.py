@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from synthstudio.errors import RunFailed
-from synthstudio.jobs import worker
-from synthstudio.jobs.environment import for_workers
-from synthstudio.jobs.launchers import ProcessLauncher
-from synthstudio.jobs.processes import start_time
-from synthstudio.jobs.run_folder import LOG
+from synthstudio.jobs.running import worker
+from synthstudio.jobs.running.environment import for_workers
+from synthstudio.jobs.running.launchers import ProcessLauncher
+from synthstudio.jobs.running.processes import start_time
+from synthstudio.jobs.running.run_folder import LOG
 from synthstudio.workspace import write_atomically
 
 _SECONDS = 60

@@ -1,17 +1,18 @@
 """DataDream: fit an adapter of a text-to-image model to the shots, one for all classes or one per class."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
 from synthstudio.artifacts import Member
+from synthstudio.effort import Amounts, Effort
 from synthstudio.events import Event, Note, Output
 from synthstudio.modelfolder import STABLE_DIFFUSION
 from synthstudio.step import Step
 from synthstudio.steps import Work
-from synthstudio.steps.adapt import previews
+from synthstudio.steps.adapt import previews, updates
 from synthstudio.steps.adapt.fitting import Fit, Result, counted, family_of, fit_all, groups_of
 from synthstudio.terms import (
     Alpha,
@@ -49,6 +50,8 @@ class Lora(Step):
     """
 
     kind: ClassVar[str] = "adapt.lora"
+    title: ClassVar[str] = "Adapt the model to the shots"
+    seconds_per_unit: ClassVar[float] = 0.02  # a photo shown to the optimiser
     version: ClassVar[int] = 2
 
     backbone: ModelRef
@@ -94,6 +97,10 @@ class Lora(Step):
     def updates(self, images: int) -> int:
         """Optimiser updates for an adapter fitted to this many images."""
         return self.training_steps or ceil(self.epochs * ceil(images / self.batch_size))
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        return updates(fields, there.shots)
 
     def run(self, work: Work) -> Iterator[Event]:
         """Yield progress with the losses; the adapter when every class is done. A stop keeps what is trained."""

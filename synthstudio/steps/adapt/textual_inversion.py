@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 
 from synthstudio.artifacts import Member
+from synthstudio.effort import Amounts, Effort
 from synthstudio.events import Event, Output
 from synthstudio.modelfolder import STABLE_DIFFUSION
 from synthstudio.step import Step
 from synthstudio.steps import Work
-from synthstudio.steps.adapt import previews
+from synthstudio.steps.adapt import previews, updates
 from synthstudio.steps.adapt.fitting import Fit, Result, counted, family_of, fit_all, groups_of
 from synthstudio.terms import (
     TEXTUAL_INVERSION,
@@ -46,6 +47,8 @@ class TextualInversion(Step):
     """
 
     kind: ClassVar[str] = "adapt.textual_inversion"
+    title: ClassVar[str] = "Learn a word for every class"
+    seconds_per_unit: ClassVar[float] = 0.02  # a photo shown to the optimiser
 
     backbone: ModelRef
     images: ImageSetId
@@ -79,6 +82,10 @@ class TextualInversion(Step):
     def updates(self, images: int) -> int:
         """Optimiser updates for a word learned from this many images."""
         return self.training_steps or ceil(self.epochs * ceil(images / self.batch_size))
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        return updates(fields, there.shots)
 
     def run(self, work: Work) -> Iterator[Event]:
         """Yield progress with the losses; the words when every class has one. A stop keeps what is trained."""

@@ -25,6 +25,7 @@ class Freeze(Step):
     """
 
     kind: ClassVar[str] = "collect.freeze"
+    title: ClassVar[str] = "Freeze the selection"
     computes: ClassVar[bool] = False
 
     selection: SelectionId

@@ -3,12 +3,13 @@
 import concurrent.futures
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, ClassVar, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
 from synthstudio.artifacts import Image, ImageSet, Member
+from synthstudio.effort import Amounts, Effort
 from synthstudio.errors import BadInput
 from synthstudio.events import Event, Made, Note, Output, Progress, Refused
 from synthstudio.intake.decode import Decoded, Refusal
@@ -32,6 +33,8 @@ class ImportImages(Step):
     """Import real images from a folder, a zip, a parquet file or the bundled digits."""
 
     kind: ClassVar[str] = "collect.import_images"
+    title: ClassVar[str] = "Import photos"
+    seconds_per_unit: ClassVar[float] = 0.002
     travels: ClassVar[bool] = False
     memory_bytes: ClassVar[int | None] = 4096 * _MB  # it reads the files of strangers
 
@@ -45,6 +48,10 @@ class ImportImages(Step):
     max_file_bytes: Annotated[int, Field(ge=1, le=2**50, description="Largest file that is read, in bytes.")] = 64 * _MB
     max_total_bytes: Annotated[int, Field(ge=1, le=2**50, description="Most bytes read from one source.")] = 8192 * _MB
     max_ratio: Annotated[int, Field(ge=2, le=100_000, description="Most a zipped file may grow when unpacked.")] = 100
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        return Effort.once(there.photos)
 
     def run(self, work: Work) -> Iterator[Event]:
         """Decode, store, say; then freeze what is usable into a pool."""

@@ -23,6 +23,7 @@ class Fetch(Step):
     """
 
     kind: ClassVar[str] = "collect.model"
+    title: ClassVar[str] = "Download a model"
     computes: ClassVar[bool] = False
     connects: ClassVar[bool] = True
 

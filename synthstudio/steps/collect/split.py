@@ -1,13 +1,14 @@
 """Split real images once, honestly: shots to learn from, validation to choose by, a test set only evaluation reads."""
 
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from synthstudio.artifacts import ImageSet, Member, split_id
+from synthstudio.effort import Amounts, Effort
 from synthstudio.errors import BadInput
 from synthstudio.events import Event, Note, Output, Refused
 from synthstudio.provenance import names
@@ -29,6 +30,7 @@ class Split(Step):
     """
 
     kind: ClassVar[str] = "collect.split"
+    title: ClassVar[str] = "Split: shots, validation, test"
     reads_logs: ClassVar[bool] = True
     version: ClassVar[int] = 2  # 1 knew no eye
 
@@ -51,6 +53,10 @@ class Split(Step):
     def upgrade(cls, fields: dict[str, Any], version: int) -> dict[str, Any]:
         """Version 1 looked for copies by fingerprint alone."""
         return fields if version >= cls.version else {**fields, "eye": None}
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        return Effort.once(there.photos)
 
     def run(self, work: Work) -> Iterator[Event]:
         """Find near-duplicates, hold the test set out, draw the shots of this fold."""

@@ -2,12 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from synthstudio.effort import Amounts, Effort, shown
 from synthstudio.errors import StorageFull
 from synthstudio.events import Event, Note, Output, Progress
 from synthstudio.step import Step
@@ -26,6 +27,8 @@ class Experts(Step):
     """Plain SGD without momentum or decay (Cazenavette et al. 2022); each expert starts from other weights."""
 
     kind: ClassVar[str] = "distil.experts"
+    title: ClassVar[str] = "Train experts to be followed"
+    seconds_per_unit: ClassVar[float] = 0.012
 
     images: ImageSetId
     experts: Annotated[int, Field(ge=1, le=1000, description="How many networks.")] = 10
@@ -37,6 +40,11 @@ class Experts(Step):
     width: Width = 32
     image_size: ImageSize = 32
     seed: Seed = 0
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        passes, batch = int(fields["experts"]) * int(fields["epochs"]), int(fields["batch_size"])
+        return Effort(passes * there.photos / batch * shown(fields, batch), passes)
 
     def run(self, work: Work) -> Iterator[Event]:
         """Say what it will cost, train one expert after the other, keep each when it is done."""

@@ -1,12 +1,13 @@
 """distil.match: optimise a few images per class until they act on a network as the real ones do."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from synthstudio.effort import Amounts, Effort, shown
 from synthstudio.events import Event, Measured, Note, Progress
 from synthstudio.step import Step
 from synthstudio.steps import Work
@@ -40,6 +41,8 @@ class Match(Step):
     """
 
     kind: ClassVar[str] = "distil.match"
+    title: ClassVar[str] = "Optimise the small set"
+    seconds_per_unit: ClassVar[float] = 0.03
     version: ClassVar[int] = 2  # 1 had no network_rate and no rate_of_student_rate
 
     images: ImageSetId
@@ -165,6 +168,12 @@ class Match(Step):
         pixels = {"dc": 0.1, "mtt": 1000.0}
         latents = {"dc": 1.0, "dm": 10.0, "mtt": 10_000.0}
         return (pixels if self.parameterisation == "pixels" else latents).get(self.method, 1.0)
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        images = int(fields["images_per_class"]) + int(fields["real_batch"])
+        iterations = int(fields["iterations"])
+        return Effort(iterations * there.classes * shown(fields, images), iterations)
 
     def run(self, work: Work) -> Iterator[Event]:
         """Yield progress with the loss, keep a preview, and end with the images as PNG files."""

@@ -1,10 +1,11 @@
 """distil.mosaic: tile the patches of real (or synthetic) images that a trained network is surest of."""
 
-from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
+from synthstudio.effort import Amounts, Effort
 from synthstudio.errors import BadInput
 from synthstudio.events import Event, Note, Progress
 from synthstudio.step import Step
@@ -24,6 +25,8 @@ class Mosaic(Step):
     """
 
     kind: ClassVar[str] = "distil.mosaic"
+    title: ClassVar[str] = "Tile the best patches"
+    seconds_per_unit: ClassVar[float] = 0.2
 
     images: ImageSetId
     images_per_class: PerClass = 10
@@ -49,6 +52,10 @@ class Mosaic(Step):
                 "choose an image_size that tiles divides"
             )
         return self
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        return Effort(int(fields["images_per_class"]) * there.classes, 2)
 
     def run(self, work: Work) -> Iterator[Event]:
         """Train the observer, check it, choose patches, tile them."""

@@ -1,11 +1,12 @@
 """distil.prototypes: the middle of every cluster of a class, drawn again by the backbone."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import model_validator
 
+from synthstudio.effort import Amounts, Effort
 from synthstudio.events import Event, Made, Progress
 from synthstudio.step import Step
 from synthstudio.steps import Work
@@ -40,6 +41,8 @@ class Prototypes(Step):
     """
 
     kind: ClassVar[str] = "distil.prototypes"
+    title: ClassVar[str] = "Draw prototypes from the clusters"
+    seconds_per_unit: ClassVar[float] = 0.2
     words: ClassVar[str | None] = None
     guidance_begin: ClassVar[float] = 0.0
     guidance_end: ClassVar[float] = 1.0
@@ -63,6 +66,10 @@ class Prototypes(Step):
     def _fits(self) -> "Prototypes":
         check_domains((self.prompt,), self.domains)
         return self
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        return Effort.once(int(fields["images_per_class"]) * there.classes)
 
     def run(self, work: Work) -> Iterator[Event]:
         """Find the centres, then make one image of each."""

@@ -1,8 +1,9 @@
 """distil.select: the few images of each class that stand for the rest, or their means; no optimisation."""
 
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
+from synthstudio.effort import Amounts, Effort
 from synthstudio.events import Event
 from synthstudio.step import Step
 from synthstudio.steps import Work
@@ -19,12 +20,18 @@ class Select(Step):
     """
 
     kind: ClassVar[str] = "distil.select"
+    title: ClassVar[str] = "Choose the small set"
+    seconds_per_unit: ClassVar[float] = 0.2
 
     images: ImageSetId
     rule: Rule = "k_means"
     images_per_class: PerClass = 10
     backbone: ModelRef
     seed: Seed = 0
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        return Effort(int(fields["images_per_class"]) * there.classes, there.shots)
 
     def run(self, work: Work) -> Iterator[Event]:
         """Name the set of what is kept."""

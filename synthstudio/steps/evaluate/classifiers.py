@@ -1,11 +1,12 @@
 """evaluate.classifiers: any classifiers, whatever they were trained by, on the same untouched test images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, model_validator
 
 from synthstudio.artifacts import ImageSet
+from synthstudio.effort import Amounts, Effort
 from synthstudio.events import Event, Measured, Progress
 from synthstudio.step import Step
 from synthstudio.steps import Work
@@ -24,6 +25,7 @@ class CompareClassifiers(Step):
     """
 
     kind: ClassVar[str] = "evaluate.classifiers"
+    title: ClassVar[str] = "Compare the classifiers on the test photos"
 
     test: TestSetId
     classifiers: Annotated[
@@ -41,6 +43,11 @@ class CompareClassifiers(Step):
         if self.baseline is not None and self.baseline not in self.classifiers[1:]:
             raise ValueError("baseline must be one of the classifiers, and not the first, which is compared with it")
         return self
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        asked = len(fields["classifiers"])
+        return Effort(there.photos * asked, asked)
 
     def run(self, work: Work) -> Iterator[Event]:
         from synthstudio.steps.evaluate import asking, leaks, report

@@ -1,10 +1,11 @@
 """evaluate.compare: did the synthetic images help? Measured on real images that nothing else has touched."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
+from synthstudio.effort import Amounts, Effort
 from synthstudio.events import Event, Measured
 from synthstudio.step import Step
 from synthstudio.steps import Work
@@ -36,6 +37,7 @@ class Compare(Step):
     """
 
     kind: ClassVar[str] = "evaluate.compare"
+    title: ClassVar[str] = "Compare on the test photos"
 
     encoder: ModelRef
     tests: Tests
@@ -48,6 +50,10 @@ class Compare(Step):
     def _one_per_fold(self) -> "Compare":
         check_folds(self, _TRAINED)
         return self
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        return Effort(there.photos, there.folds)
 
     def run(self, work: Work) -> Iterator[Event]:
         from synthstudio.steps.evaluate import asking, report

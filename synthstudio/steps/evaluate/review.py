@@ -1,10 +1,11 @@
 """evaluate.review: did a person's review help? Against everything the filter kept, and against chance."""
 
-from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
+from synthstudio.effort import Amounts, Effort
 from synthstudio.events import Event, Measured
 from synthstudio.step import Step
 from synthstudio.steps import Work
@@ -26,6 +27,7 @@ class Review(Step):
     """
 
     kind: ClassVar[str] = "evaluate.review"
+    title: ClassVar[str] = "Ask what the review was worth"
 
     encoder: ModelRef
     tests: Tests
@@ -41,6 +43,10 @@ class Review(Step):
     def _one_per_fold(self) -> "Review":
         check_folds(self, (*_ARMS, "kept", "chosen"))
         return self
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        return Effort(there.photos, there.folds)
 
     def run(self, work: Work) -> Iterator[Event]:
         from synthstudio.steps.evaluate import asking, review_report

@@ -40,6 +40,7 @@ class Shrink(Step):
     """
 
     kind: ClassVar[str] = "evaluate.shrink"
+    title: ClassVar[str] = "Try fewer and fewer images"
 
     images: Annotated[ImageSetId, Field(description="The set to shrink: real, synthetic or mixed.")]
     validation: Annotated[

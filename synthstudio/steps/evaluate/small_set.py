@@ -1,17 +1,19 @@
 """evaluate.small_set: what does a small set teach, next to everything that costs nothing? The fair judge."""
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from synthstudio.artifacts import ImageSet
+from synthstudio.effort import Amounts, Effort, shown
 from synthstudio.errors import BadInput
 from synthstudio.events import Event, Measured, Output, Progress
 from synthstudio.step import Step
 from synthstudio.steps import Work
+from synthstudio.steps.distil import rules
 from synthstudio.steps.saying import warnings
 from synthstudio.terms import (
     Architecture,
@@ -44,6 +46,8 @@ class SmallSet(Step):
     """
 
     kind: ClassVar[str] = "evaluate.small_set"
+    title: ClassVar[str] = "Judge the small set against every baseline"
+    seconds_per_unit: ClassVar[float] = 0.012
     reads_logs: ClassVar[bool] = True
 
     images: Annotated[ImageSetId, Field(description="The small set to judge; equally many images of every class.")]
@@ -87,6 +91,21 @@ class SmallSet(Step):
         if len(set(names)) < len(names):
             raise ValueError("an architecture is named twice; name different ones")
         return names
+
+    @classmethod
+    def trainings(cls, fields: Mapping[str, Any]) -> int:
+        """How many networks are trained: on the set, on random draws, on each other rule, on as many synthetic images
+        if there are any, and on all real images.
+        """
+        chosen = len(rules.CHOOSING) - 1 + len(rules.MEANS)
+        sets = 1 + len(fields["others"]) + chosen + bool(fields["synthetic"]) + 1
+        return 2 * len(fields["architectures"]) * (sets * int(fields["seeds"]) + int(fields["draws"]))
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        trainings = cls.trainings(fields)
+        learning = int(fields["training_steps"]) * shown(fields, int(fields["batch_size"]))
+        return Effort(trainings * (learning + shown(fields, there.photos / 3)), trainings)
 
     def run(self, work: Work) -> Iterator[Event]:
         """Gather the arms, train every cell that is not known yet, and report."""

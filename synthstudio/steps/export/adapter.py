@@ -30,6 +30,7 @@ class ExportAdapter(Step):
     """A folder for diffusers or peft, with a model card; one folder per class if the adapter has one per class."""
 
     kind: ClassVar[str] = "export.adapter"
+    title: ClassVar[str] = "Export the adapter"
     travels: ClassVar[bool] = False
 
     adapter: AdapterId

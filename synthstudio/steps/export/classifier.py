@@ -38,6 +38,7 @@ class ExportClassifier(Step):
     """
 
     kind: ClassVar[str] = "export.classifier"
+    title: ClassVar[str] = "Export the classifier"
     travels: ClassVar[bool] = False
 
     classifier: ClassifierId

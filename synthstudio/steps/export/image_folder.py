@@ -38,6 +38,7 @@ class ExportImageFolder(Step):
     """Write real and synthetic images for `datasets`, torchvision and everything else that reads folders."""
 
     kind: ClassVar[str] = "export.image_folder"
+    title: ClassVar[str] = "Export the dataset"
     travels: ClassVar[bool] = False
     version: ClassVar[int] = 4  # 3 had no measures; 2 left prompts and t0 empty where they were not asked for
 

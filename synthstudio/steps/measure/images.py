@@ -27,6 +27,7 @@ class MeasureImages(Step):
     """
 
     kind: ClassVar[str] = "measure.images"
+    title: ClassVar[str] = "Measure the images against real photos"
 
     images: ImageSetId
     references: Annotated[ImageSetId, Field(description="Real photos that nothing was made from: the validation set.")]

@@ -1,10 +1,11 @@
 """Images from words alone, with or without an adapter."""
 
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 from pydantic import model_validator
 
+from synthstudio.effort import Amounts, Effort
 from synthstudio.events import Event
 from synthstudio.sampling_terms import (
     DomainShares,
@@ -21,6 +22,7 @@ from synthstudio.sampling_terms import (
 )
 from synthstudio.step import Step
 from synthstudio.steps import Work
+from synthstudio.steps.sample import denoising
 from synthstudio.steps.sample.making import adapter_weights, make_images, names_of
 from synthstudio.steps.sample.plan import LATER, check_interval, check_labels, check_only, check_prompts, plan
 from synthstudio.terms import (
@@ -43,6 +45,8 @@ class Text(Step):
     """Synthetic images of each label from its prompt."""
 
     kind: ClassVar[str] = "sample.text"
+    title: ClassVar[str] = "Make images from prompts"
+    seconds_per_unit: ClassVar[float] = 0.03  # a denoising step of one image
     later: ClassVar[frozenset[str]] = LATER
 
     backbone: ModelRef
@@ -80,6 +84,10 @@ class Text(Step):
     @property
     def rows(self) -> int:
         return len(self.labels) * self.images_per_class if self.only is None else 0
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        return denoising(fields, there.classes)
 
     def run(self, work: Work) -> Iterator[Event]:
         """Yield one image at a time; the set of all when they are complete."""

@@ -1,10 +1,11 @@
 """Neighbours of real images: noise a source, then denoise it with its label's prompt (SDEdit; Meng et al. 2021)."""
 
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 from pydantic import model_validator
 
+from synthstudio.effort import Amounts, Effort
 from synthstudio.events import Event
 from synthstudio.sampling_terms import (
     DomainShares,
@@ -25,6 +26,7 @@ from synthstudio.sampling_terms import (
 )
 from synthstudio.step import Step
 from synthstudio.steps import Work
+from synthstudio.steps.sample import denoising
 from synthstudio.steps.sample.making import adapter_weights, make_images, names_of
 from synthstudio.steps.sample.plan import (
     LATER,
@@ -58,6 +60,8 @@ class Variation(Step):
     """Synthetic neighbours of each source image; the sources of a label take turns."""
 
     kind: ClassVar[str] = "sample.variation"
+    title: ClassVar[str] = "Make variations of the shots"
+    seconds_per_unit: ClassVar[float] = 0.03  # a denoising step of one image
     later: ClassVar[frozenset[str]] = LATER | {"strength_to", "strengths", "strength_by_shots", "mix"}
 
     backbone: ModelRef
@@ -107,6 +111,10 @@ class Variation(Step):
     def start(self) -> Start:
         """How much of its source each image keeps."""
         return Start(self.strength, self.strength_to, self.strengths, self.strength_by_shots, self.mix)
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        return denoising(fields, there.classes)
 
     def run(self, work: Work) -> Iterator[Event]:
         """Yield one image at a time; the set of all when they are complete."""

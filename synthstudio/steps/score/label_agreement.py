@@ -1,6 +1,6 @@
 """score.label_agreement: does an independent eye see the label that was asked for?"""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
@@ -29,6 +29,11 @@ class LabelAgreement(Step):
     """
 
     kind: ClassVar[str] = "score.label_agreement"
+    title: ClassVar[str] = "Score: does each look like its class?"
+    passing: ClassVar[Mapping[str, str]] = {
+        "at_least": "look like their class",
+        "above_chance": "look more like their class than chance",
+    }
 
     images: ImageSetId
     encoder: ModelRef

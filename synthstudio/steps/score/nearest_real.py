@@ -1,6 +1,6 @@
 """score.nearest_real: is this image new, or a real photo again?"""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from synthstudio.artifacts import ImageSet
@@ -27,6 +27,8 @@ class NearestReal(Step):
     """
 
     kind: ClassVar[str] = "score.nearest_real"
+    title: ClassVar[str] = "Score: is any a copy of a photo?"
+    passing: ClassVar[Mapping[str, str]] = {"at_most": "are no copies"}
     version: ClassVar[int] = 2  # 1 knew copies by fingerprint alone
 
     images: ImageSetId

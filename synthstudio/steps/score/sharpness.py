@@ -1,6 +1,6 @@
 """score.sharpness: is there fine detail, or is the image blurred?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -26,6 +26,8 @@ class Sharpness(Step):
     """
 
     kind: ClassVar[str] = "score.sharpness"
+    title: ClassVar[str] = "Score: is it sharp?"
+    passing: ClassVar[Mapping[str, str]] = {"at_least": "are sharp"}
 
     images: ImageSetId
     size: Annotated[

@@ -41,6 +41,7 @@ class ChooseEye(Step):
     """
 
     kind: ClassVar[str] = "select.eye"
+    title: ClassVar[str] = "Choose the eye"
     version: ClassVar[int] = 3  # 2 did not ask for words where there is one shot; 1 took the best at whatever distance
 
     eyes: Annotated[tuple[ModelRef, ...], Field(min_length=1, max_length=8, description="The encoders to choose from.")]

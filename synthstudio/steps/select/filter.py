@@ -22,6 +22,7 @@ class FilterImages(Step):
     """Keep the images whose scores pass. Nothing is deleted: another threshold is another set."""
 
     kind: ClassVar[str] = "select.filter"
+    title: ClassVar[str] = "Keep the good ones"
     version: ClassVar[int] = 2  # 1 filled thin classes up with what other filters had refused
 
     images: ImageSetId

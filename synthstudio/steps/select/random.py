@@ -24,6 +24,7 @@ class SelectRandom(Step):
     """
 
     kind: ClassVar[str] = "select.random"
+    title: ClassVar[str] = "Draw as many at random"
 
     images: Annotated[ImageSetId, Field(description="What to draw from: everything the selection was chosen from.")]
     like: Annotated[ImageSetId, Field(description="The selection whose size and classes the draw has.")]

@@ -22,6 +22,7 @@ class SelectShare(Step):
     """
 
     kind: ClassVar[str] = "select.share"
+    title: ClassVar[str] = "Draw some at random"
     computes: ClassVar[bool] = False
 
     images: ImageSetId

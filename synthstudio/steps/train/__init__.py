@@ -1,9 +1,11 @@
 """Train classifiers on real, synthetic or both."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from synthstudio.artifacts import ImageSet
+from synthstudio.effort import Effort
 from synthstudio.errors import BadInput
 from synthstudio.events import Measured, Note, Output
 from synthstudio.steps import Work, encoding
@@ -50,6 +52,12 @@ def training_accuracy(part: str, hits: int, n: int) -> Measured:
 
     value, low, high = wilson(hits, n)
     return Measured(name="accuracy", value=value, low=low, high=high, n=n, split="train", arm=part)
+
+
+def updates(fields: Mapping[str, Any]) -> Effort:
+    """The updates that a training's fields ask for, each of a batch of images."""
+    steps = float(fields["training_steps"])
+    return Effort(steps * float(fields["batch_size"]), steps)
 
 
 class Trained(Protocol):

@@ -1,14 +1,15 @@
 """train.classifier: fine-tune both towers of a CLIP model with LoRA on the few real images and the synthetic ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from synthstudio.effort import Amounts, Effort
 from synthstudio.events import Event, Note, Progress
 from synthstudio.step import Step
 from synthstudio.steps import Work, encoding
 from synthstudio.steps.saying import warnings
-from synthstudio.steps.train import keep, named_sets, part_of, training_accuracy
+from synthstudio.steps.train import keep, named_sets, part_of, training_accuracy, updates
 from synthstudio.steps.train.linear_probe import probed
 from synthstudio.terms import (
     Alpha,
@@ -49,6 +50,8 @@ class TrainClassifier(Step):
     """
 
     kind: ClassVar[str] = "train.classifier"
+    title: ClassVar[str] = "Train a classifier"
+    seconds_per_unit: ClassVar[float] = 0.0027  # an image shown to the optimiser
 
     encoder: ModelRef
     real: ImageSetId | None = None
@@ -69,6 +72,10 @@ class TrainClassifier(Step):
     flip: Flip = False
     views: Views = 0
     seed: Seed = 0
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        return updates(fields)
 
     def run(self, work: Work) -> Iterator[Event]:
         from synthstudio.engine import batches, classifier, tensors

@@ -1,15 +1,16 @@
 """train.finetune: train a timm network itself, from its head to all of it, beginning with a linear probe."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from synthstudio.effort import Amounts, Effort
 from synthstudio.errors import BadInput
 from synthstudio.events import Event, Note, Progress
 from synthstudio.step import Step
 from synthstudio.steps import Work, encoding
 from synthstudio.steps.saying import warnings
-from synthstudio.steps.train import keep, named_sets, part_of, training_accuracy
+from synthstudio.steps.train import keep, named_sets, part_of, training_accuracy, updates
 from synthstudio.steps.train.linear_probe import examples
 from synthstudio.terms import (
     Augmentation,
@@ -46,6 +47,8 @@ class Finetune(Step):
     """
 
     kind: ClassVar[str] = "train.finetune"
+    title: ClassVar[str] = "Fine-tune the network"
+    seconds_per_unit: ClassVar[float] = 0.0027  # an image shown to the optimiser
 
     encoder: ModelRef
     real: ImageSetId | None = None
@@ -63,6 +66,10 @@ class Finetune(Step):
     mix: Mix = "none"
     mix_alpha: MixAlpha = 0.2
     seed: Seed = 0
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        return updates(fields)
 
     def run(self, work: Work) -> Iterator[Event]:
         from synthstudio.engine import batches, classifier, finetune, probe, tensors

@@ -1,9 +1,10 @@
 """train.linear_probe: a linear classifier on frozen embeddings; seconds, no GPU."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from synthstudio.artifacts import ImageSet
+from synthstudio.effort import Amounts, Effort
 from synthstudio.events import Event, Note, Progress
 from synthstudio.step import Step
 from synthstudio.steps import Work, encoding
@@ -23,6 +24,8 @@ class LinearProbe(Step):
     """
 
     kind: ClassVar[str] = "train.linear_probe"
+    title: ClassVar[str] = "Train a linear probe"
+    seconds_per_unit: ClassVar[float] = 0.0027  # an image shown to the optimiser
 
     encoder: ModelRef
     real: ImageSetId | None = None
@@ -31,6 +34,10 @@ class LinearProbe(Step):
     real_weight: RealWeight = 0.8
     penalty: Penalty = None
     prior: Prior = "text"
+
+    @classmethod
+    def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
+        return Effort.once(there.taught or there.made or there.shots)
 
     def run(self, work: Work) -> Iterator[Event]:
         sets, labels, notes = named_sets(work, self.real, self.synthetic)

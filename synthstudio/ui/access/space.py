@@ -6,12 +6,12 @@ from pathlib import Path
 from synthstudio.errors import BadInput, UnknownName
 from synthstudio.intake.sources import DIGITS
 from synthstudio.jobs import Studio
-from synthstudio.jobs.asked import Asked, prepare
-from synthstudio.jobs.launchers import Launcher
+from synthstudio.jobs.asking.asked import Asked, prepare
+from synthstudio.jobs.asking.recipes import load_recipe
 from synthstudio.jobs.public.admission import refuse_model
 from synthstudio.jobs.public.ledger import Ledger
 from synthstudio.jobs.public.quotas import BoundedStudio, Quota
-from synthstudio.jobs.recipes import load_recipe
+from synthstudio.jobs.running.launchers import Launcher
 from synthstudio.ui.access import visitors
 from synthstudio.ui.session import address
 from synthstudio.ui.session.houses import House

@@ -5,8 +5,8 @@ from typing import Any
 
 from synthstudio.artifacts import ImageSet
 from synthstudio.catalog.runs import Run
-from synthstudio.jobs.shots import IMPORT, source_place
-from synthstudio.jobs.stock import stock, title_of
+from synthstudio.jobs.knowing.shots import IMPORT, place_of
+from synthstudio.jobs.knowing.stock import stock, title_of
 from synthstudio.step import from_json
 from synthstudio.steps.collect import readiness
 from synthstudio.steps.collect.split import COUNTED
@@ -52,7 +52,7 @@ def _imported(session: StudioSession, run: Run) -> dict[str, Any]:
 
 
 def _title(session: StudioSession, run: Run) -> str:
-    place = source_place(session.studio, run.step_id)
+    place = place_of(session.studio, str(session.studio.catalog.runs.fields(run.id)["source"]))
     return title_of(session.studio, place) if place else "Photos whose place is not known any more"
 
 

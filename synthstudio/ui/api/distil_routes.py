@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from synthstudio.jobs import distil_exports
+from synthstudio.jobs.curating import distil_exports
 from synthstudio.ui.api import distil_shrink, distil_views
 from synthstudio.ui.api.live import Live
 from synthstudio.ui.session.state import StudioSession

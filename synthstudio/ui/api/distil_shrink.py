@@ -10,10 +10,12 @@ from synthstudio.catalog.pipelines import Node, Pipeline
 from synthstudio.catalog.runs import Run
 from synthstudio.complaints import concerning
 from synthstudio.errors import BadInput
-from synthstudio.jobs import Studio, distil_exports, distil_recipes
-from synthstudio.jobs.recipes import parse_setting
-from synthstudio.jobs.shots import known
-from synthstudio.jobs.stock import title_of
+from synthstudio.jobs import Studio
+from synthstudio.jobs.asking import distil_recipes
+from synthstudio.jobs.asking.recipes import parse_setting
+from synthstudio.jobs.curating import distil_exports
+from synthstudio.jobs.knowing.shots import known
+from synthstudio.jobs.knowing.stock import title_of
 from synthstudio.step import build as build_step
 from synthstudio.ui.api import run_views
 from synthstudio.ui.api.distil_views import sheet

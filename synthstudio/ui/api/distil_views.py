@@ -7,12 +7,14 @@ from synthstudio.artifacts import digest_of
 from synthstudio.catalog.pipelines import Node, Pipeline
 from synthstudio.catalog.runs import ACTIVE, Run
 from synthstudio.errors import Missing
-from synthstudio.jobs import Studio, distil_estimates, distil_exports, distil_recipes, small_sets
-from synthstudio.jobs.log import EventLog
-from synthstudio.jobs.shots import known, photos_of
-from synthstudio.step import from_json
+from synthstudio.jobs import Studio
+from synthstudio.jobs.asking import distil_recipes
+from synthstudio.jobs.curating import distil_exports
+from synthstudio.jobs.knowing import distil_estimates, small_sets
+from synthstudio.jobs.knowing.shots import known, photos_of
+from synthstudio.jobs.running.log import EventLog
+from synthstudio.step import from_json, step_title
 from synthstudio.steps.distil.preparing import PREVIEW
-from synthstudio.ui import words
 from synthstudio.ui.api.live import Live
 from synthstudio.ui.session.state import StudioSession
 
@@ -35,18 +37,21 @@ def answer(session: StudioSession, pipeline_id: str) -> dict[str, Any]:
     studio = session.studio
     pipeline = studio.catalog.pipelines.get(pipeline_id)
     nodes = studio.catalog.pipelines.nodes(pipeline.id)
-    judges = _done(studio, nodes, distil_recipes.JUDGE)
-    reports = small_sets.judged(studio, judges)
-    makers = [node for node in _done(studio, nodes, "distil.") if node.name == distil_recipes.maker(pipeline.recipe)]
-    shots = {node.fold: _made(studio, node, "shots") for node in _done(studio, nodes, "collect.split")}
+    runs = studio.catalog.runs.of_pipeline(pipeline.id)
+    done = [node for node in nodes if node.run_id and runs[node.run_id].state == "done"]
+    made = studio.catalog.runs.outputs_of(str(node.run_id) for node in done)
+    judges = [node for node in done if node.kind == distil_recipes.JUDGE]
+    reports = small_sets.judged(studio, judges, made)
+    makers = [node for node in done if node.name == distil_recipes.maker(pipeline.recipe)]
+    shots = {node.fold: made[str(node.run_id)]["shots"] for node in done if node.kind == "collect.split"}
+    exports = distil_exports.of_folds(studio, pipeline)
     tables = {node.fold: _table(studio, node, report) for node, report in zip(judges, reports, strict=True)}
     return {
         "pipeline": pipeline.id,
         "sentence": small_sets.sentence(reports) if reports and pipeline.state == "done" else "",
         "folds": [
-            {"fold": node.fold or 0, "set": sheet(studio, _made(studio, node, "images")),
-             "shots": shots.get(node.fold, ""), "table": tables.get(node.fold),
-             "exports": distil_exports.of_pipeline(studio, pipeline.id, node.fold or 0)}
+            {"fold": node.fold or 0, "set": sheet(studio, str(made[str(node.run_id)]["images"])),
+             "shots": shots.get(node.fold, ""), "table": tables.get(node.fold), "exports": exports[node.fold or 0]}
             for node in makers
         ],
     }  # fmt: skip
@@ -100,7 +105,8 @@ def _sizes(pipeline: Pipeline) -> dict[str, Any]:
 def _shown(session: StudioSession, live: Live, pipeline: Pipeline) -> dict[str, Any]:
     studio = session.studio
     nodes = studio.catalog.pipelines.nodes(pipeline.id)
-    runs = {node.position: studio.catalog.runs.get(node.run_id) for node in nodes if node.run_id}
+    held = studio.catalog.runs.of_pipeline(pipeline.id)
+    runs = {node.position: held[node.run_id] for node in nodes if node.run_id}
     name = distil_recipes.maker(pipeline.recipe)
     ended = [run.id for run in runs.values() if run.state == "done" and run.kind.startswith(("distil.", "evaluate."))]
     state = live.state(pipeline.id)["pipeline"]
@@ -138,7 +144,7 @@ def _maker(session: StudioSession, nodes: Sequence[Node], runs: Sequence[Run]) -
     return {
         "run": run.id,
         "kind": run.kind,
-        "words": words.kind_words(run.kind),
+        "words": step_title(run.kind),
         "state": run.state,
         "done": run.done,
         "total": run.total,
@@ -147,17 +153,6 @@ def _maker(session: StudioSession, nodes: Sequence[Node], runs: Sequence[Run]) -
         "labels": list(known(studio.workspace, fields["images"])[1]) if fields.get("images") else [],
         "notes": [note["text"] for note in studio.catalog.runs.notes(run.id) if note["level"] == "warning"],
     }
-
-
-def _done(studio: Studio, nodes: Sequence[Node], kind: str) -> list[Node]:
-    return [
-        node for node in nodes
-        if node.kind.startswith(kind) and node.run_id and studio.catalog.runs.get(node.run_id).state == "done"
-    ]  # fmt: skip
-
-
-def _made(studio: Studio, node: Node, name: str) -> str:
-    return str(studio.catalog.runs.outputs(str(node.run_id))[name])
 
 
 def _table(studio: Studio, node: Node, report: dict[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from zipstream import ZipStream
 from synthstudio.catalog.runs import Run
 from synthstudio.complaints import concerning
 from synthstudio.errors import BadInput, Missing
-from synthstudio.jobs import Studio, by_hand, delivery
-from synthstudio.jobs.stock import title_of
+from synthstudio.jobs import Studio
+from synthstudio.jobs.curating import by_hand, delivery
+from synthstudio.jobs.knowing.stock import title_of
 from synthstudio.step import from_json
 from synthstudio.ui.api import selections
 from synthstudio.ui.session.state import StudioSession

@@ -9,14 +9,16 @@ from typing import Any
 from synthstudio.catalog.pipelines import Node, Pipeline
 from synthstudio.catalog.runs import ACTIVE, Run
 from synthstudio.errors import StudioError
-from synthstudio.jobs import Studio, shots, summary
-from synthstudio.jobs.accepted import REVIEW
-from synthstudio.jobs.by_hand import RECIPE as BY_HAND
-from synthstudio.jobs.estimates import estimate
-from synthstudio.jobs.log import EventLog
-from synthstudio.jobs.recipes import load_recipe
-from synthstudio.jobs.stock import title_of
+from synthstudio.jobs import Studio
+from synthstudio.jobs.asking.recipes import load_recipe, recipe_names
+from synthstudio.jobs.curating.accepted import REVIEW
+from synthstudio.jobs.curating.by_hand import RECIPE as BY_HAND
+from synthstudio.jobs.knowing import shots, summary
+from synthstudio.jobs.knowing.estimates import estimate
+from synthstudio.jobs.knowing.stock import title_of
+from synthstudio.jobs.running.log import EventLog
 from synthstudio.quantities import many
+from synthstudio.step import step_title
 from synthstudio.ui import words
 from synthstudio.ui.api import report_views, run_views
 from synthstudio.ui.session import lists
@@ -88,7 +90,8 @@ class Live:
 
     def _pipeline(self, studio: Studio, pipeline: Pipeline) -> dict[str, Any]:
         nodes = studio.catalog.pipelines.nodes(pipeline.id)
-        runs = {node.position: studio.catalog.runs.get(node.run_id) for node in nodes if node.run_id}
+        held = studio.catalog.runs.of_pipeline(pipeline.id)
+        runs = {node.position: held[node.run_id] for node in nodes if node.run_id}
         shown = self._shown(nodes, runs)
         ended = pipeline.finished or (None if pipeline.state == "running" else time.time())
         try:
@@ -102,10 +105,16 @@ class Live:
             "seconds": (ended or time.time()) - pipeline.created,
             "left": self._left(studio, pipeline, nodes, runs) if pipeline.state == "running" else None,
             "nodes": [self._node(node, nodes, runs.get(node.position)) for node in nodes],
+            "keepable": self._keepable(pipeline),
             "shown": None if shown is None else self._detail(studio, shown),
             "images": _newest(studio, nodes, runs),
             "result": result,
         }
+
+    def _keepable(self, pipeline: Pipeline) -> bool:
+        """Whether it can be kept as a recipe of one's own."""
+        known = recipe_names(self._session.recipe_home)
+        return pipeline.state == "done" and not self._session.where.public and pipeline.recipe in known
 
     def _left(self, studio: Studio, pipeline: Pipeline, nodes: Sequence[Node], runs: dict[int, Run]) -> float | None:
         """Seconds until the end: what works by its rate, what waits by estimate; none where nobody can know."""
@@ -126,7 +135,7 @@ class Live:
 
     def _detail(self, studio: Studio, run: Run) -> dict[str, Any]:
         curves = self._session.curves.of(run.id, EventLog(studio.workspace.run_folder(run.id)))
-        return {"id": run.id, "kind": run.kind, "words": words.kind_words(run.kind), "total": run.total,
+        return {"id": run.id, "kind": run.kind, "words": step_title(run.kind), "total": run.total,
                 "unit": run.unit, "curves": curves}  # fmt: skip
 
     def _node(self, node: Node, nodes: Sequence[Node], run: Run | None) -> dict[str, Any]:
@@ -145,7 +154,7 @@ class Live:
         rate = self._session.rates.per_second(run.id) if run.state in ACTIVE else None
         left = (run.total - run.done) / rate if rate and run.total else None
         return {
-            "run": run.id, "kind": run.kind, "kind_words": words.kind_words(run.kind),
+            "run": run.id, "kind": run.kind, "kind_words": step_title(run.kind),
             "state": run.state, "state_words": words.STATES[run.state],
             "done": run.done, "total": run.total, "unit": run.unit, "rate": rate, "left": left,
             "measures": run.measures, "seconds": run.seconds, "error": run.error,
@@ -204,7 +213,7 @@ def _why(pipeline: Pipeline, nodes: Sequence[Node], runs: dict[int, Run]) -> str
     for node in nodes:
         run = runs.get(node.position)
         if run is not None and run.state in ("failed", "lost"):
-            return f"{words.kind_words(node.kind)}: {run.error or words.STATES[run.state]}"
+            return f"{step_title(node.kind)}: {run.error or words.STATES[run.state]}"
     return None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from synthstudio.catalog.runs import ACTIVE
-from synthstudio.jobs import measured
+from synthstudio.jobs.knowing import measured
 from synthstudio.steps.collect.freeze import Freeze
 from synthstudio.ui.session.choices import everything
 from synthstudio.ui.session.state import StudioSession

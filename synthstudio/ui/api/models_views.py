@@ -7,8 +7,8 @@ from typing import Any
 
 from synthstudio.catalog.runs import ACTIVE, Run
 from synthstudio.errors import BadInput
-from synthstudio.jobs import downloads
-from synthstudio.jobs.downloads import Shelved
+from synthstudio.jobs.knowing import downloads
+from synthstudio.jobs.knowing.downloads import Shelved
 from synthstudio.modelfiles import Precision
 from synthstudio.models import known_as
 from synthstudio.ui import words

@@ -5,8 +5,9 @@ from typing import Any
 
 from synthstudio.catalog.pipelines import Pipeline
 from synthstudio.errors import Missing
-from synthstudio.jobs import Studio, summary
-from synthstudio.jobs.stock import title_of
+from synthstudio.jobs import Studio
+from synthstudio.jobs.knowing import summary
+from synthstudio.jobs.knowing.stock import title_of
 from synthstudio.ui import words
 from synthstudio.ui.api.review_state import made_for
 from synthstudio.ui.session.state import StudioSession
@@ -21,9 +22,10 @@ def every(session: StudioSession) -> list[dict[str, Any]]:
     studio = session.studio
     by_run = _pipelines(studio)
     rows: list[dict[str, Any]] = []
-    for run in studio.catalog.runs.of_kind(*_KINDS):
-        gain = [m for m in studio.catalog.runs.metrics(run.id) if m["name"] == "difference"]
-        pipeline = by_run.get(run.id)
+    runs = studio.catalog.runs.of_kind(*_KINDS)
+    gains = studio.catalog.runs.metrics_of([run.id for run in runs], "difference")
+    for run in runs:
+        gain, pipeline = gains[run.id], by_run.get(run.id)
         rows.append({
             "run": run.id, "created": run.finished or run.created,
             "asked": _asked(session, pipeline), "gain": gain[0] if gain else None,
@@ -67,8 +69,10 @@ def detail(session: StudioSession, run_id: str) -> dict[str, Any]:
 
 def _taught(studio: Studio, pipeline: Pipeline) -> list[dict[str, str]]:
     """The sets of images that taught the classifiers of a pipeline, in the order of its steps."""
-    trained = [node.run_id for node in studio.catalog.pipelines.nodes(pipeline.id) if node.kind.startswith("train.")]
-    sets = dict.fromkeys(studio.catalog.runs.fields(run_id).get("synthetic") for run_id in trained if run_id)
+    nodes = studio.catalog.pipelines.nodes(pipeline.id)
+    trained = [node.run_id for node in nodes if node.kind.startswith("train.") and node.run_id]
+    fields = studio.catalog.runs.fields_of(trained)
+    sets = dict.fromkeys(fields[run_id].get("synthetic") for run_id in trained)
     return [{"id": str(one), "name": studio.catalog.names.of(str(one))} for one in sets if one]
 
 
@@ -110,8 +114,10 @@ def cell(session: StudioSession, run_id: str, arm: str, truth: str, said: str) -
 def _pipelines(studio: Studio) -> dict[str, Pipeline]:
     """The pipeline that holds a run of a comparison; of several the newest."""
     found: dict[str, Pipeline] = {}
-    for pipeline in reversed(studio.catalog.pipelines.all()):
-        for node in studio.catalog.pipelines.nodes(pipeline.id):
+    pipelines = studio.catalog.pipelines.all()
+    nodes = studio.catalog.pipelines.nodes_of(pipeline.id for pipeline in pipelines)
+    for pipeline in reversed(pipelines):
+        for node in nodes[pipeline.id]:
             if node.kind in _KINDS and node.run_id:
                 found[node.run_id] = pipeline
     return found

@@ -7,7 +7,8 @@ from typing import Any
 from synthstudio.embeddings import EmbeddingStore
 from synthstudio.errors import StudioError
 from synthstudio.jobs import Studio
-from synthstudio.ui.words import exact, kind_words
+from synthstudio.step import step_title
+from synthstudio.ui.words import exact
 
 _NEAREST = "score.nearest_real"
 _LOOKED_AT = 100  # newest comparisons that are searched for an image
@@ -41,7 +42,7 @@ def sentence(kind: str, label: str, origin: str, made: dict[str, Any]) -> str:
         name = made.get("name", "a file without a name")
         return f"A real image of “{label}”, imported from “{name}”."
     source = "from a source image" if made.get("parent") else "from noise"
-    parts = [f"Made {source} ({kind_words(kind).lower()})"]
+    parts = [f"Made {source} ({step_title(kind).lower()})"]
     if "backbone" in made:
         parts.append(f"with {str(made['backbone']).partition('@')[0]}")
     if made.get("adapter"):

@@ -20,7 +20,7 @@ from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.catalog.review import Query
 from synthstudio.complaints import readable
 from synthstudio.errors import BadInput, StorageFull, StudioError
-from synthstudio.jobs.freeze import freeze
+from synthstudio.jobs.curating.freeze import freeze
 from synthstudio.jobs.studio import Studio
 from synthstudio.terms import Label, Verdict
 from synthstudio.ui.api import review_state, selections

@@ -6,7 +6,8 @@ from typing import Any
 from synthstudio.catalog.pipelines import Pipeline
 from synthstudio.catalog.review import Query
 from synthstudio.errors import BadInput
-from synthstudio.jobs import Studio, accepted, by_hand
+from synthstudio.jobs import Studio
+from synthstudio.jobs.curating import accepted, by_hand
 
 _STANDINGS = ("pending", "accepted", "rejected")
 Tally = list[tuple[str, str, str, bool, int]]

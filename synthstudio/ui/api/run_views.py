@@ -9,9 +9,9 @@ from typing import Any
 from synthstudio.catalog.runs import ACTIVE, Run
 from synthstudio.errors import StorageFull
 from synthstudio.jobs import Studio
-from synthstudio.jobs.log import EventLog
-from synthstudio.jobs.wholeness import strings
-from synthstudio.step import Step, from_json
+from synthstudio.jobs.keeping.wholeness import strings
+from synthstudio.jobs.running.log import EventLog
+from synthstudio.step import Step, from_json, step_title
 from synthstudio.steps.adapt.lora import Lora
 from synthstudio.ui import words
 from synthstudio.ui.api import previews, steering
@@ -28,7 +28,7 @@ def listed(session: StudioSession, run: Run, name: tuple[str, bool] | None = Non
     return {
         "run": run.id, "name": name[0], "named": name[1], "kind": run.kind,
         "curved": "loss" in run.measures or (run.done > 0 and run.kind.startswith(_CURVED)),
-        "kind_words": words.kind_words(run.kind), "state": run.state,
+        "kind_words": step_title(run.kind), "state": run.state,
         "state_words": words.STATES[run.state], "done": run.done, "total": run.total, "unit": run.unit,
         "rate": rate, "left": (run.total - run.done) / rate if rate and run.total else None,
         "measures": run.measures, "seconds": run.seconds, "memory_mb": run.peak_memory_mb, "created": run.created,
@@ -81,7 +81,7 @@ def curves(session: StudioSession, run_ids: Sequence[str]) -> list[dict[str, Any
     runs = [studio.catalog.runs.get(run_id) for run_id in dict.fromkeys(run_ids)]
     names = studio.catalog.names.of_all([run.id for run in runs])
     return [
-        {"run": run.id, "name": names.get(run.id, ("",))[0], "kind_words": words.kind_words(run.kind), "unit": run.unit,
+        {"run": run.id, "name": names.get(run.id, ("",))[0], "kind_words": step_title(run.kind), "unit": run.unit,
          "total": run.total, "curves": session.curves.of(run.id, EventLog(studio.workspace.run_folder(run.id)))}
         for run in runs
     ]  # fmt: skip

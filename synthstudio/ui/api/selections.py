@@ -6,8 +6,8 @@ from typing import Any
 from synthstudio.catalog.runs import ACTIVE
 from synthstudio.complaints import concerning
 from synthstudio.errors import BadInput, Missing
-from synthstudio.jobs import accepted, review_helped
-from synthstudio.jobs.freeze import freeze_accepted
+from synthstudio.jobs.curating import accepted, review_helped
+from synthstudio.jobs.curating.freeze import freeze_accepted
 from synthstudio.jobs.studio import Studio
 from synthstudio.steps.collect.freeze import Freeze
 from synthstudio.ui.api.image_routes import Opened

@@ -6,10 +6,11 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from synthstudio.errors import BadInput
-from synthstudio.jobs import Studio, freeing, things
-from synthstudio.jobs.things import EXPORT, RUN, Thing
+from synthstudio.jobs import Studio
+from synthstudio.jobs.keeping import freeing, things
+from synthstudio.jobs.keeping.things import EXPORT, RUN, Thing
+from synthstudio.step import step_title
 from synthstudio.steps.collect.freeze import Freeze
-from synthstudio.ui import words
 from synthstudio.ui.api.image_routes import Opened
 
 _READERS = 12
@@ -37,14 +38,18 @@ def detail(session: Opened, thing: str) -> dict[str, Any]:
     studio = session.studio
     known = {one.id: one for one in _known(studio)}
     one = known.get(thing) or things.one(studio, thing)
-    readers = [studio.catalog.runs.get(run) for run in one.used_by]
+    readers = studio.catalog.runs.those(one.used_by)
+    shown = [readers[run] for run in one.used_by[-_READERS:][::-1] if run in readers]
+    names = studio.catalog.names
+    named = names.of_all([run.id for run in shown])
     return {
         **_listed(one),
         "from": [{"id": known[given].id, "name": known[given].name} for given in one.made_from if given in known],
         "run_name": studio.catalog.names.of(one.run),
         "used_by": [
-            {"run": run.id, "words": words.kind_words(run.kind), "name": studio.catalog.names.of(run.id)}
-            for run in readers[-_READERS:][::-1]
+            {"run": run.id, "words": step_title(run.kind),
+             "name": named[run.id][0] if run.id in named else names.of(run.id)}
+            for run in shown
         ],
         "used_count": len(readers),
         "actions": actions(studio, one),
@@ -79,8 +84,8 @@ def _for_adapter(studio: Studio, one: Thing) -> list[dict[str, Any]]:
 
 
 def _for_classifier(studio: Studio, one: Thing) -> list[dict[str, Any]]:
-    kinds = {run: studio.catalog.runs.get(run).kind for run in one.used_by}
-    asked = [run for run, kind in kinds.items() if kind.startswith("evaluate.")]
+    readers = studio.catalog.runs.those(one.used_by)
+    asked = [run for run in one.used_by if run in readers and readers[run].kind.startswith("evaluate.")]
     report = [{"words": "See how well it does", "go": {"tab": "evaluate", "report": asked[-1]}}] if asked else []
     return [*report, *_export(studio, one)]
 
@@ -144,7 +149,7 @@ def _listed(one: Thing) -> dict[str, Any]:
     return {
         "id": one.id, "role": one.role, "kind": _KINDS[one.role], "name": one.name, "images": one.images,
         "bytes": one.bytes, "state": one.state, "freed_at": one.freed_at, "run": one.run, "run_state": one.run_state,
-        "made": words.kind_words(one.kind), "created": one.created,
+        "made": step_title(one.kind), "created": one.created,
     }  # fmt: skip
 
 

@@ -20,10 +20,10 @@ from synthstudio.errors import BadInput, Missing, StorageFull
 from synthstudio.intake import sources
 from synthstudio.intake.entries import Entry, Limits, printable
 from synthstudio.intake.trees import folder_source, walk
-from synthstudio.jobs.environment import for_workers
+from synthstudio.jobs.knowing.stock import ABOUT
+from synthstudio.jobs.knowing.stock import folder as stock_folder
 from synthstudio.jobs.public.ledger import Ledger, Promise
-from synthstudio.jobs.stock import ABOUT
-from synthstudio.jobs.stock import folder as stock_folder
+from synthstudio.jobs.running.environment import for_workers
 from synthstudio.quantities import many
 from synthstudio.step import build
 from synthstudio.steps.collect import dry_run

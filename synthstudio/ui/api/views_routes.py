@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
-from synthstudio.jobs.run_folder import LOG
+from synthstudio.jobs.running.run_folder import LOG
 from synthstudio.ui.api import data_views, exports, measure_views, previews, report_views, run_views
 from synthstudio.ui.session.state import StudioSession
 

@@ -6,11 +6,10 @@ from typing import Any
 
 from synthstudio.catalog.runs import Run
 from synthstudio.intake.sources import DIGITS
-from synthstudio.jobs.shots import IMPORT, SPLIT, source_place, span
-from synthstudio.jobs.stock import stock, title_of
+from synthstudio.jobs.knowing.shots import IMPORT, SPLIT, place_of, span
+from synthstudio.jobs.knowing.stock import stock, title_of
 from synthstudio.models import MODELS, reference
 from synthstudio.quantities import many
-from synthstudio.step import from_json
 from synthstudio.ui.session.state import StudioSession
 from synthstudio.ui.session.tools import refused
 from synthstudio.ui.words import adapter_words
@@ -27,13 +26,12 @@ def backbones() -> list[tuple[str, str]]:
 def shots(session: StudioSession) -> list[tuple[str, str]]:
     """(title, set id) of the shots of every split, the newest first."""
     found: dict[str, str] = {}
-    for run in _done(session, SPLIT):
-        outputs = session.studio.catalog.runs.outputs(run.id)
-        fields = _fields(session, run)
+    places = _places(session)
+    for run, fields, outputs in _done(session, SPLIT):
         count = many(len(session.studio.workspace.image_set(outputs["shots"])), "shot")
         each = span(session.studio.workspace, outputs["shots"]).words()
         fold = f", fold {fields['fold'] + 1}" if fields.get("fold") else ""
-        title = f"{count} of {_data(session, str(fields['images']))} ({each} per class{fold}), {_when(run)}"
+        title = f"{count} of {_data(session, places.get(str(fields['images'])))} ({each} per class{fold}), {_when(run)}"
         found.setdefault(outputs["shots"], title)
     return [(title, set_id) for set_id, title in found.items()]
 
@@ -44,12 +42,11 @@ def adapters(session: StudioSession) -> list[tuple[str, str]]:
     While there is no adapter that is an empty text, so that the first one to come is not passed over.
     """
     found: dict[str, str] = {}
-    for run in _done(session, "adapt."):
-        fields = _fields(session, run)
+    for run, fields, outputs in _done(session, "adapt."):
         name = str(fields["backbone"]).partition("@")[0]
         steps = f"{run.total} steps" if run.total else "trained"
         title = f"{name}, {adapter_words(fields)}, {steps}, {_when(run)}"
-        found.setdefault(session.studio.catalog.runs.outputs(run.id)["adapter"], title)
+        found.setdefault(outputs["adapter"], title)
     if not found:
         return [("None yet: the model as it is", "")]
     return [*((title, adapter) for adapter, title in found.items()), ("None: the model as it is", PLAIN)]
@@ -72,10 +69,9 @@ def photos(session: StudioSession) -> list[tuple[str, str]]:
 def labels(session: StudioSession) -> list[str]:
     """The classes of the newest split, else of the newest import."""
     for kind in (SPLIT, IMPORT):
-        for run in _done(session, kind):
-            found = session.studio.catalog.runs.outputs(run.id).get("labels")
-            if found:
-                return [str(label) for label in found]
+        for _, _, outputs in _done(session, kind):
+            if outputs.get("labels"):
+                return [str(label) for label in outputs["labels"]]
     return []
 
 
@@ -107,30 +103,30 @@ def source_of(session: StudioSession, set_id: str) -> str:
     """Where the photos of a set come from, if a split made it of an import; else the set's name."""
     for run in session.studio.catalog.runs.making(set_id):
         if run.kind == SPLIT:
-            return _place(session, str(_fields(session, run)["images"])) or "photos"
+            return _places(session).get(str(session.studio.catalog.runs.fields(run.id)["images"])) or "photos"
     return session.studio.catalog.names.of(set_id)
 
 
-def _data(session: StudioSession, pool: str) -> str:
-    """What to call the photos of a pool: the title of the source it was imported from."""
-    place = _place(session, pool)
+def _data(session: StudioSession, place: str | None) -> str:
+    """What to call the photos of a place."""
     return title_of(session.studio, place) if place else "photos"
 
 
-def _place(session: StudioSession, pool: str) -> str | None:
-    """The source a pool was imported from, as far as anybody knows."""
-    for run in _done(session, IMPORT):
-        if session.studio.catalog.runs.outputs(run.id).get("images") == pool:
-            return source_place(session.studio, run.step_id)
-    return None
+def _places(session: StudioSession) -> dict[str, str | None]:
+    """By pool the source that it was imported from, as far as anybody knows; of several imports the newest says it."""
+    found: dict[str, str | None] = {}
+    for _, fields, outputs in _done(session, IMPORT):
+        found.setdefault(str(outputs.get("images")), place_of(session.studio, str(fields["source"])))
+    return found
 
 
-def _done(session: StudioSession, kind: str) -> list[Run]:
-    return session.studio.catalog.runs.of_kind(kind)
-
-
-def _fields(session: StudioSession, run: Run) -> dict[str, Any]:
-    return from_json(session.studio.catalog.runs.step_body(run.step_id)).fields
+def _done(session: StudioSession, kind: str) -> list[tuple[Run, dict[str, Any], dict[str, Any]]]:
+    """Finished runs of a kind with their fields and outputs, the newest first: three questions, however many runs."""
+    runs = session.studio.catalog.runs
+    done = runs.of_kind(kind)
+    ids = [run.id for run in done]
+    fields, outputs = runs.fields_of(ids), runs.outputs_of(ids)
+    return [(run, fields[run.id], outputs[run.id]) for run in done]
 
 
 def _when(run: Run) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from synthstudio.catalog.runs import ACTIVE
 from synthstudio.errors import BadInput, CatalogDamaged, StudioError
 from synthstudio.jobs import Studio
-from synthstudio.jobs.curves import Curves, Rates
+from synthstudio.jobs.knowing.curves import Curves, Rates
 from synthstudio.step import STEPS
 from synthstudio.workspace import slug
 

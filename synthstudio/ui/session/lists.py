@@ -14,7 +14,8 @@ from typing import Any
 import gradio as gr
 
 from synthstudio.errors import BadInput
-from synthstudio.jobs.stock import ABOUT, folder
+from synthstudio.jobs.asking.recipes import recipe_names
+from synthstudio.jobs.knowing.stock import ABOUT, folder
 from synthstudio.ui import scripts
 from synthstudio.ui.session.state import StudioSession
 from synthstudio.ui.session.tools import QUIET, for_strangers
@@ -61,9 +62,9 @@ def following(
 
 
 def version(session: StudioSession) -> str:
-    """Changes with whatever there is to choose from: what ended runs made, names that people gave, photos."""
+    """Changes with whatever there is to choose from: what ended runs made, names that people gave, photos, recipes."""
     photos = sorted((str(one), one.stat().st_mtime_ns) for one in folder(session.studio).glob(f"*/{ABOUT}"))
-    found = [session.studio.catalog.version(), photos]
+    found = [session.studio.catalog.version(), photos, recipe_names(session.recipe_home)]
     return hashlib.sha256(json.dumps(found, default=str).encode()).hexdigest()[:16]
 
 

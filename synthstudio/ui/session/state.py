@@ -8,7 +8,7 @@ from pathlib import Path
 
 from synthstudio.errors import BadInput, StudioError, UnknownName
 from synthstudio.jobs import Studio
-from synthstudio.jobs.curves import Curves, Rates
+from synthstudio.jobs.knowing.curves import Curves, Rates
 from synthstudio.jobs.public.ledger import Ledger
 from synthstudio.ui.session import address
 from synthstudio.ui.session.houses import House, Houses, known_projects, project_name

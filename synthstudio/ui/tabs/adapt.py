@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from synthstudio.complaints import concerning
-from synthstudio.jobs.recipes import load_recipe
+from synthstudio.jobs.asking.recipes import load_recipe
 from synthstudio.step import build as build_step
 from synthstudio.step import from_json
 from synthstudio.steps.adapt.lora import Lora

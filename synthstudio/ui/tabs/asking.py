@@ -5,10 +5,10 @@ import logging
 from collections.abc import Sequence
 
 from synthstudio.catalog.pipelines import Node
-from synthstudio.jobs import shots
-from synthstudio.jobs.asked import AUTO, Asked, placeholders, planned, prepare
-from synthstudio.jobs.estimates import Estimate, estimate
-from synthstudio.jobs.recipes import load_recipe, recipe_names, unusable
+from synthstudio.jobs.asking.asked import AUTO, Asked, placeholders, planned, prepare
+from synthstudio.jobs.asking.recipes import load_recipe, recipe_names, unusable
+from synthstudio.jobs.knowing import shots
+from synthstudio.jobs.knowing.estimates import Estimate, estimate
 from synthstudio.quantities import duration, megabytes
 from synthstudio.ui import words
 from synthstudio.ui.session.state import StudioSession
@@ -16,12 +16,17 @@ from synthstudio.ui.session.state import StudioSession
 log = logging.getLogger("synthstudio")
 
 
-def names(session: StudioSession) -> list[str]:
-    """The recipes that are offered: what ships, and what the owner of the home keeps there and can be used."""
-    refused = unusable(session.recipe_home)
-    for name, why in refused.items():
+def recipes(session: StudioSession) -> list[tuple[str, str]]:
+    """(title, name) of what is offered: the recipes that ship, and those in the home of the owner that can be used."""
+    home = session.recipe_home
+    refused = unusable(home)
+    return [(load_recipe(name, home).title, name) for name in recipe_names(home) if f"{name}.toml" not in refused]
+
+
+def warn_of_unusable(session: StudioSession) -> None:
+    """Write into the page's log which recipes of the home are not offered, and why."""
+    for name, why in unusable(session.recipe_home).items():
         log.warning("the recipe %s is not offered. %s", name, why)
-    return [name for name in recipe_names(session.recipe_home) if f"{name}.toml" not in refused]
 
 
 def start(session: StudioSession, recipe: str, asked: Asked) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 import gradio as gr
 
 from synthstudio.catalog.pipelines import Node
-from synthstudio.jobs.estimates import estimate
-from synthstudio.jobs.shots import known
-from synthstudio.jobs.wholeness import strings
+from synthstudio.jobs.keeping.wholeness import strings
+from synthstudio.jobs.knowing.estimates import estimate
+from synthstudio.jobs.knowing.shots import known
 from synthstudio.quantities import duration, many
 from synthstudio.step import Step
 from synthstudio.ui import words

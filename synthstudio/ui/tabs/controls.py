@@ -8,23 +8,9 @@ import gradio as gr
 
 from synthstudio.complaints import label as words_of
 from synthstudio.step import FieldInfo, Step, describe
-from synthstudio.terms import Slider
+from synthstudio.terms import ABOUT, Slider
 
 _FEW_CHOICES = 5
-_CHOICE_WORDS = {
-    "dset": "One for all classes",
-    "cls": "One per class",
-    "lora": "LoRA: two small matrices a layer",
-    "rslora": "rsLoRA: LoRA that keeps its strength at a high rank",
-    "pissa": "PiSSA: LoRA started from the largest parts of the weights",
-    "olora": "OLoRA: LoRA started from orthogonal parts of the weights",
-    "dora": "DoRA: LoRA with direction and size trained apart (slow)",
-    "loha": "LoHa: a product of two LoRAs, higher rank at the same size",
-    "lokr": "LoKr: a Kronecker product, small files",
-    "oft": "OFT: rotates the weights",
-    "vera": "VeRA: shared random matrices, very small files",
-    "ia3": "(IA)³: scales what layers give, the smallest files",
-}
 _FINE = 0.001  # the step of a share or a weight that begins at 0
 _OPTIONAL_NUMBERS = ("integer or none", "number or none")
 
@@ -47,7 +33,7 @@ def control(cls: type[Step], name: str, label: str | None = None, **changes: Any
 def _by_type(info: FieldInfo, hint: Slider | None, shown: dict[str, Any]) -> Any:
     if info.choices:
         kind = gr.Radio if len(info.choices) <= _FEW_CHOICES else gr.Dropdown
-        return kind([(_CHOICE_WORDS.get(choice, choice), choice) for choice in info.choices], **shown)
+        return kind([(ABOUT.get(choice, choice), choice) for choice in info.choices], **shown)
     if info.type == "boolean":
         return gr.Checkbox(**shown)
     if info.type in _OPTIONAL_NUMBERS:

@@ -6,10 +6,10 @@ from typing import Any
 import gradio as gr
 
 from synthstudio.intake.sources import DIGITS
-from synthstudio.jobs import distil_recipes
-from synthstudio.jobs.asked import Asked, check_resources
-from synthstudio.jobs.recipes import load_recipe
-from synthstudio.jobs.stock import BUNDLED, typed
+from synthstudio.jobs.asking import distil_recipes
+from synthstudio.jobs.asking.asked import Asked, check_resources
+from synthstudio.jobs.asking.recipes import load_recipe
+from synthstudio.jobs.knowing.stock import BUNDLED, typed
 from synthstudio.ui.session import choices
 from synthstudio.ui.session.lists import following
 from synthstudio.ui.session.state import StudioSession

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 from synthstudio.catalog.pipelines import Node
-from synthstudio.jobs import distil_estimates, distil_recipes, shots
-from synthstudio.jobs.asked import Asked, planned
-from synthstudio.jobs.recipes import load_recipe
+from synthstudio.jobs.asking import distil_recipes
+from synthstudio.jobs.asking.asked import Asked, planned
+from synthstudio.jobs.asking.recipes import load_recipe
+from synthstudio.jobs.knowing import distil_estimates, shots
 from synthstudio.quantities import duration
 from synthstudio.step import stated
+from synthstudio.steps.evaluate.small_set import SmallSet
 from synthstudio.ui import words
 from synthstudio.ui.session.state import StudioSession
 from synthstudio.ui.tabs import asking
@@ -38,7 +40,7 @@ def _line(node: Node) -> str:
     if node.kind == distil_recipes.JUDGE:
         nets = ", ".join(known["architectures"])
         return (
-            f"{said}: {distil_recipes.trainings(node)} trainings of {known['training_steps']} steps "
+            f"{said}: {SmallSet.trainings(known)} trainings of {known['training_steps']} steps "
             f"({nets}; with and without augmentation)"
         )
     if node.kind.startswith("distil.") and "images_per_class" in known:

@@ -106,8 +106,9 @@ def scores_of(session: StudioSession, set_id: str) -> dict[str, str]:
     digests = {member.image for member in session.studio.workspace.image_set(set_id)}
     own: dict[str, str] = {}
     others: dict[str, str] = {}
-    for run in session.studio.catalog.runs.of_kind("score."):
-        document = session.studio.catalog.runs.outputs(run.id).get("scores")
+    runs = session.studio.catalog.runs
+    for made in runs.outputs_of(run.id for run in runs.of_kind("score.")).values():
+        document = made.get("scores")
         if document is None:
             continue
         scorer, values = _read(session.studio.workspace, str(document))

@@ -6,9 +6,9 @@ import gradio as gr
 
 from synthstudio.complaints import concerning
 from synthstudio.intake.sources import DIGITS
-from synthstudio.jobs.asked import Asked, check_resources
-from synthstudio.jobs.recipes import load_recipe
-from synthstudio.jobs.stock import BUNDLED, typed
+from synthstudio.jobs.asking.asked import Asked, check_resources
+from synthstudio.jobs.asking.recipes import load_recipe
+from synthstudio.jobs.knowing.stock import BUNDLED, typed
 from synthstudio.models import MODELS
 from synthstudio.ui import scripts
 from synthstudio.ui.session import choices
@@ -24,6 +24,7 @@ _DIGITS_WORDS = "Try it on handwritten digits\nFills the form in; then press Run
 
 def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> None:
     """Everything of the Start tab."""
+    asking.warn_of_unusable(session)
     gr.HTML("<studio-live></studio-live>", elem_classes="ss-plainblock", apply_default_css=False)
     with gr.Row(elem_classes="ss-cards"):
         digits = gr.Button(_DIGITS_WORDS, elem_id="ss-digits")
@@ -48,7 +49,7 @@ def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> None:
 
 def _form(session: StudioSession) -> dict[str, Any]:
     """The essentials; the rest under More."""
-    recipes = [(load_recipe(name, session.recipe_home).title, name) for name in asking.names(session)]
+    recipes = asking.recipes(session)
     backbones = [(f"{m.name}: {m.about}", m.name) for m in MODELS.values() if m.purpose == "backbone"]
     form: dict[str, Any] = {
         "recipe": gr.Dropdown(recipes, value=_FIRST, label="Recipe", filterable=False, elem_id="ss-recipe"),
@@ -86,10 +87,11 @@ def _wire(session: StudioSession, page: gr.Blocks, tab: gr.Tab, form: Form, plan
         known = list(load_recipe(name, session.recipe_home).presets)
         return gr.Radio(known, value=chosen if chosen in known else known[0])
 
-    photos = for_strangers(lambda: gr.Dropdown(choices.photos(session)))
+    offered = for_strangers(lambda: (gr.Dropdown(asking.recipes(session)), gr.Dropdown(choices.photos(session))))
     data = form.controls["data"]
+    following(recipe, lambda: asking.recipes(session), fill=False)
     following(data, lambda: choices.photos(session), lambda place: typed(session.studio, place), fill=False)
-    back = remembered(page, "recipe", form.fields).then(photos, None, data, **QUIET)
+    back = remembered(page, "recipe", form.fields).then(offered, None, [recipe, data], **QUIET)
     filled(form.planned(back, tab, plan, lambda values: asking.preview(session, *read_form(values))), "recipe")
     recipe.input(presets, [recipe, preset], preset, **QUIET)
     form.press(run, begin, "recipe")

@@ -9,7 +9,7 @@ import gradio as gr
 
 from synthstudio.complaints import concerning
 from synthstudio.errors import BadInput, UnknownName
-from synthstudio.jobs.recipes import json_or_text
+from synthstudio.jobs.asking.recipes import json_or_text
 from synthstudio.quantities import many
 from synthstudio.step import FieldInfo, Step, describe, from_json
 from synthstudio.step import build as build_step
@@ -33,10 +33,6 @@ _PLACEHOLDER = "pico@" + "0" * 64
 _NO_SHOTS = "set:" + "0" * 64
 _PREVIEWED = 12
 _NOTHING = "No images yet. Choose what to start from and press Make images; they appear here while they are made."
-_HELP = {
-    "guidance_scale": "How hard images are pulled to the prompt. 1: varied, loose; 2: for training data; 7: alike.",
-    "strength": "t0: how much of the photo is noised away. 0.3: close to it; 0.7: its layout only; 1: forgets it.",
-}
 
 
 class _Wish:
@@ -52,7 +48,7 @@ class _Wish:
             info="Words alone, or each shot noised by t0 and denoised with its class’s prompt.",
         )
         self.sources = gr.Dropdown([], label="Shots", visible=False, info="The photos to start from.")
-        self.strength = controls.control(Variation, "strength", "t0 (strength)", info=_HELP["strength"], visible=False)
+        self.strength = controls.control(Variation, "strength", "t0 (strength)", visible=False)
         self.adapter = gr.Dropdown(
             [],
             label="Adapter",
@@ -74,7 +70,7 @@ class _Wish:
             elem_id="ss-sample-labels",
             info="Which classes to make images of. Type to add one.",
         )
-        self.plain = {name: controls.control(Text, name, **_info(name)) for name in _FIRST}
+        self.plain = {name: controls.control(Text, name) for name in _FIRST}
         with gr.Accordion("More", open=False, elem_id="ss-sample-more"):
             self.plain |= {name: controls.control(Text, name) for name in _MORE}
             self.settings = gr.Textbox(
@@ -271,7 +267,3 @@ def shown(session: StudioSession, step: Step) -> list[Any]:
 @for_strangers
 def _sources(start: str) -> tuple[Any, Any]:
     return gr.Dropdown(visible=start == _SHOTS), gr.Slider(visible=start == _SHOTS)
-
-
-def _info(name: str) -> dict[str, Any]:
-    return {"info": _HELP[name]} if name in _HELP else {}

@@ -14,16 +14,15 @@ import gradio as gr
 from synthstudio.complaints import concerning, label
 from synthstudio.errors import BadInput, StudioError
 from synthstudio.intake.sources import DIGITS
-from synthstudio.jobs.asked import AUTO
+from synthstudio.jobs.asking.asked import AUTO
 from synthstudio.models import MODELS, reference, witness
-from synthstudio.step import STEPS, FieldInfo, Step, describe, fields_naming, roles_of, step_class
+from synthstudio.step import STEPS, FieldInfo, Step, describe, fields_naming, roles_of, step_class, step_title
 from synthstudio.step import build as build_step
 from synthstudio.ui.session.choices import everything
 from synthstudio.ui.session.lists import following
 from synthstudio.ui.session.state import StudioSession
 from synthstudio.ui.session.tools import for_strangers, refused
 from synthstudio.ui.tabs import controls
-from synthstudio.ui.words import kind_words
 
 _UNKNOWN = "0" * 64
 CHOSEN_LATER = f"{AUTO}@{_UNKNOWN}"  # in the place of a model that the photos will choose
@@ -74,7 +73,7 @@ def kinds_of(prefix: str) -> list[str]:
 def _explained(kind: str) -> str:
     """'Train a linear probe: Logistic regression on unit embeddings': the words of a kind, and what its class says."""
     about = re.split(r"[,.;:(]", (step_class(kind).__doc__ or kind).strip().splitlines()[0])[0].strip()
-    named = kind_words(kind)
+    named = step_title(kind)
     return about if named.startswith(about) else f"{named}: {about}"
 
 
@@ -142,7 +141,7 @@ class StepForm:
         self.kind.change(shown, self.kind, [one.control for one in asked], **quiet)
 
     def _chooser(self) -> Any:
-        offered = [(_explained(kind) if self.look.explained else kind_words(kind), kind) for kind in self.kinds]
+        offered = [(_explained(kind) if self.look.explained else step_title(kind), kind) for kind in self.kinds]
         about: dict[str, Any] = {"label": self.look.choose, "elem_id": f"ss-{self.name}-kind"}
         if self.look.several:
             return gr.CheckboxGroup(offered, value=self.kinds[:1], **about)

@@ -10,12 +10,12 @@ from pydantic import BaseModel, Field, ValidationError
 
 from synthstudio.complaints import concerning, refusal
 from synthstudio.errors import UnknownName
-from synthstudio.jobs import by_hand
-from synthstudio.jobs.asked import AUTO
-from synthstudio.jobs.by_hand import NOW, Plan, Wish
-from synthstudio.jobs.estimates import estimate
-from synthstudio.jobs.recipes import load_recipe, parse_setting
-from synthstudio.jobs.shots import known
+from synthstudio.jobs.asking.asked import AUTO
+from synthstudio.jobs.asking.recipes import load_recipe, parse_setting
+from synthstudio.jobs.curating import by_hand
+from synthstudio.jobs.curating.by_hand import NOW, Plan, Wish
+from synthstudio.jobs.knowing.estimates import estimate
+from synthstudio.jobs.knowing.shots import known
 from synthstudio.models import at_hand
 from synthstudio.quantities import duration, many
 from synthstudio.step import step_class

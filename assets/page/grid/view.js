@@ -1,0 +1,146 @@
+// Which images are shown: the filter and its answer, what an address asks for, and whether the list is out of date.
+import { h } from "../shared/dom.js";
+import { say } from "../shared/say.js";
+import { NOTHING } from "./filters.js";
+import { atMostOften } from "./pace.js";
+
+export class View {
+  filter = NOTHING;
+  words = ""; // what the address said in words
+  last = 0; // the last decision that was heard of
+  newest = 0; // the newest image that was heard of
+  seen = null; // how far the list goes: {as_of: decision, upto: image}
+  empty = h("div", { class: "ss-empty", hidden: true });
+  #counts = {};
+  #wish = "";
+
+  constructor(review) {
+    this.review = review;
+    this.tally = atMostOften(async () =>
+      this.count(await review.api.insist("tally", { q: JSON.stringify(this.filter) })),
+    );
+  }
+
+  /** Take over what a project offers to choose from. */
+  open(overview) {
+    this.targets = overview.targets;
+    this.review.filters.offer(overview);
+  }
+
+  /** Show another view from its first image, or from the one that was current. */
+  async show(filter, at = 0) {
+    const { api, grid, place, selection, store } = this.review;
+    this.filter = filter;
+    const wish = (this.#wish = JSON.stringify(filter));
+    place.classList.add("busy");
+    let view;
+    try {
+      view = await api.insist("view", { q: wish });
+    } catch (error) {
+      if (wish === JSON.stringify(NOTHING)) throw error;
+      await this.show({ ...NOTHING });
+      return;
+    }
+    if (wish !== this.#wish) return;
+    place.classList.remove("busy");
+    store.use(view.query, view.total);
+    this.last = Math.max(this.last, view.query.as_of);
+    this.newest = view.query.upto;
+    this.seen = { as_of: view.query.as_of, upto: view.query.upto };
+    selection.clear();
+    this.count(view);
+    grid.layout();
+    grid.go(Math.min(at, Math.max(0, view.total - 1)));
+    this.#emptiness();
+    this.review.keep();
+  }
+
+  refresh() {
+    return this.show(this.filter, this.review.grid.current);
+  }
+
+  /** Show exactly the images that the address names (`only`, `fold`, `class`), once: from then on the filters are the
+   * reader's. Returns whether it named some. */
+  only = async () => {
+    const wanted = new URLSearchParams(location.search),
+      what = wanted.get("only"),
+      fold = wanted.get("fold"),
+      labels = wanted.getAll("class");
+    if (!what) return false;
+    for (const name of ["only", "fold", "class"]) wanted.delete(name);
+    history.replaceState(history.state, "", `${location.pathname}?${wanted}`);
+    try {
+      const found = await this.review.api.insist("only", fold === null ? { what } : { what, fold });
+      this.words = found.words;
+      await this.show({ ...NOTHING, ...found.filter, labels });
+      return true;
+    } catch (error) {
+      if (this.seen) this.review.status.say(error.message);
+      else say(error.message);
+      return false;
+    }
+  };
+
+  /** Offer what there is to choose from by now. */
+  offer = async () => {
+    try {
+      this.review.filters.offer(await this.review.api.insist("start"));
+    } catch {
+      /* the bar says that the server is away */
+    }
+  };
+
+  /** Whether the list would look different if it were asked for again. */
+  get stale() {
+    return this.newest > this.seen.upto || (this.#filtersDecisions() && this.last > this.seen.as_of);
+  }
+
+  /** Show the class too, or no longer. */
+  toggleClass(label) {
+    const { labels } = this.filter;
+    const others = labels.filter((one) => one !== label);
+    this.show({ ...this.filter, labels: labels.includes(label) ? others : [...labels, label] });
+  }
+
+  /** How many images of a class are wanted. */
+  async target(wanted) {
+    const { api, project, status } = this.review;
+    try {
+      this.targets = (await api.say("target", { project, wanted })).targets;
+    } catch (error) {
+      status.say(`Not saved: ${error.message}`);
+    }
+    this.count({});
+  }
+
+  /** Draw what is counted; what `counts` does not say stays. */
+  count(counts) {
+    const { classes, filters, status } = this.review;
+    this.#counts = { ...this.#counts, ...counts };
+    classes.show(this.#counts.classes, this.targets, this.filter.labels);
+    filters.show(this.filter, this.#counts, this.words);
+    status.draw();
+  }
+
+  #filtersDecisions() {
+    const { standings, relabelled, labels, sort } = this.filter;
+    return Boolean(standings.length || relabelled || labels.length || sort === "decided");
+  }
+
+  #emptiness() {
+    const nothing = this.review.store.total === 0;
+    const none = this.newest === 0;
+    this.empty.hidden = !nothing;
+    this.review.grid.element.classList.toggle("ss-none", nothing);
+    this.empty.replaceChildren(
+      h("strong", {}, none ? "No images yet" : "Nothing matches these filters"),
+      h(
+        "p",
+        {},
+        none
+          ? "Import photos under Data, or make images under Sample; they appear here by themselves."
+          : "Clear a filter to see more.",
+      ),
+    );
+  }
+}

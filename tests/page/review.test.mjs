@@ -1,0 +1,52 @@
+// The review tab, as far as it needs no browser: how often it counts again, and when its list is out of date.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import "./page.mjs";
+
+const { atMostOften } = await import("../../assets/page/grid/pace.js");
+const { NOTHING } = await import("../../assets/page/grid/filters.js");
+const { View } = await import("../../assets/page/grid/view.js");
+
+const turn = (milliseconds = 0) => new Promise((done) => setTimeout(done, milliseconds));
+
+test("however many calls come while it works, it works once more and never side by side", async () => {
+  let now = 0,
+    most = 0,
+    runs = 0;
+  const work = atMostOften(async () => {
+    most = Math.max(most, ++now);
+    runs += 1;
+    await turn(5);
+    now -= 1;
+  }, 1);
+  for (let call = 0; call < 20; call += 1) work();
+  while (runs < 2) await turn(5);
+  await turn(100);
+  assert.equal(runs, 2);
+  assert.equal(most, 1);
+});
+
+test("work that throws is tried again at the next call", async () => {
+  let runs = 0;
+  const work = atMostOften(async () => {
+    runs += 1;
+    throw new Error("the line is cut");
+  }, 1);
+  await work();
+  await work();
+  assert.equal(runs, 2);
+});
+
+test("a list is out of date when images came, and when decisions came that its filter asks for", () => {
+  const view = new View({ api: null });
+  Object.assign(view, { seen: { as_of: 4, upto: 10 }, last: 4, newest: 10 });
+  assert.equal(view.stale, false);
+  view.last = 5;
+  assert.equal(view.stale, false);
+  for (const part of [{ labels: ["rose"] }, { standings: ["pending"] }, { relabelled: true }, { sort: "decided" }]) {
+    view.filter = { ...NOTHING, ...part };
+    assert.equal(view.stale, true, JSON.stringify(part));
+  }
+  Object.assign(view, { filter: NOTHING, newest: 11 });
+  assert.equal(view.stale, true);
+});

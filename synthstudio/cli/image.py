@@ -45,8 +45,9 @@ def again(  # noqa: PLR0913 - every argument is an option
     """Make the image of a file again: same step, same machine, same bytes; says so, or that they differ."""
     from synthstudio.cli.making import follow_run
     from synthstudio.intake import image_notes
-    from synthstudio.jobs import Studio, single
-    from synthstudio.jobs import again as made_again
+    from synthstudio.jobs import Studio
+    from synthstudio.jobs.curating import again as made_again
+    from synthstudio.jobs.curating import single
     from synthstudio.resources import Resources
 
     notes = image_notes.read(_bytes(file))

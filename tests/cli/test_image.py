@@ -7,8 +7,9 @@ from typer.testing import CliRunner
 
 from synthstudio.cli import app
 from synthstudio.errors import BadInput
-from synthstudio.jobs import Studio, single
+from synthstudio.jobs import Studio
 from synthstudio.jobs import studio as studio_module
+from synthstudio.jobs.curating import single
 from synthstudio.models import reference
 from synthstudio.step import build
 from tests.intake.nasty import good

@@ -20,7 +20,8 @@ from fastapi.responses import Response
 from PIL import Image as Picture
 
 from synthstudio.artifacts import digest_of
-from synthstudio.jobs import Studio, single
+from synthstudio.jobs import Studio
+from synthstudio.jobs.curating import single
 from synthstudio.resources import cpu_count
 from synthstudio.workspace import Workspace
 

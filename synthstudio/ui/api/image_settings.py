@@ -14,7 +14,7 @@ from synthstudio.complaints import label as words_of
 from synthstudio.errors import BadInput
 from synthstudio.intake import image_notes
 from synthstudio.intake.image_notes import Notes
-from synthstudio.jobs import again
+from synthstudio.jobs.curating import again
 from synthstudio.models import MODELS
 from synthstudio.step import Step, build
 from synthstudio.steps.sample.text import Text

@@ -181,6 +181,12 @@ VectorNoise = Annotated[
     Field(ge=0, le=2, description="Deviation of the noise that is added to the vectors; 0: none."),
     Slider(0, 0.5, 0.05),
 ]
+Only = Annotated[
+    int | None,
+    Field(
+        ge=0, lt=10**9, description="Make only the image of this number in the plan (from 0), as the whole run would."
+    ),
+]
 WordsId = Annotated[
     str, Field(pattern=f"^adapter:{DIGEST}$", description="Learned words (textual inversion) beside the adapter.")
 ]

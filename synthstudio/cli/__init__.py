@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from synthstudio.cli import curate, export, making, measures, models, names, page, photos, recipe, runs
+from synthstudio.cli import curate, export, image, making, measures, models, names, page, photos, recipe, runs
 from synthstudio.errors import StudioError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ models.register(app)
 measures.register(app)
 page.register(app)
 recipe.register(app)
+image.register(app)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Pictures dropped one after another: classes add up, what is wrong can be taken out, the way on stays in sight."""
 
+from synthstudio.provenance import Origin
 from synthstudio.step import build
 from synthstudio.steps.export.marks import how, marked
 from tests.browser.test_refusals import forget_refusals
@@ -67,7 +68,8 @@ def test_an_exported_image_fills_the_form_that_made_it(watched, served):
     fields = {"backbone": f"pico@{'a' * 64}", "adapter": f"adapter:{'b' * 64}", "labels": ["stripes", "rings"],
               "prompt": "a sketch of {label}", "seed": 77, "images_per_class": 3}  # fmt: skip
     step = build("sample.text", fields)
-    note = how({"kind": step.kind, "step": step.id, "fields": step.fields}, "rings", None)
+    origin = Origin({}, 0.0, {}, request={"kind": step.kind, "step": step.id, "fields": step.fields}, index=1)
+    note = how(origin, "rings", None)
     shown = watched("/?tab=sample", width=390)
     page = shown.page
     said = page.locator("#ss-fromimage-said")
@@ -76,6 +78,9 @@ def test_an_exported_image_fills_the_form_that_made_it(watched, served):
     forget_refusals(shown)
     image = marked(png(1), {"width": 24, "height": 24}, "rings", note)
     page.set_input_files("#ss-fromimage-file", {"name": "b.png", "mimeType": "image/png", "buffer": image})
+    found = page.locator("#ss-fromimage-found")
+    found.get_by_role("button", name="Use all").click()
     page.wait_for_selector("#ss-sample-preview >> text=6 images from 2 prompts")
     assert page.locator("#ss-sample-text-prompt textarea").input_value() == "a sketch of {label}"
-    assert "The adapter" in said.inner_text() and "is not in this project" in said.inner_text()
+    assert "The adapter" in found.inner_text() and "cannot be made again here" in found.inner_text()
+    assert found.get_by_role("button", name="Make again").count() == 0

@@ -62,6 +62,19 @@ def test_a_stopped_run_ends_with_the_same_images(work, text, after):
     assert len(work.workspace.image_set(named["images"])) == 6
 
 
+@pytest.mark.parametrize("number", [0, 3, 5])
+def test_one_image_of_a_plan_is_made_alone_with_the_bytes_it_has_among_the_others(work, text, number):
+    whole = made_by(outputs(text, work)[1])
+    named, events = outputs(build(text.kind, text.fields | {"only": number}), work)
+    assert made_by(events) == {number: whole[number]}
+    assert [one.image for one in work.workspace.image_set(named["images"])] == [whole[number].digest]
+
+
+def test_an_image_that_the_plan_does_not_have_is_refused(text):
+    with pytest.raises(BadInput, match="Only asks for image 6, but the plan has 6"):
+        build(text.kind, text.fields | {"only": 6})
+
+
 def test_a_finished_run_makes_nothing_again(work, text):
     named, events = outputs(text, work)
     work.done, work.loaded = made_by(events), {}

@@ -96,12 +96,12 @@ def test_what_the_project_does_not_have_is_said_and_left_as_it_is(session):
     ("png", "says"),
     [
         (saved(photo()), "carries no settings"),
-        (saved(photo(), "JPEG"), "This is no PNG"),
+        (saved(photo(), "JPEG"), "carries no settings"),
+        (b"GIF89a", "This is no PNG, JPEG or WebP"),
         (b"", "This is no PNG"),
-        (marked(saved(photo()), _ROW, "cat"), "carries no settings"),
         (carrying("[" * 50_000), "cannot be read"),
         (carrying("{nonsense"), "cannot be read"),
-        (carrying([1, 2]), "carries no settings"),
+        (carrying([1, 2]), "no table"),
         (carrying({"request": {"kind": "export.image_folder", "fields": {}}}), "fit no form here"),
         (carrying({"request": {"kind": "__import__('os')", "fields": {}}}), "fit no form here"),
         (carrying({"request": {"kind": "sample.text", "fields": {}}}), "cannot be used: "),
@@ -118,6 +118,45 @@ def test_everything_else_is_answered_in_a_sentence(session, png, says):
         image_settings.of_file(session, png)
 
 
+def test_another_tools_image_fills_what_the_form_has_and_says_the_rest(session, monkeypatch):
+    monkeypatch.setattr(image_settings.choices, "labels", lambda _: ["cat", "black cat"])
+    text = (
+        "a Black Cat, (best)\nNegative prompt: blur\nSteps: 9, Sampler: Restart, CFG scale: 4, Seed: 8, Model: theirs"
+    )
+    found = image_settings.of_file(session, noted(chunk(b"tEXt", b"parameters\0" + text.encode())))
+    wanted = {
+        "prompt": "a {label}, (best)",
+        "negative_prompt": "blur",
+        "inference_steps": 9,
+        "guidance_scale": 4.0,
+        "seed": 8,
+    }
+    assert found.step is None and found.form == wanted
+    assert any("became {label}" in one for one in found.said) and any(
+        "“Restart” is not known" in one for one in found.said
+    )
+    names = ["start", "prompt", "seed", "sampler"]
+    assert sample.used(session, names, {"form": found.form, "only": ["seed"]})[2] == 8
+    used = sample.used(session, names, image_settings.as_document(session, found))
+    assert used[1:3] == ["a {label}, (best)", 8] and isinstance(used[0], dict)
+
+
+def test_of_an_image_of_ours_the_seed_alone_can_be_used(session):
+    found = image_settings.as_document(session, image_settings.of_file(session, exported()))
+    assert found["index"] == 3 and found["tool"] == "SynthStudio"
+    form = ["start", "sources", "strength", "adapter", "backbone", "labels", *sample._FIRST, *sample._MORE, "settings"]
+    used = sample.used(session, form, found | {"only": ["seed"]})
+    assert used[form.index("seed")] == 77 and sum(isinstance(one, dict) for one in used) == len(form) - 1
+
+
+def test_what_is_missing_to_make_an_image_again_is_said_before_it_is_asked_for(session):
+    png = exported("sample.variation", sources=f"set:{'c' * 64}", adapter=f"adapter:{'b' * 64}")
+    found = image_settings.of_file(session, png)
+    assert len(found.lacking) == 2
+    with pytest.raises(BadInput, match="The shots it was made from are not in this project"):
+        image_settings.make_again(session, found.step.kind, found.step.fields, 3)
+
+
 def test_fields_that_no_step_has_are_passed_over_with_a_sentence(session):
     fields = _FIELDS | {"cmd": "rm -rf /", "lora": 1}
     found = image_settings.of_file(session, carrying({"request": {"kind": "sample.text", "fields": fields}, "x": [1]}))
@@ -132,7 +171,7 @@ def test_the_route_answers_with_the_settings_and_keeps_nothing(session):
     client = TestClient(app)
     before = set(session.home.rglob("*"))
     answer = client.post("/uploads/settings", content=exported())
-    assert answer.json()["fields"]["seed"] == 77 and answer.json()["said"] == []
+    assert answer.json()["fields"]["seed"] == 77 and answer.json()["said"] == [] and answer.json()["rows"]
     refused = client.post("/uploads/settings", content=b"hello")
     assert refused.status_code == 422 and refused.json()["detail"].startswith("This is no PNG")
     assert set(session.home.rglob("*")) == before

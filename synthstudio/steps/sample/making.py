@@ -119,23 +119,27 @@ def _document(workspace: Workspace, step: Sampled, name: str) -> dict[str, Any]:
     return adapter
 
 
-def make_images(work: Work, step: Sampled, rows: Sequence[Row]) -> Iterator[Event]:
+def make_images(work: Work, step: Sampled, rows: Sequence[Row], only: int | None = None) -> Iterator[Event]:
     """Make the missing rows batch by batch, then name the set of all.
 
     A batch is made whole or skipped whole, so that an interrupted run ends with the very bytes of an unbroken one.
     Where others make the rest of the plan, only the batches of this share are made, cut as they always are, and no set.
+    Where `only` one image is asked for, its batch is made and the others are let go: alone it would round otherwise.
     """
     made: dict[int, Image] = dict(work.done)
-    yield Progress(done=len(made), total=len(rows), unit="images")
-    if any(row.index not in made for row in rows):
-        yield from _made(work, step, rows, made)
+    wanted = rows if only is None else rows[only : only + 1]
+    yield Progress(done=len(made), total=len(wanted), unit="images")
+    if any(row.index not in made for row in wanted):
+        yield from _made(work, step, rows, made, only)
     if work.share is not None:
         return
-    members = (Member(row.label, made[row.index].digest) for row in rows)
+    members = (Member(row.label, made[row.index].digest) for row in wanted)
     yield Output(name="images", value=work.workspace.put_set(ImageSet.of("set", members)))
 
 
-def _made(work: Work, step: Sampled, rows: Sequence[Row], made: dict[int, Image]) -> Iterator[Event]:
+def _made(
+    work: Work, step: Sampled, rows: Sequence[Row], made: dict[int, Image], only: int | None = None
+) -> Iterator[Event]:
     """Every batch that is missing in `made` and is wanted here; its images are added to `made`."""
     from synthstudio.engine import diffusion
 
@@ -152,16 +156,18 @@ def _made(work: Work, step: Sampled, rows: Sequence[Row], made: dict[int, Image]
     cut = size if work.share is None else work.resources.batch or diffusion.default_batch(backbone, step.resolution)
     for batch in chunks(rows, cut):
         indices = [row.index for row in batch]
+        if only is not None and only not in indices:
+            continue
         if all(index in made for index in indices) or (work.share is not None and not work.share.wants(indices)):
             continue
         files = (file for part in chunks(batch, size) for file in _files(work, step, backbone, part, told))
         for row, file in zip(batch, files, strict=True):
-            if row.index in made:
+            if row.index in made or only not in (None, row.index):
                 continue
             made[row.index] = _image(work, step, row, file, side)
             yield Made(index=row.index, image=made[row.index])
         yield from warnings(backbone.notes)
-        yield Progress(done=len(made), total=len(rows), unit="images")
+        yield Progress(done=len(made), total=len(rows) if only is None else 1, unit="images")
 
 
 def _at_once(work: Work, step: Sampled, backbone: "Backbone", prompt: str) -> tuple[int, list[str]]:

@@ -17,7 +17,7 @@ from synthstudio.terms import fill
 
 EVERY = "*"  # the label under which an adapter keeps weights that serve all labels
 _BY_SHOTS = {16: 0.15, 8: 0.2, 4: 0.35, 2: 0.4, 1: 0.5}  # Real Guidance (He et al. 2023, arXiv:2210.07574)
-LATER = wording.LATER | {"guidance_to", "guidance_begin", "guidance_end", "guidance_per_label", "words"}
+LATER = wording.LATER | {"guidance_to", "guidance_begin", "guidance_end", "guidance_per_label", "words", "only"}
 _PAIRED = 5_000  # rows that are looked through for those made with the same two files
 _LOOKED_AT = 10_000  # rows whose prompts are counted where images draw them
 
@@ -315,6 +315,12 @@ def check_labels(labels: Sequence[str]) -> None:
     twice = sorted(label for label, count in Counter(labels).items() if count > 1)
     if twice:
         raise ValueError(f"{twice[0]!r} is named twice")
+
+
+def check_only(only: int | None, images: int) -> None:
+    """ValueError unless the plan has an image of this number."""
+    if only is not None and only >= images:
+        raise ValueError(f"only asks for image {only}, but the plan has {images}, counted from 0")
 
 
 def check_interval(begin: float, end: float) -> None:

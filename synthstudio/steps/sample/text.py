@@ -16,6 +16,7 @@ from synthstudio.sampling_terms import (
     GuidancePerLabel,
     GuidanceTo,
     Hypernyms,
+    Only,
     Prefix,
     SamplingPrompt,
     SamplingTemplates,
@@ -26,7 +27,7 @@ from synthstudio.step import Step
 from synthstudio.steps import Work
 from synthstudio.steps.sample import denoising
 from synthstudio.steps.sample.making import adapter_weights, make_images, names_of
-from synthstudio.steps.sample.plan import LATER, check_interval, check_labels, check_prompts, plan
+from synthstudio.steps.sample.plan import LATER, check_interval, check_labels, check_only, check_prompts, plan
 from synthstudio.terms import (
     AdapterId,
     AdapterScale,
@@ -76,17 +77,19 @@ class Text(Step):
     words: WordsId | None = None
     resolution: Resolution = None
     seed: Seed = 0
+    only: Only = None
 
     @model_validator(mode="after")
     def _fits(self) -> "Text":
         check_prompts(self)
         check_labels(self.labels)
         check_interval(self.guidance_begin, self.guidance_end)
+        check_only(self.only, len(self.labels) * self.images_per_class)
         return self
 
     @property
     def rows(self) -> int:
-        return len(self.labels) * self.images_per_class
+        return len(self.labels) * self.images_per_class if self.only is None else 0
 
     @classmethod
     def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
@@ -94,6 +97,5 @@ class Text(Step):
 
     def run(self, work: Work) -> Iterator[Event]:
         """Yield one image at a time; the set of all when they are complete."""
-        yield from make_images(
-            work, self, plan(self, adapter_weights(work, self), names=names_of(work, self, self.labels))
-        )
+        rows = plan(self, adapter_weights(work, self), names=names_of(work, self, self.labels))
+        yield from make_images(work, self, rows, self.only)

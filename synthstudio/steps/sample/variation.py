@@ -17,6 +17,7 @@ from synthstudio.sampling_terms import (
     GuidanceTo,
     Hypernyms,
     MixShare,
+    Only,
     Prefix,
     SamplingPrompt,
     SamplingTemplates,
@@ -30,7 +31,16 @@ from synthstudio.step import Step
 from synthstudio.steps import Work
 from synthstudio.steps.sample import denoising
 from synthstudio.steps.sample.making import adapter_weights, make_images, names_of
-from synthstudio.steps.sample.plan import LATER, Start, check_interval, check_labels, check_prompts, check_start, plan
+from synthstudio.steps.sample.plan import (
+    LATER,
+    Start,
+    check_interval,
+    check_labels,
+    check_only,
+    check_prompts,
+    check_start,
+    plan,
+)
 from synthstudio.terms import (
     AdapterId,
     AdapterScale,
@@ -88,18 +98,20 @@ class Variation(Step):
     words: WordsId | None = None
     resolution: Resolution = None
     seed: Seed = 0
+    only: Only = None
 
     @model_validator(mode="after")
     def _fits(self) -> "Variation":
         check_prompts(self)
         check_labels(self.labels)
         check_interval(self.guidance_begin, self.guidance_end)
+        check_only(self.only, len(self.labels) * self.images_per_class)
         check_start(self.start)
         return self
 
     @property
     def rows(self) -> int:
-        return len(self.labels) * self.images_per_class
+        return len(self.labels) * self.images_per_class if self.only is None else 0
 
     @property
     def start(self) -> Start:
@@ -115,4 +127,4 @@ class Variation(Step):
         groups = work.workspace.image_set(self.sources).by_label()
         sources = {label: [member.image for member in members] for label, members in groups.items()}
         rows = plan(self, adapter_weights(work, self), sources, self.start, names_of(work, self, self.labels))
-        yield from make_images(work, self, rows)
+        yield from make_images(work, self, rows, self.only)

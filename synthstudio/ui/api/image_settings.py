@@ -1,10 +1,10 @@
-"""How a picture that was exported here was made, read back from its file, so that more can be made in the same way.
+"""How a picture was made, read from its file, so that more can be made in the same way: one of ours, or of other tools.
 
 What the file says is a stranger's: it is parsed as JSON, its kind must be one that the Sample tab makes, its fields go
 through the Step that they claim to be of. Nothing is looked up by a path, and nothing is run.
 """
 
-import json
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from synthstudio.complaints import label as words_of
 from synthstudio.errors import BadInput
-from synthstudio.intake import png_text
+from synthstudio.intake import image_notes
+from synthstudio.intake.image_notes import Notes
+from synthstudio.jobs.curating import again
 from synthstudio.models import MODELS
 from synthstudio.step import Step, build
-from synthstudio.steps.export.marks import KEYWORD
 from synthstudio.steps.sample.text import Text
 from synthstudio.steps.sample.variation import Variation
 from synthstudio.ui.session import choices
@@ -36,35 +37,119 @@ class _Request(BaseModel):
     fields: dict[str, Any] = Field(max_length=100)
 
 
-class _Note(BaseModel):
-    """What of a note is read; everything else in it is for people and other tools."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    request: _Request
-    adapter_name: str | None = Field(None, max_length=200)
-
-
 class Found(NamedTuple):
-    """The step to fill a form with, and sentences about what cannot be filled."""
+    """The step to fill a form with, if the file holds one; what cannot be filled, in sentences; what else it says.
 
-    step: Step
+    `form`: values for single controls, by name, where there is no step. `lacking`: why it cannot be made again here.
+    """
+
+    step: Step | None
     said: list[str]
+    notes: Notes
+    form: dict[str, Any]
+    lacking: list[str]
 
 
 def of_file(session: StudioSession, data: bytes) -> Found:
     """The settings in a PNG. BadInput, in one sentence, where there are none or none that can be used."""
-    text = png_text.note(data, KEYWORD)
-    if text is None:
+    notes = image_notes.read(data)
+    if notes is None:
         raise BadInput(_NONE)
+    if notes.request is None:
+        form, said = _form(session, notes)
+        if not form:
+            raise BadInput(_NONE)
+        return Found(None, said, notes, form, ["The file does not say which step made it."])
     try:
-        note = _Note.model_validate(json.loads(text))
+        request = _Request.model_validate(notes.request)
     except ValidationError as error:
         raise BadInput(_NONE) from error
-    except (ValueError, RecursionError) as error:
-        raise BadInput("The settings in this image cannot be read. Export it again, or choose another.") from error
-    step, unknown = step_of(note.request.kind, note.request.fields)
-    return Found(step, [*_unknown(unknown), *_missing(session, step, note.adapter_name)])
+    step, unknown = step_of(request.kind, request.fields)
+    said = [*_unknown(unknown), *_missing(session, step, notes.adapter_name or None)]
+    return Found(step, said, notes, {}, _lacking(session, notes))
+
+
+def as_document(session: StudioSession, found: Found) -> dict[str, Any]:
+    """What the panel shows: rows of words and values, what to say, what can be done with it."""
+    notes, step = found.notes, found.step
+    here = notes.image if session.studio.catalog.review.knows(notes.image) else ""
+    return {
+        "tool": notes.tool, "rows": _rows(notes), "said": found.said, "lacking": found.lacking, "here": here,
+        "kind": step.kind if step else None, "fields": step.fields if step else None, "form": found.form,
+        "index": notes.index, "image": notes.image, "prompt": notes.prompt,
+    }  # fmt: skip
+
+
+def make_again(session: StudioSession, kind: object, fields: object, index: object) -> str:
+    """Ask for one image of a step again; the id of the run. BadInput says what is missing."""
+    step = again.only(kind, fields, index)
+    with session.acting() as studio:
+        lacking = again.missing(studio, step)
+        if lacking:
+            raise BadInput(" ".join(lacking))
+        return studio.submit(step)[0]
+
+
+def made_again(session: StudioSession, run_id: str, image: str) -> dict[str, Any]:
+    """How far that is, and when it is done which image came, and whether it is the very same."""
+    run = session.studio.catalog.runs.get(run_id)
+    made = session.studio.catalog.images.made_by(run_id, limit=1) if run.state == "done" else []
+    digest = made[0]["digest"] if made else ""
+    return {"state": run.state, "error": run.error or "", "digest": digest, "same": bool(digest) and digest == image}
+
+
+def _lacking(session: StudioSession, notes: Notes) -> list[str]:
+    try:
+        return again.missing(session.studio, again.step_of(notes), look=False)
+    except BadInput as error:
+        return [str(error)]
+
+
+def _rows(notes: Notes) -> list[tuple[str, str]]:
+    """What was read, as a person reads it; numbers as text, since a browser would round a seed."""
+    size = f"{notes.width} × {notes.height}" if notes.width and notes.height else None
+    known = {
+        "Prompt": notes.prompt, "Negative prompt": notes.negative_prompt, "Seed": notes.seed,
+        "Guidance": notes.guidance_scale, "Steps": notes.inference_steps,
+        "Solver": notes.said_sampler, "t0": notes.strength, "Size": size,
+        "Model": " ".join(filter(None, (notes.model, notes.model_digest[:12]))),
+        "Adapter": notes.adapter_name or ", ".join(one[:60] for one in notes.adapters),
+    }  # fmt: skip
+    return [(name, f"{value:g}" if isinstance(value, float) else str(value)) for name, value in known.items()
+            if value not in (None, "")]  # fmt: skip
+
+
+def _form(session: StudioSession, notes: Notes) -> tuple[dict[str, Any], list[str]]:
+    """Values for the form's controls from another tool's settings, and sentences about the rest."""
+    said = []
+    prompt, found = _with_hole(notes.prompt, choices.labels(session))
+    if found:
+        said.append(f"“{found}” in its prompt became {{label}}, as it is a class here.")
+    elif prompt:
+        said.append("Its prompt names no class of this project: write {label} where the class name goes.")
+    if notes.said_sampler and notes.sampler is None:
+        said.append(f"The solver “{notes.said_sampler}” is not known here.")
+    if notes.model:
+        said.append(f"It was made with “{notes.model}”; choose a backbone yourself.")
+    if notes.seed is not None:
+        said.append("The same seed draws other noise here.")
+    if notes.adapters:
+        said.append("Its LoRAs are not taken over.")
+    values = {
+        "prompt": prompt, "negative_prompt": notes.negative_prompt, "guidance_scale": notes.guidance_scale,
+        "inference_steps": notes.inference_steps, "sampler": notes.sampler,
+        "seed": notes.seed if notes.seed is not None and notes.seed < 2**53 else None, "strength": notes.strength,
+    }  # fmt: skip
+    return {name: value for name, value in values.items() if value not in (None, "")}, said
+
+
+def _with_hole(prompt: str, labels: list[str]) -> tuple[str, str]:
+    """The prompt with {label} in the place of the longest class name that it names, and that name."""
+    for label in sorted(labels, key=len, reverse=True):
+        found = re.search(rf"(?<!\w){re.escape(label)}(?!\w)", prompt, re.IGNORECASE)
+        if found:
+            return f"{prompt[: found.start()]}{{label}}{prompt[found.end() :]}", label
+    return prompt, ""
 
 
 def step_of(kind: object, fields: object) -> tuple[Step, list[str]]:

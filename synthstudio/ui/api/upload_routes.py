@@ -22,6 +22,12 @@ class _Remove(BaseModel):
     label: str = Field("", max_length=200, description="Or all files of a class.")
 
 
+class _Again(BaseModel):
+    kind: str = Field(max_length=80)
+    fields: dict[str, Any] = Field(max_length=100)
+    index: int = Field(ge=0, lt=10**9)
+
+
 class _Confirm(BaseModel):
     title: str = Field("", max_length=200)
 
@@ -35,6 +41,15 @@ def router(uploads: Uploads, session: StudioSession) -> APIRouter:
         return {"token": uploads.begin()}
 
     routes.post("/settings")(_settings(session))
+
+    @routes.post("/again")
+    async def again(asked: _Again) -> dict[str, str]:
+        run = await asyncio.to_thread(image_settings.make_again, session, asked.kind, asked.fields, asked.index)
+        return {"run": run}
+
+    @routes.get("/again/{run}")
+    def made_again(run: str, image: str = "") -> dict[str, Any]:
+        return image_settings.made_again(session, run, image)
 
     @routes.post("/{token}/files")
     async def receive(token: str, name: str, request: Request) -> dict[str, int]:
@@ -76,6 +91,6 @@ def _settings(session: StudioSession) -> Callable[[Request], Awaitable[dict[str,
             if len(data) > image_settings.MOST_BYTES:
                 raise BadInput(f"This image is larger than {image_settings.MOST_BYTES >> 20} MB. Choose a smaller one.")
         found = await asyncio.to_thread(image_settings.of_file, session, bytes(data))
-        return {"kind": found.step.kind, "fields": found.step.fields, "said": found.said}
+        return image_settings.as_document(session, found)
 
     return settings

@@ -27,6 +27,7 @@ from synthstudio.ui.words import safe
 
 _FIRST = ("prompt", "domains", "guidance_scale", "images_per_class", "seed")
 _MORE = ("inference_steps", "sampler", "negative_prompt", "adapter_scale", "resolution")
+_PLAIN = {*_FIRST, *_MORE, "strength"}  # controls whose values are plain
 _WORDS, _SHOTS = "Words alone", "My shots"
 _PLACEHOLDER = "pico@" + "0" * 64
 _NO_SHOTS = "set:" + "0" * 64
@@ -119,7 +120,7 @@ class _Wish:
 
 def _elsewhere(cls: type[Step]) -> dict[str, FieldInfo]:
     """The fields of a Step that have no control of their own."""
-    own = {"backbone", "adapter", "labels", "sources", "strength", *_FIRST, *_MORE}
+    own = {"backbone", "adapter", "labels", "sources", "strength", "only", *_FIRST, *_MORE}
     return {field.name: field for field in describe(cls) if field.name not in own}
 
 
@@ -179,7 +180,7 @@ def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> list[Any]:
 
     def use_image(event: gr.EventData) -> list[Any]:
         found = event._data if isinstance(event._data, dict) else {}
-        return shown(session, image_settings.step_of(found.get("kind"), found.get("fields"))[0])
+        return used(session, list(wish.all), found)
 
     image.use_image(use_image, None, form.fields, **QUIET)
     form.press(go, begin, "asked")
@@ -226,6 +227,21 @@ def values_of(session: StudioSession, run_id: str, adapter: str = "") -> list[An
     if run is None or run.kind not in (Text.kind, Variation.kind):
         return [gr.skip(), *lists, *(gr.skip() for _ in names), gr.skip()]
     return shown(session, from_json(session.studio.catalog.runs.step_body(run.step_id)))
+
+
+def used(session: StudioSession, names: list[str], found: Mapping[str, Any]) -> list[Any]:
+    """Values for the form from what the panel read in an image: all of it, or the controls that `only` names.
+
+    Of an image of ours they are those of its step, so that the same is asked for; of another tool's those it has.
+    """
+    if found.get("kind"):
+        step, _ = image_settings.step_of(found["kind"], found.get("fields"))
+        values = dict(zip(names, shown(session, step), strict=True))
+    else:
+        form = found.get("form")
+        values = {name: value for name, value in (form if isinstance(form, dict) else {}).items() if name in _PLAIN}
+    wanted = found.get("only") or names
+    return [values[name] if name in values and name in wanted else gr.skip() for name in names]
 
 
 def shown(session: StudioSession, step: Step) -> list[Any]:

@@ -1,5 +1,6 @@
 """README and ARCHITECTURE name what exists, and everything that must be named."""
 
+import json
 import re
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -58,6 +59,14 @@ def test_the_readme_names_the_browser_that_the_tests_ask_for():
 
     (install,) = re.findall(r"apt-get install [\w -]+", NO_BROWSER)
     assert install.strip() in README and install.split("recommends ")[1] in (ROOT / ".ci" / "run").read_text()
+
+
+def test_what_the_readme_says_of_every_recipe_is_what_was_measured():
+    from tests.benchmarks.does_it_help import overview
+
+    measured = json.loads((ROOT / "tests" / "benchmarks" / "results" / "does_it_help_eye.json").read_text())["cells"]
+    assert overview(measured) in README
+    assert f"{len(measured)} cells of 60 are measured" in README
 
 
 def test_the_pictures_of_the_readme_are_here_small_and_all_that_can_be_made():

@@ -132,7 +132,7 @@ def test_a_finished_adapter_is_chosen_by_make_images_with_it(browser, own):
     go(page, "Adapt")
     page.get_by_role("button", name="Make images with it").click()
     page.wait_for_function("document.querySelector('#ss-sample-adapter input').value.includes('pico, rank')")
-    assert page.locator("#ss-sample-adapter").is_visible()
+    page.locator("#ss-sample-adapter").wait_for(state="visible")
 
 
 def test_a_bookmark_opens_its_project_and_a_restarted_server_the_last_one(browser, own):

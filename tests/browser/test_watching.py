@@ -190,7 +190,7 @@ def test_the_strip_stays_in_sight_and_asks_for_notifications_on_a_press_only(wat
 
 
 def test_runs_have_names_and_their_losses_are_laid_over_each_other(watched, served, finished):
-    page = watched().page
+    page = watched(f"/?run={finished}").page
     go(page, "Runs")
     picks = page.locator("studio-runs tr[data-run]", has_text="Train a classifier").locator("td.ss-pick input")
     picks.nth(1).wait_for()

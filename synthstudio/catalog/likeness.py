@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from synthstudio.catalog.database import Database
@@ -48,6 +47,8 @@ class Likeness:
                 self._forget(*self._known.popitem(last=False)[0])
 
     def _compare(self, reference: str, upto: int) -> None:
+        import pandas as pd
+
         seen = self._database.rows("select 1 from review where digest = ? and not held", [reference])
         images, values = self._look_alike(reference) if seen else (np.empty(0, "S64"), np.empty(0, np.float32))
         if not len(images):

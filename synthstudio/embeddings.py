@@ -51,7 +51,7 @@ class Likenesses:
 
 class _Vectors:
     """Every vector of one encoder: images (n,), vectors (n, d). numpy has no bfloat16; those are the upper halves of
-    float32, made and read in a fifth of the time that float16 takes.
+    float32, so a shift gives them back, where float16 has to be converted number by number.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -18,7 +18,7 @@ from synthstudio.embeddings import EmbeddingStore, Likenesses
 from synthstudio.events import Made
 from synthstudio.resources import Resources
 from synthstudio.workspace import Workspace
-from tests.benchmarks.review_speed import timed
+from tests.benchmarks.review_speed import show, timed
 from tests.jobs.counting import Paint
 
 WIDTH, AT_ONCE = 1280, 32
@@ -56,9 +56,7 @@ def main() -> None:
     sizes = [int(text) for text in sys.argv[1:]] or [10_000, 100_000]
     with tempfile.TemporaryDirectory() as folder:
         tables = [measure(images, Path(folder)) for images in sizes]
-    print(f"{'milliseconds':32}", *(f"{images:>12,}" for images in sizes))
-    for name in tables[0]:
-        print(f"{name:32}", *(f"{table[name]:12.1f}" for table in tables))
+    show(sizes, tables)
 
 
 if __name__ == "__main__":

@@ -111,14 +111,19 @@ def filtered(catalog, name, filters, decide):
     }
 
 
+def show(sizes, tables):
+    """Print one column of milliseconds per size."""
+    print(f"{'milliseconds':32}", *(f"{images:>12,}" for images in sizes))
+    for name in tables[0]:
+        print(f"{name:32}", *(f"{table[name]:12.1f}" for table in tables))
+
+
 def main():
     """Print one column per size."""
     sizes = [int(text) for text in sys.argv[1:] if text.isdigit()] or [5_000, 1_000_000]
     with tempfile.TemporaryDirectory() as folder:
         tables = [measure(images, Path(folder)) for images in sizes]
-    print(f"{'milliseconds':32}", *(f"{images:>12,}" for images in sizes))
-    for name in tables[0]:
-        print(f"{name:32}", *(f"{table[name]:12.1f}" for table in tables))
+    show(sizes, tables)
 
 
 if __name__ == "__main__":

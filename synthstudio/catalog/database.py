@@ -59,7 +59,8 @@ class Database:
         try:
             with self._readable():
                 migrate(self._connection)
-            self._connection.execute("attach ':memory:' as scratch")
+            # Whoever opens the same file twice in one process is given one database, with one `scratch`.
+            self._connection.execute("attach if not exists ':memory:' as scratch")
         except BaseException:
             self._connection.close()
             raise
@@ -112,7 +113,7 @@ class Database:
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor that writes to `scratch`, a database in memory that ends with this process."""
+        """A cursor that writes to `scratch`, in memory: all who opened this file in this process share it."""
         with self._write, self._cursor() as cursor:
             yield cursor
 

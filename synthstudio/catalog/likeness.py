@@ -1,9 +1,8 @@
 """How alike every picture is to one of them, for views of images like this one. In memory, not in the file."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +21,17 @@ _KEPT = 8
 class Likeness:
     """What the queries of a review that name a picture are answered from."""
 
+    _lock: ClassVar[threading.Lock] = threading.Lock()  # of all: two that opened one file share what is in `scratch`
+
     def __init__(self, database: Database, look_alike: LookAlike) -> None:
         self._database = database
         self._look_alike = look_alike
-        self._known: OrderedDict[tuple[str, int], None] = OrderedDict()
-        self._lock = threading.Lock()
-        with database.aside() as cursor:
-            cursor.execute("create table scratch.likeness (reference text, upto bigint, number bigint, value double)")
+        with self._lock, database.aside() as cursor:
+            cursor.execute("create table if not exists scratch.compared (reference text, upto bigint, place bigint)")
+            cursor.execute(
+                "create table if not exists"
+                " scratch.likeness (reference text, upto bigint, number bigint, value double)"
+            )
 
     def ensure(self, query: "Query") -> None:
         """Compare every picture up to the query's last one with the one it names, once.
@@ -37,14 +40,11 @@ class Likeness:
         """
         if not query.similar_to:
             return
-        key = (query.similar_to, query.upto)
+        asked = (query.similar_to, query.upto)
         with self._lock:
-            if key not in self._known:
-                self._compare(*key)
-            self._known[key] = None
-            self._known.move_to_end(key)
-            while len(self._known) > _KEPT:
-                self._forget(*self._known.popitem(last=False)[0])
+            if not self._database.rows("select 1 from scratch.compared where reference = ? and upto = ?", asked):
+                self._compare(*asked)
+                self._forget_oldest()
 
     def _compare(self, reference: str, upto: int) -> None:
         import pandas as pd
@@ -64,7 +64,14 @@ class Likeness:
                 " join review t on t.digest = c.digest where t.number <= ? and isfinite(c.value) group by t.number",
                 [reference, upto, upto],
             )
+            cursor.execute(
+                "insert into scratch.compared select ?, ?, coalesce(max(place), 0) + 1 from scratch.compared",
+                [reference, upto],
+            )
 
-    def _forget(self, reference: str, upto: int) -> None:
+    def _forget_oldest(self) -> None:
+        oldest = "delete from scratch.compared where place <= (select max(place) - ? from scratch.compared)"
         with self._database.aside() as cursor:
-            cursor.execute("delete from scratch.likeness where reference = ? and upto = ?", [reference, upto])
+            cursor.execute(f"{oldest} returning reference, upto", [_KEPT])
+            for forgotten in cursor.fetchall():
+                cursor.execute("delete from scratch.likeness where reference = ? and upto = ?", forgotten)

@@ -95,3 +95,10 @@ def test_the_eye_that_looked_at_most_images_compares_and_a_damaged_file_is_passe
     assert cosines[images == DIGESTS[1].encode()] == pytest.approx(0.8, abs=4e-3)
     assert len(images) == 5
     assert not len(Likenesses(workspace).of(DIGESTS[5])[0])
+
+
+def test_two_that_open_one_file_in_one_process_answer_alike_and_forget_together(catalog, workspace):
+    with Catalog(workspace.catalog) as other:
+        for asked in DIGESTS[:5]:
+            assert like(other, asked) == like(catalog, asked)
+    assert [digest for digest, _ in like(catalog, DIGESTS[0], low=0.5)] == [DIGESTS[n] for n in (0, 1, 3)]

@@ -115,6 +115,7 @@ class Attempt:
     def started(self, environment: dict[str, str]) -> None:
         """Say that the work begins, and where."""
         number = 1 + sum(isinstance(event, Started) for event in self.earlier)
+        log.info("attempt %d begins in process %d", number, os.getpid())
         self.events.append(Started(attempt=number, pid=os.getpid(), environment=environment))
 
     def work(self) -> WorkerWork:
@@ -133,6 +134,7 @@ def _attempted(attempt: Attempt, body: Body) -> int:
             attempt.scratch.mkdir(exist_ok=True)
         with _beating(folder / HEARTBEAT, attempt.request.guardian):
             finished = body(attempt)
+        log.info("done" if finished else "stopped: it can be resumed")
         attempt.events.append(Finished(**attempt.cost()) if finished else Stopped(**attempt.cost()))
         return 0
     except StudioError as error:

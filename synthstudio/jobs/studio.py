@@ -24,7 +24,7 @@ from synthstudio.events import Event, Finished
 from synthstudio.jobs import listeners
 from synthstudio.jobs.asking import leaks, pipeline
 from synthstudio.jobs.cluster.launcher import default_launcher, places
-from synthstudio.jobs.keeping import freeing, remaking
+from synthstudio.jobs.keeping import adopting, freeing, remaking
 from synthstudio.jobs.keeping.wholeness import Wholeness, why_not
 from synthstudio.jobs.running.endings import Endings
 from synthstudio.jobs.running.launchers import Launcher
@@ -57,7 +57,7 @@ class Studio:
         heard_by = listeners.load(log, self.workspace)  # refused before anything is held
         self.catalog = Catalog(self.workspace.catalog, self._read_log, rebuild)
         self.listeners = listeners.Listeners(heard_by, self.workspace, self.catalog)
-        self._adopt()
+        adopting.adopt(self.workspace, self.catalog)
         self.launcher = launcher or default_launcher()
         self.wholeness = Wholeness(self.workspace)
         self.endings = Endings()
@@ -378,24 +378,6 @@ class Studio:
 
     def _read_log(self, run_id: str, offset: int, limit: int) -> tuple[Sequence[tuple[float, Event]], int]:
         return EventLog(self.workspace.run_folder(run_id)).read(offset, limit)
-
-    def _adopt(self) -> None:
-        """Runs whose folders are here but which no journal names: of a project whose catalog and journal are gone."""
-        if not self.catalog.incomplete and self.catalog.runs.all(limit=1):
-            return
-        known = self.catalog.runs.ids()
-        for file in sorted(self.workspace.runs.glob("*/request.json"), key=lambda file: file.stat().st_mtime):
-            if file.parent.name in known:
-                continue
-            try:
-                request = Request.read(file.parent)
-                step = from_json(request.step)
-            except (ValueError, StudioError):
-                log.exception("the run of %s cannot be taken in", file.parent)
-                continue
-            made = file.stat().st_mtime
-            # Its log says how it ended; if it does not, nobody works on it and the next tick says so.
-            self.catalog.runs.add(request.run_id, step, request.resources, state="running", created=made)
 
 
 def ask_to_stop(workspace: Workspace, run_id: str) -> None:

@@ -29,8 +29,7 @@ class Likeness:
         with self._lock, database.aside() as cursor:
             cursor.execute("create table if not exists scratch.compared (reference text, upto bigint, place bigint)")
             cursor.execute(
-                "create table if not exists"
-                " scratch.likeness (reference text, upto bigint, number bigint, value double)"
+                "create table if not exists scratch.likeness (reference text, upto bigint, number bigint, value double)"
             )
 
     def ensure(self, query: "Query") -> None:

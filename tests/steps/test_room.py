@@ -99,7 +99,7 @@ def test_chunks_are_as_large_as_fits_and_stay_so_when_a_run_goes_on(work, given,
     monkeypatch.setattr(devices, "memory_of", lambda _: Stated(40_000_000, each=13_000_000))
     events = sampled(given, work)
     assert "3 at once" in said(events) and sum(isinstance(one, Made) for one in events) == 5
-    assert (work.scratch / "images_at_once").read_text() == "3"
+    assert (work.scratch / "images_at_once-32").read_text() == "3"
     monkeypatch.setattr(devices, "memory_of", lambda _: Stated(400_000_000, each=13_000_000))
     assert "at once" not in said(sampled(given, work))  # measured before
 

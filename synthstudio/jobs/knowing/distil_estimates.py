@@ -12,6 +12,7 @@ from synthstudio.jobs.knowing import shots
 from synthstudio.jobs.readable import Readable
 from synthstudio.resources import cpu_count
 from synthstudio.step import from_json, stated, step_class
+from synthstudio.steps.sample import planned
 
 _START_SECONDS = 3.0  # a worker begins, reads the photos and loads torch
 _EARLIER = 3  # so many of the last runs of a kind say how fast it goes
@@ -52,7 +53,7 @@ def _effort(kind: str, asked: Mapping[str, Any], photos: int, classes: int) -> f
     known = stated(kind, asked)
     if _is_ours(kind):
         return step_class(kind).effort(known, Amounts(photos, classes, shots=photos)).units
-    return int(known["images_per_class"]) * classes if kind.startswith("sample.") else photos / 200
+    return planned(known, classes) if kind.startswith("sample.") else photos / 200
 
 
 def _earlier(studio: Readable) -> dict[str, float]:

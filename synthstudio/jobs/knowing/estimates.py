@@ -14,6 +14,7 @@ from synthstudio.catalog.runs import Run
 from synthstudio.effort import Amounts
 from synthstudio.resources import cpu_count
 from synthstudio.step import stated, step_class
+from synthstudio.steps.sample import planned
 
 _START_SECONDS = 1.0
 _EARLIER = 5  # so many of the last runs of a kind say how fast it goes
@@ -104,4 +105,4 @@ def _there(request: Mapping[str, Any], photos: int, classes: int, made: int) -> 
 
 
 def _made(node: Node, classes: int) -> int:
-    return int(stated(node.kind, node.template)["images_per_class"]) * classes if node.kind.startswith("sample.") else 0
+    return planned(stated(node.kind, node.template), classes) if node.kind.startswith("sample.") else 0

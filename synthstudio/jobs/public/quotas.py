@@ -17,7 +17,8 @@ from synthstudio.jobs import Studio
 from synthstudio.jobs.public.admission import refuse_download, refuse_models
 from synthstudio.jobs.public.ledger import Ledger, Usage
 from synthstudio.resources import Resources
-from synthstudio.step import Step
+from synthstudio.step import Step, stated
+from synthstudio.steps.sample import planned
 
 _MB = 1 << 20
 _WATCH_SECONDS = 5.0
@@ -177,7 +178,7 @@ def _planned(steps: Iterable[tuple[str, Mapping[str, Any]]]) -> int:
         if kind.startswith("sample."):
             labels = fields.get("labels")
             classes = len(labels) if isinstance(labels, list | tuple) else 2
-            total += int(fields.get("images_per_class", 0)) * classes
+            total += planned(stated(kind, fields), classes)
     return total
 
 

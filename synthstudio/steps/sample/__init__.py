@@ -6,7 +6,13 @@ from typing import Any
 from synthstudio.effort import Effort
 
 
+def planned(fields: Mapping[str, Any], classes: int) -> int:
+    """How many images the fields of a Step of this package ask for, where they name so many classes."""
+    cells = max(1, len(fields.get("x_values", ()))) * max(1, len(fields.get("y_values", ())))
+    return int(fields["images_per_class"]) * classes * cells
+
+
 def denoising(fields: Mapping[str, Any], classes: int) -> Effort:
     """The denoising steps of the images that are asked for."""
-    images = int(fields["images_per_class"]) * classes
+    images = planned(fields, classes)
     return Effort(images * int(fields["inference_steps"]), images)

@@ -9,7 +9,7 @@ from synthstudio.errors import BadInput
 from synthstudio.events import Event, Made, Note, Output, Progress
 from synthstudio.steps import Work, room
 from synthstudio.steps.backbone import loaded
-from synthstudio.steps.sample.plan import Row, chunks
+from synthstudio.steps.sample.plan import Row, Rows, chunks
 from synthstudio.steps.saying import facts, warnings
 from synthstudio.terms import INVERTED_VECTORS, TEXTUAL_INVERSION
 from synthstudio.workspace import Workspace, write_atomically
@@ -119,26 +119,42 @@ def _document(workspace: Workspace, step: Sampled, name: str) -> dict[str, Any]:
     return adapter
 
 
+Part = tuple[Sampled, Sequence[Row]]  # rows that are drawn under the settings of one step
+
+
 def make_images(work: Work, step: Sampled, rows: Sequence[Row], only: int | None = None) -> Iterator[Event]:
-    """Make the missing rows batch by batch, then name the set of all.
+    """The images of a step, see `make_parts`."""
+    yield from make_parts(work, [(step, rows)], only)
+
+
+def make_parts(work: Work, parts: Sequence[Part], only: int | None = None) -> Iterator[Event]:
+    """Make the missing rows batch by batch, then name the set of all. No two rows of any part have one index.
 
     A batch is made whole or skipped whole, so that an interrupted run ends with the very bytes of an unbroken one.
     Where others make the rest of the plan, only the batches of this share are made, cut as they always are, and no set.
     Where `only` one image is asked for, its batch is made and the others are let go: alone it would round otherwise.
     """
     made: dict[int, Image] = dict(work.done)
-    wanted = rows if only is None else rows[only : only + 1]
-    yield Progress(done=len(made), total=len(wanted), unit="images")
-    if any(row.index not in made for row in wanted):
-        yield from _made(work, step, rows, made, only)
+    total = 1 if only is not None else sum(len(rows) for _, rows in parts)
+    yield Progress(done=len(made), total=total, unit="images")
+    for step, rows in parts:
+        if any(row.index not in made for row in _wanted(rows, only)):
+            yield from _made(work, step, rows, made, only, total)
     if work.share is not None:
         return
-    members = (Member(row.label, made[row.index].digest) for row in wanted)
+    members = (Member(row.label, made[row.index].digest) for _, rows in parts for row in _wanted(rows, only))
     yield Output(name="images", value=work.workspace.put_set(ImageSet.of("set", members)))
 
 
+def _wanted(rows: Sequence[Row], only: int | None) -> Sequence[Row]:
+    """All, or the one of that index; in a plan it stands at that place."""
+    if only is None:
+        return rows
+    return rows[only : only + 1] if isinstance(rows, Rows) else [row for row in rows if row.index == only]
+
+
 def _made(
-    work: Work, step: Sampled, rows: Sequence[Row], made: dict[int, Image], only: int | None = None
+    work: Work, step: Sampled, rows: Sequence[Row], made: dict[int, Image], only: int | None, total: int
 ) -> Iterator[Event]:
     """Every batch that is missing in `made` and is wanted here; its images are added to `made`."""
     from synthstudio.engine import diffusion
@@ -167,7 +183,7 @@ def _made(
             made[row.index] = _image(work, step, row, file, side)
             yield Made(index=row.index, image=made[row.index])
         yield from warnings(backbone.notes)
-        yield Progress(done=len(made), total=len(rows) if only is None else 1, unit="images")
+        yield Progress(done=len(made), total=total, unit="images")
 
 
 def _at_once(work: Work, step: Sampled, backbone: "Backbone", prompt: str) -> tuple[int, list[str]]:
@@ -180,7 +196,7 @@ def _at_once(work: Work, step: Sampled, backbone: "Backbone", prompt: str) -> tu
 
     side = diffusion.side(backbone, step.resolution)
     size = work.resources.batch or diffusion.default_batch(backbone, step.resolution)
-    memory, kept = devices.memory_of(backbone.device), work.scratch / _FOUND
+    memory, kept = devices.memory_of(backbone.device), work.scratch / f"{_FOUND}-{side}"
     if memory is None:
         return size, []
     if kept.exists() and not work.resources.batch:

@@ -13,6 +13,7 @@ import "./tabs/measures.js";
 import "./tabs/models.js";
 import "./tabs/review.js";
 import "./tabs/runs.js";
+import "./tabs/settings_grid.js";
 import "./tabs/shrink.js";
 import "./tabs/theme.js";
 import { followTabs } from "./shared/address.js";

@@ -29,6 +29,7 @@ _WORDS = {
     "collect.freeze.images": "selection",
     "sample.text.images": "samples",
     "sample.variation.images": "variations",
+    "sample.grid.images": "comparison",
     "sample.vectors.images": "inversions",
     "select.filter.images": "kept",
     "select.random.images": "random",

@@ -84,3 +84,35 @@ def test_an_exported_image_fills_the_form_that_made_it(watched, served):
     assert page.locator("#ss-sample-text-prompt textarea").input_value() == "a sketch of {label}"
     assert "The adapter" in found.inner_text() and "cannot be made again here" in found.inner_text()
     assert found.get_by_role("button", name="Make again").count() == 0
+
+
+def test_a_ladder_of_t0_sets_a_range_and_a_cell_of_a_grid_its_settings(watched, served):
+    page = watched("/?tab=sample").page
+    page.click("#ss-grid > button")
+    page.click("#ss-grid-ladder")
+    grid = page.locator("studio-grid[data-state=done]")
+    grid.wait_for(timeout=120_000)
+    assert grid.locator("td img").count() == 9
+    scores = grid.locator("td").first.inner_text().split("\n")
+    assert scores[0] in ("a copy", *(f"photo {n / 100:.2f}" for n in range(101))) and scores[1].startswith("class ")
+    grid.get_by_label("lowest t0").fill("1")
+    grid.get_by_label("highest t0").fill("4")
+    assert grid.locator("td.ss-in-range").count() == 4
+    grid.get_by_role("button", name="Use this range").click()
+    page.wait_for_function("() => document.querySelector('#ss-sample-variation-strength input')?.value === '0.2'")
+    assert page.locator("#ss-sample-start input:checked").input_value() == "My shots"
+    page.click("#ss-sample-more > button")
+    assert page.locator("#ss-sample-settings textarea").input_value() == "strength_to=0.5"
+
+    ladder = grid.get_attribute("data-run")
+    page.locator("#ss-grid-y-values").locator("input, textarea").fill("4, 6")
+    page.click("#ss-grid-go")
+    page.locator("#ss-grid-said", has_text="choose the field that these values are of").wait_for()
+    page.locator("#ss-grid-y input").click()
+    page.get_by_role("option", name="Inference steps").click()
+    page.click("#ss-grid-go")
+    page.locator(f"studio-grid[data-state=done]:not([data-run='{ladder}'])").wait_for(timeout=120_000)
+    cell = grid.locator("td[data-cell='6']")  # second row, third column
+    cell.locator("button").click()
+    page.wait_for_function("() => document.querySelector('#ss-sample-text-guidance-scale input')?.value === '4'")
+    assert page.locator("#ss-sample-text-inference-steps input").first.input_value() == "6"

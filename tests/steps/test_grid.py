@@ -68,8 +68,8 @@ def test_a_scored_ladder_says_how_near_each_rung_is_to_a_photo_and_how_like_its_
 
 def test_what_a_cell_is_can_be_asked_for_alone(given):
     step = build("sample.grid", given | {"x": "guidance_scale", "x_values": [1, 3], "y": "seed", "y_values": [7, 8]})
-    kind, fields = step.fields_of(5)  # two images a cell: the third cell
-    assert (kind, fields["guidance_scale"], fields["seed"]) == ("sample.text", 1.0, 8)
+    cells = [(cell.kind, cell.guidance_scale, cell.seed) for cell in step.steps()]
+    assert cells == [("sample.text", scale, seed) for seed in (7, 8) for scale in (1.0, 3.0)]
 
 
 def test_a_stopped_grid_ends_with_the_same_images_and_one_of_them_is_made_again_alone(work, given):

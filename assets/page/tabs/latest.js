@@ -1,5 +1,5 @@
-// The newest run of a kind, beside the form that asks for such runs: `<studio-latest kind="adapt.">`. `next`, `words` and
-// `give` say which tab comes next, what its button says, and what its form begins with.
+// The newest run of a kind, beside the form that asks for such runs: `<studio-latest kind="adapt.">`; of the kind
+// `without` none. `next`, `words` and `give` say which tab comes next, what its button says, and what its form begins with.
 import { CurveBox } from "../charts/curves.js";
 import { changed, go, review } from "../shared/address.js";
 import { choose } from "../shared/choices.js";
@@ -45,7 +45,8 @@ class Latest extends Asking {
     this.append(this.card);
   }
   async look() {
-    const runs = (await get("/runs", { limit: 100 })).filter((run) => run.kind.startsWith(this.getAttribute("kind")));
+    const [kind, without] = ["kind", "without"].map((name) => this.getAttribute(name));
+    const runs = (await get("/runs", { limit: 100 })).filter((run) => run.kind.startsWith(kind) && run.kind !== without);
     const found = runs.find((run) => run.state !== "queued") || runs[0], // what waits has nothing to show yet
       waiting = runs.filter((run) => run.state === "queued" && run !== found).length;
     this.waiting.hidden = !waiting;

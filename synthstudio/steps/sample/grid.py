@@ -121,11 +121,6 @@ class Grid(Prompted, Step):
         if self.encoder and self.only is None:
             yield from self._looked_at(work, images)
 
-    def fields_of(self, index: int) -> tuple[str, dict[str, Any]]:
-        """Kind and fields of what draws the image of this index, its kin in the same cell, and no other cell."""
-        step = list(self.steps())[index * self.cells // self.images]
-        return step.kind, step.fields
-
     def _looked_at(self, work: Work, images: str) -> Iterator[Event]:
         """How near each image is to a photo, and how much like its class: the scores a filter would ask about."""
         given = {"images": images, "references": self.sources, "encoder": self.encoder}

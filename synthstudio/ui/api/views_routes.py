@@ -9,7 +9,7 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from synthstudio.jobs.running.run_folder import LOG
-from synthstudio.ui.api import data_views, exports, measure_views, previews, report_views, run_views
+from synthstudio.ui.api import data_views, exports, grid_views, measure_views, previews, report_views, run_views
 from synthstudio.ui.session.state import StudioSession
 
 _LOG_BYTES = 64_000
@@ -22,6 +22,14 @@ def router(session: StudioSession) -> APIRouter:
     @routes.get("/runs")
     def runs(limit: int = 200) -> list[dict[str, Any]]:
         return run_views.every(session, max(1, min(limit, 2000)))
+
+    @routes.get("/grids")
+    def grid() -> dict[str, Any] | None:
+        return grid_views.newest(session)
+
+    @routes.get("/grids/{name}/{place}")
+    def cell(name: str, place: int, to: int | None = None) -> dict[str, Any]:
+        return grid_views.cell(session, name, place, to)
 
     @routes.get("/runs/{name}")
     def run(name: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from synthstudio.ui.session import choices
 from synthstudio.ui.session.lists import following
 from synthstudio.ui.session.state import StudioSession
 from synthstudio.ui.session.tools import QUIET, Form, empty, filled, for_strangers, refused, remembered
-from synthstudio.ui.tabs import controls
+from synthstudio.ui.tabs import controls, sample_grid
 from synthstudio.ui.words import safe
 
 _FIRST = ("prompt", "domains", "guidance_scale", "images_per_class", "seed")
@@ -167,11 +167,12 @@ def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> list[Any]:
                 go = gr.Button("Make images", variant="primary", elem_id="ss-sample-go")
                 again = gr.Button("Make with a new seed", elem_id="ss-sample-again")
             gr.HTML(
-                f'<studio-latest kind="sample.">{empty(_NOTHING)}</studio-latest>',
+                f'<studio-latest kind="sample." without="sample.grid">{empty(_NOTHING)}</studio-latest>',
                 elem_classes="ss-plainblock",
                 apply_default_css=False,
             )
     _wire(session, page, tab, wish, form, preview)
+    grid = sample_grid.build(session, tab, wish.all, wish.step)
 
     def begin(*given: Any) -> None:
         step = wish.step(form.values(given))
@@ -182,7 +183,8 @@ def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> list[Any]:
         found = event._data if isinstance(event._data, dict) else {}
         return used(session, list(wish.all), found)
 
-    image.use_image(use_image, None, form.fields, **QUIET)
+    for place in (image, grid):
+        place.use_image(use_image, None, form.fields, **QUIET)
     form.press(go, begin, "asked")
     seeded = again.click(lambda: random.randrange(2**31), None, form.controls["seed"], trigger_mode="once", **QUIET)
     form.then(seeded, begin, "asked")
@@ -240,7 +242,8 @@ def used(session: StudioSession, names: list[str], found: Mapping[str, Any]) -> 
     else:
         form = found.get("form")
         values = {name: value for name, value in (form if isinstance(form, dict) else {}).items() if name in _PLAIN}
-    wanted = found.get("only") or names
+    # What has no control of its own stands among the settings.
+    wanted = {name if name in values else "settings" for name in found.get("only") or names}
     return [values[name] if name in values and name in wanted else gr.skip() for name in names]
 
 

@@ -81,3 +81,10 @@ def test_the_command_line_and_the_python_of_a_run_are_the_same_step(session, kin
     names: dict[str, object] = {}
     exec(run_views.python_code(session, step).partition("with Studio")[0], names)
     assert names["step"] == step
+
+
+def test_a_list_of_one_is_typed_as_it_is_read(session):
+    fields = {"backbone": "pico", "labels": "7", "x": "guidance_scale", "x_values": "2,4.5"}
+    step = step_from_text("sample.grid", fields, session.studio.workspace)
+    assert (step.labels, step.x_values) == (("7",), (2.0, 4.5))
+    assert step_from_text("sample.grid", fields | {"x_values": "3"}, session.studio.workspace).x_values == (3.0,)

@@ -130,7 +130,8 @@ def _value(text: str, cls: type[Step], name: str, names: Names | None) -> Any:
     roles, several = roles_of(cls, name)
     value = text if roles and not several else json_or_text(text)
     if not roles:
-        return [part.strip() for part in text.split(",")] if several and value == text else value
+        alone = value == text or isinstance(value, int | float)  # one class may be called 7
+        return [part.strip() for part in text.split(",")] if several and alone else value
     wanted = value if isinstance(value, list) else [text]
     found = [_made(one, roles, name, names) for one in wanted]
     return found if several else found[0]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import groupby, product
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from synthstudio.effort import Amounts, Effort
 from synthstudio.errors import BadInput
@@ -33,8 +33,25 @@ Axis = Literal[
     "strength", "guidance_scale", "inference_steps", "sampler", "adapter_scale", "prompt", "negative_prompt", "prefix",
     "guidance_begin", "guidance_end", "mix", "resolution", "seed",
 ]  # fmt: skip
+
+
+def _numbers(given: object) -> object:
+    """Values as they are typed: what reads as a number is one."""
+    return (
+        [_number(one) if isinstance(one, str) else one for one in given] if isinstance(given, list | tuple) else given
+    )
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 Values = Annotated[
     tuple[float | Annotated[str, Field(max_length=500)], ...],
+    BeforeValidator(_numbers),
     Field(max_length=MOST_CELLS, description="The values of a grid’s axis, each once."),
 ]
 

@@ -38,9 +38,7 @@ def build(
             wish = {
                 "of": gr.Dropdown([], label="Class", allow_custom_value=True, info="The class that is drawn."),
                 "x": gr.Dropdown(axes, value="guidance_scale", label="From left to right"),
-                "x_values": gr.Textbox(
-                    "1, 2, 4, 8", label=_VALUES["x_values"], info=_APART
-                ),
+                "x_values": gr.Textbox("1, 2, 4, 8", label=_VALUES["x_values"], info=_APART),
                 "y": gr.Dropdown([_NONE, *axes], value="", label="From top to bottom"),
                 "y_values": gr.Textbox("", label=_VALUES["y_values"], info=_APART),
                 "photo": gr.Number(1, label="Photo", step=1, info="Which of the shots of the class to start from."),
@@ -112,17 +110,10 @@ def _photo(session: StudioSession, step: Variation, number: object) -> str:
     return found[int(number) - 1].image
 
 
-def _read(name: str, text: object) -> list[float | str]:
+def _read(name: str, text: object) -> list[str]:
     """Values as they are typed: numbers by commas, texts by upright lines."""
     said = str(text or "")
     parts = [part.strip() for part in said.split("|" if "|" in said else ",")]
     if not any(parts):
         raise refused(name, f"{_VALUES[name]}: name some, for example 1, 2, 4.")
-    return [_number(part) for part in parts if part]
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    return [part for part in parts if part]

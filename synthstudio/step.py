@@ -1,5 +1,6 @@
 """Step: a frozen request whose id is the digest of its content."""
 
+import functools
 import hashlib
 import json
 import re
@@ -156,14 +157,16 @@ class FieldInfo(typing.NamedTuple):
     help: str
 
 
-def describe(cls: type[Step]) -> list[FieldInfo]:
-    """Read the fields of a Step class off its JSON schema."""
+@functools.cache
+def describe(cls: type[Step]) -> tuple[FieldInfo, ...]:
+    """Read the fields of a Step class off its JSON schema, once."""
     schema = cls.model_json_schema()
     definitions = schema.get("$defs", {})
     required = set(schema.get("required", ()))
-    return [_field_info(name, body, definitions, required) for name, body in schema.get("properties", {}).items()]
+    return tuple(_field_info(name, body, definitions, required) for name, body in schema.get("properties", {}).items())
 
 
+@functools.cache
 def roles_of(cls: type[Step], field: str) -> tuple[tuple[str, ...], bool]:
     """Which artifacts a field names, by the prefixes of their ids, if any; and whether it takes a list."""
     schema = cls.model_json_schema()
@@ -172,6 +175,7 @@ def roles_of(cls: type[Step], field: str) -> tuple[tuple[str, ...], bool]:
     return tuple(dict.fromkeys(found)), is_list(cls, field)
 
 
+@functools.cache
 def is_list(cls: type[Step], field: str) -> bool:
     """Whether a field takes a list."""
     body = cls.model_json_schema().get("properties", {}).get(field, {})

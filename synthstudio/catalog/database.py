@@ -3,9 +3,10 @@
 import contextlib
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import duckdb
 import numpy as np
@@ -19,6 +20,8 @@ from synthstudio.workspace import storage_errors
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+T = TypeVar("T")
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     # Nothing may reach out to a network because of a query.
@@ -45,17 +48,21 @@ TABLES = "select table_name from duckdb_tables() where database_name <> 'scratch
 class Database:
     """The catalog's file. Every read takes a fresh cursor; writes are short transactions under one lock."""
 
+    _counted: ClassVar[Counter[Path]] = Counter()  # commits, of all who opened a file in this process
+
     def __init__(self, path: Path, journal: Journal | None = None) -> None:
         """Open the file; CatalogDamaged if it cannot be read. `journal` is where `keep` writes to."""
-        self._path = path
+        self._path = path.absolute()
         self._journal = journal
         self._kept: list[Line] = []
         self._connection = _connect(path)
         self._write = threading.RLock()
         self._asked = threading.Condition()
         self._cursors, self._closed = 0, False
+        self._remembering = threading.Lock()
+        self._remembered: dict[Hashable, Any] = {}
+        self._remembered_at = -1
         self.damaged: CatalogDamaged | None = None  # what a reader or writer has run into
-        self.commits = 0  # a reader that saw this number has seen everything
         try:
             with self._readable():
                 migrate(self._connection)
@@ -87,6 +94,21 @@ class Database:
         with self._cursor() as cursor:
             return cursor.execute(sql, list(values)).df()
 
+    def since_commit(self, key: Hashable, answer: Callable[[], T]) -> T:
+        """An answer that is kept until this process writes again: many parts of a page ask the same at once."""
+        commits = self.commits  # before the question: what is written meanwhile is asked for again
+        with self._remembering:
+            if self._remembered_at != commits:
+                self._remembered.clear()
+                self._remembered_at = commits
+            if key in self._remembered:
+                return cast("T", self._remembered[key])
+        found = answer()
+        with self._remembering:
+            if self._remembered_at == commits:
+                self._remembered[key] = found
+        return found
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor in a transaction: committed at the end, rolled back on any error."""
@@ -109,7 +131,12 @@ class Database:
                 raise
             if self._journal is not None and end:
                 self._journal.end = end
-            self.commits += 1
+            self._counted[self._path] += 1
+
+    @property
+    def commits(self) -> int:
+        """How often this process has written to the file: a reader that saw this number has seen everything."""
+        return self._counted[self._path]
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -140,13 +140,16 @@ class Names:
 
     def all(self, roles: Sequence[str] = ()) -> list[Named]:
         """Everything that has a name, the newest first."""
+        return [one for one in self._database.since_commit("names", self._all) if not roles or one.role in roles]
+
+    def _all(self) -> list[Named]:
         self.take_in()
         rows = self._database.rows(
             "select n.id, n.role, n.name, n.given, s.size, n.run_id, r.kind, coalesce(r.created, n.named_at)"
             " from names n left join image_sets s on s.id = n.id left join runs r on r.id = n.run_id"
             " order by coalesce(r.position, 0) desc, n.named_at desc, n.name"
         )
-        return [one for one in (Named(*row) for row in rows) if not roles or one.role in roles]
+        return [Named(*row) for row in rows]
 
     def take_in(self) -> None:
         """Name what has no name yet."""

@@ -408,7 +408,9 @@ def per_tick(studio, write: bool = False, count: int = 200) -> float:
     studio.tick()
     began = time.process_time()
     for _ in range(count):
-        studio.catalog.database.commits += write
+        if write:
+            with studio.catalog.database.transaction():
+                pass
         studio.tick()
     return 1000 * (time.process_time() - began) / count
 

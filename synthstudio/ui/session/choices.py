@@ -121,12 +121,18 @@ def _places(session: StudioSession) -> dict[str, str | None]:
 
 
 def _done(session: StudioSession, kind: str) -> list[tuple[Run, dict[str, Any], dict[str, Any]]]:
-    """Finished runs of a kind with their fields and outputs, the newest first: three questions, however many runs."""
+    """Finished runs of a kind with their fields and outputs, the newest first: three questions, however many runs, and
+    none where nothing was written since they were asked.
+    """
     runs = session.studio.catalog.runs
-    done = runs.of_kind(kind)
-    ids = [run.id for run in done]
-    fields, outputs = runs.fields_of(ids), runs.outputs_of(ids)
-    return [(run, fields[run.id], outputs[run.id]) for run in done]
+
+    def found() -> list[tuple[Run, dict[str, Any], dict[str, Any]]]:
+        done = runs.of_kind(kind)
+        ids = [run.id for run in done]
+        fields, outputs = runs.fields_of(ids), runs.outputs_of(ids)
+        return [(run, fields[run.id], outputs[run.id]) for run in done]
+
+    return session.studio.catalog.database.since_commit(("done", kind), found)
 
 
 def _when(run: Run) -> str:

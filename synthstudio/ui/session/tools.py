@@ -28,6 +28,7 @@ log = logging.getLogger("synthstudio")
 
 _FOR_STRANGERS, _REFUSE = "for_strangers", "refuse"
 _LONGEST = 100_000
+_FIRST_TAB = "start"  # that a page comes with whose address names none
 
 
 def spoken(function: Callable[P, R]) -> Callable[P, R]:
@@ -144,8 +145,8 @@ class Form:
 
     def planned(self, filled_in: Any, tab: gr.Tab | None, place: Any, plan: Callable[[dict[str, Any]], str]) -> Any:
         """Keep a plan beside the form: made when the form was filled in, when anything in it changes, and when its tab,
-        if one is given, is opened, as photos may have come. Where there can be none, it is said why. Returns the first
-        event.
+        if one is given, is opened, as photos may have come; a page that comes with another tab needs none before.
+        Where there can be none, it is said why. Returns the first event.
         """
 
         def show(*given: Any) -> tuple[str, str]:
@@ -154,12 +155,17 @@ class Form:
             except StudioError as error:
                 return "", self.refusal(error)
 
-        vars(show)[_REFUSE] = lambda error: ("", self.refusal(error))
-        told: Any = {"fn": show, "inputs": self.fields, "outputs": [place, self.said], **QUIET}
+        def show_first(request: gr.Request, *given: Any) -> tuple[Any, Any]:
+            seen = tab is None or tab.id == request.query_params.get("tab", _FIRST_TAB)
+            return show(*given) if seen else (gr.skip(), gr.skip())
+
+        for one in (show, show_first):
+            vars(one)[_REFUSE] = lambda error: ("", self.refusal(error))
+        told: Any = {"inputs": self.fields, "outputs": [place, self.said], **QUIET}
         changed = [one.change for one in self.fields]
         opened = [] if tab is None else [tab.select]
-        self.follow(gr.on([*changed, *opened], trigger_mode="always_last", **told))
-        return filled_in.then(**told)
+        self.follow(gr.on([*changed, *opened], show, trigger_mode="always_last", **told))
+        return filled_in.then(show_first, **told)
 
     def follow(self, event: Any, done: str | None = None) -> None:
         """After an event that has filled the place of answers: mark the fields, or go on with `done` after a press."""

@@ -13,7 +13,7 @@ from tests.browser.test_a_newcomer import go
 
 MOST_BYTES, MOST_BYTES_OF_THE_TOUR, MOST_BYTES_TOGETHER = 150_000, 250_000, 900_000
 SHOWN = {"start": ("Start", "studio-live .ss-answer .ss-arm"), "review": ("Review", "#ss-tile-5 img")}
-SIZES = {"wide": (1280, 900), "phone": (390, 780)}
+SIZES = {"phone": (390, 780), "wide": (1280, 900)}
 SCHEMES = ("light", "dark")
 TOUR = "tour.webp"
 NAMES = [f"{name}-{size}-{scheme}.png" for name in SHOWN for size in SIZES for scheme in SCHEMES] + [TOUR]
@@ -52,8 +52,9 @@ def take(open_page, pipeline: str, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     made = []
     for size, (width, height) in SIZES.items():
+        page = open_page(f"/?run={pipeline}&only={pipeline}", width=width, height=height).page
         for scheme in SCHEMES:
-            page = open_page(f"/?run={pipeline}&only={pipeline}", width=width, height=height, scheme=scheme).page
+            page.emulate_media(color_scheme=scheme)
             for name, (tab, drawn) in SHOWN.items():
                 go(page, tab)
                 page.wait_for_selector(drawn)
@@ -67,7 +68,9 @@ def take(open_page, pipeline: str, folder: Path) -> list[Path]:
                     page.wait_for_function(_DRAWN)
                 made.append(folder / f"{name}-{size}-{scheme}.png")
                 made[-1].write_bytes(small(page.screenshot()))
-    return [*made, _tour(open_page(f"/?run={pipeline}&only={pipeline}", width=1280, height=800).page, folder)]
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    return [*made, _tour(page, folder)]
 
 
 def _tour(page, folder: Path) -> Path:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-import pytest
+from PIL import Image, ImageStat
 
 from tests.browser import screenshots
 from tests.browser.conftest import ready, recipe, write
@@ -28,6 +28,13 @@ def test_the_pictures_of_the_readme_can_be_made(watched, served, request, tmp_pa
     assert sorted(path.name for path in made) == sorted(screenshots.NAMES)
     assert all(path.stat().st_size <= screenshots.most_bytes(path.name) for path in made)
     assert sum(path.stat().st_size for path in made) <= screenshots.MOST_BYTES_TOGETHER
+    for light in (path for path in made if "-light" in path.name):
+        assert brightness(light.with_name(light.name.replace("-light", "-dark"))) < 100 < brightness(light)
+
+
+def brightness(path):
+    with Image.open(path) as opened:
+        return ImageStat.Stat(opened.convert("L")).mean[0]
 
 
 def test_the_form_and_the_place_survive_a_reload_and_the_back_button(watched):
@@ -48,29 +55,31 @@ def test_the_form_and_the_place_survive_a_reload_and_the_back_button(watched):
     )
 
 
-@pytest.mark.parametrize(
-    ("tab", "box"),
-    [
-        ("start", "#ss-seed input"),
-        ("adapt", "#ss-adapt-lora-batch-size input[type=number]"),
-        ("sample", "#ss-sample-text-images-per-class input[type=number]"),
-        ("distil", "#ss-distil-per-class input[type=number]"),
-    ],
-)
-def test_every_form_survives_a_reload_that_comes_before_its_tab_is_seen_again(watched, tab, box):
-    page = watched(f"/?tab={tab}").page
-    if tab == "start":
-        page.get_by_role("button", name="More").first.click()
-    field = page.locator(box).first
-    write(field, "9")
-    field.press("Tab")
+def test_every_form_survives_a_reload_that_comes_before_its_tab_is_seen_again(watched):
+    boxes = {
+        "Start": "#ss-seed input",
+        "Adapt": "#ss-adapt-lora-batch-size input[type=number]",
+        "Sample": "#ss-sample-text-images-per-class input[type=number]",
+        "Distil": "#ss-distil-per-class input[type=number]",
+    }
+    page = watched().page
+    for tab, box in boxes.items():
+        seen(page, tab)
+        field = page.locator(box).first
+        write(field, "9")
+        field.press("Tab")
     page.goto(page.url.split("?")[0] + "?tab=runs")
     ready(page)
-    page.goto(page.url.split("?")[0] + f"?tab={tab}")
-    ready(page)
-    if tab == "start":
+    for tab, box in boxes.items():
+        seen(page, tab)
+        page.wait_for_function("box => document.querySelector(box)?.value === '9'", arg=box)
+
+
+def seen(page, tab):
+    """A tab, with the fold of Start opened that hides some of its form."""
+    go(page, tab)
+    if tab == "Start":
         page.get_by_role("button", name="More").first.click()
-    page.wait_for_function("box => document.querySelector(box)?.value === '9'", arg=box)
 
 
 def test_everything_is_reached_by_the_keyboard_and_has_a_name(watched, finished):

@@ -2,8 +2,6 @@
 
 import base64
 
-import pytest
-
 from tests.browser.conftest import write
 from tests.browser.modules import inside
 from tests.browser.test_a_newcomer import go
@@ -93,25 +91,24 @@ def forget_refusals(shown):
     shown.complaints[:] = [text for text in shown.complaints if "status of 4" not in text]
 
 
-@pytest.mark.parametrize("form", list(WRONG))
-def test_each_wrong_field_of_a_form_is_answered_beside_it_and_at_the_button(watched, served, finished, form):
-    tab, button, fields = WRONG[form]
+def test_each_wrong_field_of_a_form_is_answered_beside_it_and_at_the_button(watched, served, finished):
     page = watched().page
-    go(page, tab)
     runs = len(served.get("/runs", limit=500))
-    for field, wrong, words in fields:
-        box = box_of(page, field)
-        before = box.input_value()
-        write(box, wrong)
-        box.press("Tab")
-        page.click(button)
-        page.wait_for_selector(f"#{field} .ss-fielderror")
-        beside = page.locator(f"#{field} .ss-fielderror").inner_text()
-        assert words in beside, (field, beside)
-        assert beside in read_answer(page, form)
-        assert page.locator(f"#{field} [aria-invalid=true]").count() >= 1
-        write(box, before)
-        box.press("Tab")
+    for form, (tab, button, fields) in WRONG.items():
+        go(page, tab)
+        for field, wrong, words in fields:
+            box = box_of(page, field)
+            before = box.input_value()
+            write(box, wrong)
+            box.press("Tab")
+            page.click(button)
+            page.wait_for_selector(f"#{field} .ss-fielderror")
+            beside = page.locator(f"#{field} .ss-fielderror").inner_text()
+            assert words in beside, (field, beside)
+            assert beside in read_answer(page, form)
+            assert page.locator(f"#{field} [aria-invalid=true]").count() >= 1
+            write(box, before)
+            box.press("Tab")
     assert len(served.get("/runs", limit=500)) == runs
 
 

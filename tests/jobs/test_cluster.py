@@ -1,6 +1,7 @@
 """Beyond one machine: a real Ray cluster of two workers with one CPU each, on this machine."""
 
 import contextlib
+import fcntl
 import importlib.util
 import json
 import os
@@ -56,7 +57,9 @@ def workers():
             assert time.monotonic() < until, file.with_suffix(".log").read_text()
             time.sleep(0.1)
         said = json.loads(file.read_bytes())
-        yield {"SYNTHSTUDIO_CLUSTER": said["address"], **local.way_in(file)}, psutil.Process(said["pid"])
+        with file.with_suffix(".users").open("a") as users:
+            fcntl.flock(users, fcntl.LOCK_SH)  # unused workers would end, however long these tests take
+            yield {"SYNTHSTUDIO_CLUSTER": said["address"], **local.way_in(file)}, psutil.Process(said["pid"])
         keeper = psutil.Process(said["pid"])
         for process in (*keeper.children(recursive=True), keeper):
             with contextlib.suppress(psutil.NoSuchProcess):

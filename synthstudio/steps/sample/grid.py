@@ -24,6 +24,7 @@ from synthstudio.steps.sample.text import Text
 from synthstudio.steps.sample.variation import Variation
 from synthstudio.terms import DIGEST, ImageSetId, ImagesPerClass, ModelRef, Strength
 
+_LARGEST = 2.0**53  # beyond it whole numbers of JSON are rounded
 MOST_CELLS, MOST_IMAGES = 225, 2_000
 # What a batch cannot mix: cells that differ in one of these are drawn apart.
 _APART = ("inference_steps", "sampler", "adapter_scale", "guidance_begin", "guidance_end", "resolution")
@@ -50,9 +51,9 @@ def _number(text: str) -> float | str:
 
 
 Values = Annotated[
-    tuple[float | Annotated[str, Field(max_length=500)], ...],
-    BeforeValidator(_numbers),
+    tuple[Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)] | Annotated[str, Field(max_length=500)], ...],
     Field(max_length=MOST_CELLS, description="The values of a grid’s axis, each once."),
+    BeforeValidator(_numbers),
 ]
 
 

@@ -15,7 +15,7 @@ is in `tests/benchmarks/results/near_duplicates.md`.
 
 Cost of 10,000 against 10,000 pictures once they are embedded, one thread of a busy processor: 27 s to propose (vectors
 of 1,280 numbers: two times 256 GFLOP, in blocks), 65 s to confirm or drop 40,000 pairs. Embedding comes before it: some
-500 pictures a second with pico-clip, 70 with lite0, kept for every later step.
+400 pictures a second with pico-clip, 50 with lite0, kept for every later step.
 """
 
 import io

@@ -49,6 +49,7 @@ class Database:
     """The catalog's file. Every read takes a fresh cursor; writes are short transactions under one lock."""
 
     _counted: ClassVar[Counter[Path]] = Counter()  # commits, of all who opened a file in this process
+    _counting: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, path: Path, journal: Journal | None = None) -> None:
         """Open the file; CatalogDamaged if it cannot be read. `journal` is where `keep` writes to."""
@@ -131,7 +132,8 @@ class Database:
                 raise
             if self._journal is not None and end:
                 self._journal.end = end
-            self._counted[self._path] += 1
+            with self._counting:
+                self._counted[self._path] += 1
 
     @property
     def commits(self) -> int:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from synthstudio import fingerprint
 
 T = TypeVar("T")
-MOST = 20_000  # pictures that an eye is asked about; a processor's core embeds some 500 a second with pico-clip
+MOST = 20_000  # pictures that an eye is asked about; a processor's core embeds some 400 a second with pico-clip
 MISSING = (
     "by fingerprint alone, because no eye was named: copies that are cropped by a few per cent can be missed. "
     "Name one, such as pico-clip."

@@ -252,7 +252,7 @@ def measured(asked: argparse.Namespace, eye: Eye) -> list[str]:
         "| planted in | copies | fingerprint | eye | both |", "|---|---|---|---|---|", *second, "",
         "| changed | how | fingerprint | eye | both |", "|---|---|---|---|---|", *third, "",
         cost(last),
-        f"{eye.embedded:,} pictures embedded, {eye.embedded / eye.seconds:.0f} a second, decoding and scaling included.",
+        f"{eye.embedded:,} pictures embedded, {eye.embedded / eye.seconds:.0f} a second, with decoding.",
     ]  # fmt: skip
 
 

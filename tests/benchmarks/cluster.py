@@ -35,7 +35,6 @@ from synthstudio.steps.sample.text import Text
 from tests.steps.kit import png
 
 CHUNK = 64
-SMALL = ["adapter.training_steps=40", "sample.images_per_class=10", "sample.inference_steps=10"]
 
 
 @contextlib.contextmanager
@@ -143,7 +142,7 @@ def main() -> None:
     parser.add_argument("what", choices=["recipe", "intake"])
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--shots", type=int, default=4)
-    parser.add_argument("--set", nargs="*", default=SMALL, help="settings of the recipe")
+    parser.add_argument("--set", nargs="*", default=[], help="settings of the recipe, beside its preset `quick`")
     parser.add_argument("--chunks", type=int, default=40)
     asked = parser.parse_args()
     if asked.what == "recipe":

@@ -113,7 +113,7 @@ CHAIN = (
     Link("export_classifier", "export.classifier", lambda m: {"classifier": m["both"]["classifier"], "name": "eye"}),
     Link("export_adapter", "export.adapter", lambda m: {"adapter": m["adapter"]["adapter"], "name": "hand"}),
 )  # fmt: skip
-# A download needs a hub: tests/jobs/test_downloads.py cuts, stops and resumes it against one of its own.
+# A download needs a hub: tests/jobs/knowing/test_downloads.py cuts, stops and resumes it against one of its own.
 ELSEWHERE = {"collect.model"}
 # Without torch: what a test can afford to make.
 LIGHT = ("data", "split", "freeze")

@@ -20,7 +20,7 @@ from synthstudio.ui.session.place import Place
 from synthstudio.ui.session.state import StudioSession
 from tests.jobs.counting import Learn, Paint
 from tests.jobs.inline import InlineLauncher
-from tests.jobs.test_freeing import Deliver, Half, blobs, images, made, settled
+from tests.jobs.keeping.throwing import Deliver, Half, blobs, images, made, settled
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

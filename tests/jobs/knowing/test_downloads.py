@@ -21,21 +21,7 @@ from tests.engine.hostile import changed
 from tests.hubserver import Hub, Repository
 from tests.jobs.conftest import tick_until
 from tests.jobs.inline import InlineLauncher
-
-INDEX = {
-    "_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"],
-    "vae": ["diffusers", "AutoencoderKL"], "text_encoder": ["transformers", "CLIPTextModel"],
-    "tokenizer": ["transformers", "CLIPTokenizer"], "scheduler": ["diffusers", "DDIMScheduler"],
-    "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
-    "feature_extractor": ["transformers", "CLIPImageProcessor"], "image_encoder": [None, None],
-}  # fmt: skip
-CARD = b"---\nlicense: openrail\ntags:\n- x\n---\n# A model\nlicense: not this\n"
-UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
-HALF = {
-    "model_index.json", "README.md", "tokenizer/vocab.json", "scheduler/scheduler_config.json", "unet/config.json",
-    "vae/config.json", "text_encoder/config.json", UNET, "vae/diffusion_pytorch_model.safetensors",
-    "text_encoder/model.fp16.safetensors",
-}  # fmt: skip
+from tests.jobs.knowing.hubmodels import CARD, HALF, INDEX, UNET, files_of
 
 
 @pytest.fixture(scope="module")
@@ -54,22 +40,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture
 def repository(weights):
-    """As a repository of Stable Diffusion is: every part several times, and much that is never read."""
-    names = ("unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model", "text_encoder/model")
-    files = {f"{name}.safetensors": weights("F32", 20_000, n) for n, name in enumerate(names)}
-    files |= {UNET: weights("F16", 1_500_000, 9), f"{names[2]}.fp16.safetensors": weights("F16", 20_000, 2)}
-    files |= {
-        "unet/diffusion_pytorch_model.non_ema.safetensors": weights("F32", 20_000, 5),
-        "unet/diffusion_pytorch_model.bin": b"pickle" * 999, "unet/openvino_model.bin": b"x",
-        "unet/diffusion_flax_model.msgpack": b"x", "safety_checker/model.safetensors": weights("F32", 20_000, 6),
-        "v1-5-pruned.safetensors": weights("F32", 20_000, 7), "v1-5-pruned-emaonly.ckpt": b"pickle",
-        "model_index.json": json.dumps(INDEX).encode(), "README.md": CARD, "tokenizer/vocab.json": b'{"a": 1}',
-        "modeling.py": b"print('code')", ".gitattributes": b"",
-    }  # fmt: skip
-    for part in INDEX.keys() - {"_class_name", "tokenizer", "image_encoder"}:
-        name = {"scheduler": "scheduler_config", "feature_extractor": "preprocessor_config"}.get(part, "config")
-        files[f"{part}/{name}.json"] = json.dumps({"of": part}).encode()
-    return Repository(files, licence="openrail")
+    return Repository(files_of(weights), licence="openrail")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from synthstudio.jobs.running.log import EventLog
 from tests.catalog.projects import digests, finish, log_of, opened
 from tests.jobs.counting import Count, Paint
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FULL = """
 import pathlib, resource, sys
 from synthstudio.errors import StorageFull

@@ -19,8 +19,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # Keyword arguments of an event that is no part of the public API and shows no spinner.
-# Not queued: a short request and its answer, where a queued event needs a stream that a busy moment can break.
-QUIET: Any = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+# Not queued: a short request and its answer, where a queued event needs a stream that a busy moment can break. Its
+# progress is shown on nothing: gradio goes through every component of which it would show some, hidden or not, whenever
+# any event begins or ends, which took most of the time in which the page opens.
+QUIET: Any = {"api_visibility": "private", "show_progress": "hidden", "show_progress_on": [], "queue": False}
 _OURS = "This went wrong inside the program, not in what you asked. Nothing was started; its log says more."
 
 log = logging.getLogger("synthstudio")

@@ -94,11 +94,11 @@ class Review:
 
     def _page(self, query: Query, start: int, count: int, columns: str) -> list[dict[str, Any]]:
         numbers = self._view(query)[start : start + count]
-        said, about = _said(query)
+        table, about = said(query)
         found = self._database.records(
             f"select t.number, {columns} from review t join"  # noqa: S608 - columns from above
             " (select unnest(?::bigint[]) as number) n on n.number = t.number"
-            f" left join {said} c on c.number = t.number",
+            f" left join {table} c on c.number = t.number",
             [numbers.tolist(), *about],
         )
         by_number = {row.pop("number"): row for row in found}
@@ -204,6 +204,10 @@ class Review:
         """The number of the newest image."""
         return self.tables.upto()
 
+    def numbers(self, query: Query) -> NDArray[np.int64]:
+        """The numbers of all images of a settled query, in its order."""
+        return self._view(query)
+
     def _view(self, query: Query) -> NDArray[np.int64]:
         self._likeness.ensure(query)
         key = query.model_dump_json()
@@ -252,7 +256,7 @@ def _as_it_stood(as_of: int) -> tuple[str, list[Any]]:
     return sql, [as_of, as_of, as_of, as_of]
 
 
-def _said(query: Query) -> tuple[str, list[Any]]:
+def said(query: Query) -> tuple[str, list[Any]]:
     """A table of numbers and values: what the query's scorer says, or how alike pictures are to the one it names."""
     if query.similar_to:
         table = "(select number, value from scratch.likeness where reference = ? and upto = ?)"
@@ -273,8 +277,8 @@ def _rows(query: Query) -> tuple[str, list[Any]]:
         within = [(text, limit) for text, limit in limits if limit is not None]
         inside = " and ".join(["true", *(text for text, _ in within)])
         kind = "join" if within else "left join"
-        said, about = _said(query)
-        joins, score = f" {kind} (select number, value from {said} where {inside}) c using (number)", "value"  # noqa: S608
+        table, about = said(query)
+        joins, score = f" {kind} (select number, value from {table} where {inside}) c using (number)", "value"  # noqa: S608
         values += [*about, *(limit for _, limit in within)]
     if query.run:
         # The first maker of a picture stands in its own row, only those that made it again in `makers`.

@@ -147,7 +147,7 @@ def _placed(
     if not missing:
         return rows
     anchors = rows[rows["anchor"]]
-    places = np.column_stack([anchors["x"], anchors["y"]]).astype(np.float32) / _WHOLE
+    places = np.column_stack([anchors["x"], anchors["y"]]).astype(np.float32) / np.float32(_WHOLE)
     near: Fitted = projection.Fitted(places, method)
     among = yield from encoding.embeddings(work, encoder, [image.decode() for image in anchors["image"]])
     vectors = yield from encoding.embeddings(work, encoder, missing)

@@ -24,6 +24,7 @@ Standing = Literal["pending", "accepted", "rejected"]
 Sort = Literal["arrival", "newest", "class", "score_high", "score_low", "decided", "shuffled"]
 
 _VIEWS_KEPT = 8
+_MANY_SPANS = 200
 _BINS = 24
 # What a view is ordered by, ascending; then by number. A database sorts a million names slowly, so `_view` sorts keys.
 _KEYS: dict[str, str] = {
@@ -106,8 +107,11 @@ class Review:
 
     def chosen(self, query: Query, spans: Iterable[tuple[int, int]]) -> Chosen:
         """The images at some places of a settled query: `spans` are first and last place, both counted in."""
+        some = list(spans)
+        if len(some) > _MANY_SPANS:
+            return Chosen("select unnest(?::bigint[]) as number", [self._numbers_at(query, some)])
         self._likeness.ensure(query)
-        firsts, lasts = (list(column) for column in zip(*spans, strict=True))
+        firsts, lasts = (list(column) for column in zip(*some, strict=True))
         listed, values = _listing(
             query, f"number, row_number() over (order by {_KEYS[query.sort]}, number) - 1 as place"
         )
@@ -116,6 +120,15 @@ class Review:
             " unnest(?::bigint[]) as last) p on l.place between p.first and p.last",
             [*values, firsts, lasts],
         )
+
+    def _numbers_at(self, query: Query, spans: Sequence[tuple[int, int]]) -> list[int]:
+        """Of places that lie far apart: a database compares each image with each span."""
+        numbers = self._view(query)
+        firsts, lasts = np.array(spans, np.int64).clip(max=len(numbers)).T
+        inside = np.zeros(len(numbers) + 2, np.int32)
+        np.add.at(inside, firsts, 1)
+        np.add.at(inside, lasts + 1, -1)
+        return [int(number) for number in numbers[inside.cumsum()[: len(numbers)] > 0]]
 
     def members(self, chosen: Chosen, as_of: int) -> list[tuple[str, str, str]]:
         """(class, image, verdict) of chosen images as decided up to `as_of`; never images of a test set."""

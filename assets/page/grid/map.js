@@ -37,7 +37,7 @@ export class ImageMap {
     this.said = h("span", { class: "ss-map-said", role: "status" });
     this.legend = h("div", { class: "ss-map-legend" });
     this.twins = h("button", { type: "button", class: "ss-reject", hidden: true, onclick: () => this.#rejectTwins() });
-    this.holes = new Holes(review, (place) => this.#go(place));
+    this.holes = new Holes(review, { go: (place) => this.#go(place), toggled: () => this.draw() });
     const icon = (words, title, work) =>
       h("button", { type: "button", class: "ss-icon", title, "aria-label": title, onclick: work }, words);
     const zoom = (factor) => () => {
@@ -86,9 +86,9 @@ export class ImageMap {
     try {
       const state = await this.#state();
       if (asked && !state.map && !state.run) await this.#make(false);
-      else if (state.run && isWorking(state.run)) this.#follow();
+      else if (isWorking(state.run)) await this.#follow();
     } catch (error) {
-      text(this.said, error.message);
+      this.review.status.say(error.message);
     }
     this.draw();
   }
@@ -104,10 +104,9 @@ export class ImageMap {
   async #make(anew) {
     try {
       await post("/review/map", { project: this.review.project, anew });
-      await this.#state();
       await this.#follow();
     } catch (error) {
-      text(this.said, error.message);
+      this.review.status.say(error.message);
     }
   }
 
@@ -115,8 +114,11 @@ export class ImageMap {
   async #follow() {
     if (this.following) return;
     this.following = true;
-    while (isWorking((await this.#state()).run)) await sleep(LOOK);
-    this.following = false;
+    try {
+      while (isWorking((await this.#state()).run)) await sleep(LOOK);
+    } finally {
+      this.following = false;
+    }
     this.asked = "";
     this.draw();
   }
@@ -125,8 +127,9 @@ export class ImageMap {
     const { api, store } = this.review;
     const asked = store.asked;
     this.asked = asked;
-    if (!this.state?.map || !asked) return;
+    if (!asked) return;
     try {
+      if (!(await this.#state()).map) return;
       const points = read(await api.ask("map/points", { q: asked }, "bytes"));
       if (asked !== this.asked) return;
       this.points = points;
@@ -137,7 +140,7 @@ export class ImageMap {
       await this.holes.ask(asked);
       this.draw();
     } catch (error) {
-      text(this.said, error.message);
+      this.review.status.say(error.message);
     }
   }
 
@@ -177,7 +180,7 @@ export class ImageMap {
       camera: { left: camera.left, top: camera.top, scale: camera.scale * density },
       ...this.shown,
       ...colours,
-      holes: this.holes.places,
+      holes: this.holes.isOpen ? this.holes.places : [],
       selection: points.total === store.total ? selection : [],
       size: sizeOf(points.placed, camera.scale / Math.min(camera.width, camera.height), density),
     });
@@ -216,7 +219,8 @@ export class ImageMap {
   #say() {
     const { map, run, compared } = this.state ?? {};
     const { points } = this;
-    const without = points ? points.total - points.placed : 0;
+    const without = points ? points.total - points.placed : 0,
+      missing = Math.min(without, map?.missing ?? 0);
     const twins = points ? this.#twinPlaces().length : 0;
     this.twins.hidden = !twins;
     text(this.twins, `Reject ${many(twins, "twin")}`);
@@ -229,8 +233,9 @@ export class ImageMap {
       return [
         failed,
         `${many(points.placed, "image")}, as ${map.eye} sees them. `,
-        without > 0 && [`${number(without)} without a place: ${map.eye} has not looked at them. `,
+        missing > 0 && [`${number(missing)} without a place: ${map.eye} has not looked at them. `,
           link("Give them a place", () => this.#make(false)), " "], // prettier-ignore
+        without > missing && `${number(without - missing)} have none since they are in no set (photos that no split uses). `,
         !compared && "Twins are found by the score “nearest real”. ",
         link("Fit anew", () => this.#make(true), { title: "Everything may move" }),
       ];
@@ -251,7 +256,7 @@ export class ImageMap {
   async #show(place) {
     const { api, store } = this.review;
     const { points, camera } = this;
-    this.card.hidden = !(points?.mark[place] & PLACED);
+    this.card.hidden = Boolean(this.drawing) || !(points?.mark[place] & PLACED);
     if (this.card.hidden) return;
     const [x, y] = camera.pixel(points.x[place] / 65536, points.y[place] / 65536);
     this.#cross(x, y);
@@ -327,6 +332,7 @@ export class ImageMap {
 
   #drawLasso(corners) {
     this.drawing = corners;
+    this.card.hidden ||= Boolean(corners);
     const pen = this.line.getContext("2d");
     pen.clearRect(0, 0, this.line.width, this.line.height);
     if (!corners) return;

@@ -1,6 +1,7 @@
 // Wheel, drag, pinch, lasso and keys on the map.
 
 const STILL = 4, // pixels that a press may move and still be a press
+  STRIDE = 4, // between two corners of a lasso
   REACH = 12; // from a point to the pointer that means it
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -54,6 +55,7 @@ export class Gestures {
       return;
     }
     const now = this.#spot(event);
+    if (this.corners && Math.hypot(now[0] - before[0], now[1] - before[1]) < STRIDE) return;
     this.moved += Math.hypot(now[0] - before[0], now[1] - before[1]);
     if (this.pointers.size > 1) this.#pinch(event.pointerId, before, now);
     else if (this.corners) {

@@ -5,11 +5,16 @@ import { many } from "../shared/format.js";
 const SHOWN = 100;
 
 export class Holes {
-  /** `go(place)` shows the point of a photo. */
-  constructor(review, go) {
-    Object.assign(this, { review, go, places: [] });
+  /** `on.go(place)` shows the point of a photo, `on.toggled` hears that the list was opened or closed. */
+  constructor(review, on) {
+    Object.assign(this, { review, on, places: [] });
     this.button = h("button", { type: "button", hidden: true, "aria-expanded": "false", onclick: () => this.#toggle() });
     this.element = h("aside", { class: "ss-map-holes", "aria-label": "Holes", hidden: true });
+  }
+
+  /** Whether the list is shown, and with it the marks on the map. */
+  get isOpen() {
+    return !this.element.hidden;
   }
 
   /** Ask for the holes of a settled view. */
@@ -36,7 +41,7 @@ export class Holes {
       { class: "ss-map-hole" },
       h(
         "button",
-        { type: "button", title: "Show it", "aria-label": `Show this photo of ${label}`, disabled: place < 0, onclick: () => this.go(place) },
+        { type: "button", title: "Show it", "aria-label": `Show this photo of ${label}`, disabled: place < 0, onclick: () => this.on.go(place) },
         h("img", { src: api.thumb(digest, 96), alt: "", loading: "lazy" }),
       ),
       h(
@@ -50,6 +55,7 @@ export class Holes {
 
   #toggle() {
     this.element.hidden = !this.element.hidden;
-    this.button.setAttribute("aria-expanded", String(!this.element.hidden));
+    this.button.setAttribute("aria-expanded", String(this.isOpen));
+    this.on.toggled();
   }
 }

@@ -37,13 +37,13 @@ export class Index {
     for (let place = 0; place < total; place++) if (mark[place] & PLACED) this.order[next[cell(place)]++] = place;
   }
 
-  /** Every place whose cell touches a box, in shares of the square. */
-  *within(left, top, right, bottom) {
+  /** Call with every place whose cell touches a box, in shares of the square. */
+  #within(left, top, right, bottom, call) {
     const cell = (share) => Math.max(0, Math.min(CELLS - 1, Math.floor(share * CELLS)));
     for (let row = cell(top); row <= cell(bottom); row++) {
       const first = this.starts[row * CELLS + cell(left)],
         end = this.starts[row * CELLS + cell(right) + 1];
-      for (let at = first; at < end; at++) yield this.order[at];
+      for (let at = first; at < end; at++) call(this.order[at]);
     }
   }
 
@@ -52,10 +52,10 @@ export class Index {
   nearest(across, down, reach) {
     let found = -1,
       best = (reach * WHOLE) ** 2;
-    for (const place of this.within(across - reach, down - reach, across + reach, down + reach)) {
+    this.#within(across - reach, down - reach, across + reach, down + reach, (place) => {
       const apart = (this.x[place] - across * WHOLE) ** 2 + (this.y[place] - down * WHOLE) ** 2;
       if (apart < best || (apart === best && place > found)) [found, best] = [place, apart];
-    }
+    });
     return found;
   }
 
@@ -78,20 +78,19 @@ export class Index {
     if (polygon.length < 3) return [];
     const [across, down] = [0, 1].map((way) => polygon.map((corner) => corner[way]));
     const found = [];
-    for (const place of this.within(Math.min(...across), Math.min(...down), Math.max(...across), Math.max(...down)))
-      if (surrounds(polygon, this.x[place] / WHOLE, this.y[place] / WHOLE)) found.push(place);
+    this.#within(Math.min(...across), Math.min(...down), Math.max(...across), Math.max(...down), (place) => {
+      if (surrounds(across, down, this.x[place] / WHOLE, this.y[place] / WHOLE)) found.push(place);
+    });
     return found.sort((a, b) => a - b);
   }
 }
 
-/** Whether a polygon surrounds a point: a ray from it crosses an odd number of sides. */
-export function surrounds(polygon, across, down) {
+/** Whether a polygon with its corners at `xs` and `ys` surrounds a point: a ray from it crosses an odd number of sides. */
+function surrounds(xs, ys, x, y) {
   let odd = false;
-  for (let one = 0, before = polygon.length - 1; one < polygon.length; before = one++) {
-    const [ax, ay] = polygon[one],
-      [bx, by] = polygon[before];
-    if (ay > down !== by > down && across < ((bx - ax) * (down - ay)) / (by - ay) + ax) odd = !odd;
-  }
+  for (let one = 0, before = xs.length - 1; one < xs.length; before = one++)
+    if (ys[one] > y !== ys[before] > y && x < ((xs[before] - xs[one]) * (y - ys[one])) / (ys[before] - ys[one]) + xs[one])
+      odd = !odd;
   return odd;
 }
 

@@ -30,7 +30,6 @@ class Map:
 
     id: str
     run: str
-    created: float
     encoder: str
     method: str
     rows: NDArray[np.void]
@@ -72,6 +71,18 @@ def step(studio: Studio, *, anew: bool) -> MeasureMap:
         raise BadInput("There are no images to lay out yet. Import photos under Data, or make images under Sample.")
     encoder = known.encoder if known else _eye(studio)
     return MeasureMap(photos=photos, images=images, encoder=encoder, fitted=known.id if known else None)
+
+
+def missing(studio: Studio, known: Map) -> int:
+    """How many images of the sets that a map is made of have no place on it yet."""
+
+    def counted() -> int:
+        sets = studio.catalog.images.sets_by_origin(_MAX_SETS)
+        members = studio.catalog.images.by_set()
+        wanted = {image for some in sets.values() for one in some for image in members[one]}
+        return len(wanted - {image.decode() for image in known.rows["image"].tolist()})
+
+    return studio.catalog.database.since_commit(("not on the map", known.id), counted)
 
 
 def holes(studio: Studio, known: Map, query: Query) -> list[Hole]:
@@ -168,4 +179,4 @@ def _map(studio: Studio, run: Run) -> Map:
     if "map" not in outputs:
         raise Missing("Its log does not name a map. Fit it anew.")
     body, rows = read(studio.workspace, str(outputs["map"]))
-    return Map(str(outputs["map"]), run.id, run.created, str(body["encoder"]), str(body["method"]), rows)
+    return Map(str(outputs["map"]), run.id, str(body["encoder"]), str(body["method"]), rows)

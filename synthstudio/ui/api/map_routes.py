@@ -97,7 +97,7 @@ def _state(session: Opened) -> dict[str, Any]:
     return {
         "map": known and {
             "id": known.id, "eye": known.encoder.partition("@")[0], "method": known.method, "images": len(known.rows),
-            "fitted_to": int(known.rows["anchor"].sum()), "created": known.created,
+            "fitted_to": int(known.rows["anchor"].sum()), "missing": 0 if run else maps.missing(session.studio, known),
         },
         "run": run and {
             "id": run.id, "state": run.state, "words": STATES.get(run.state, run.state), "error": run.error or "",

@@ -26,6 +26,7 @@ export class Layout {
     this.review.grid.element.hidden = isMap;
     [...this.element.children].forEach((button, at) => button.setAttribute("aria-pressed", String(Boolean(at) === isMap)));
     if (asked) this.review.keep();
+    dispatchEvent(new Event("resize")); // a map needs more room on a phone
     if (!isMap) return this.review.grid.draw();
     if (!this.map) {
       const { ImageMap } = await import("./map.js");

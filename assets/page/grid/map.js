@@ -2,7 +2,7 @@
 import { h, inSight, link, offer, perFrame, render, sleep, text } from "../shared/dom.js";
 import { many, number } from "../shared/format.js";
 import { post } from "../shared/server.js";
-import { BY, coloured, sizeOf } from "./map_colours.js";
+import { BY, coloured, sizeOf, strideOf } from "./map_colours.js";
 import { Gestures } from "./map_gestures.js";
 import { Holes } from "./map_holes.js";
 import { atMostOften } from "./pace.js";
@@ -11,6 +11,7 @@ import { Camera, Index, PLACED, REJECTED, TWIN, read } from "./points.js";
 import { Raster } from "./raster.js";
 
 const MOST_SPANS = 100_000; // what one gesture may say, see `review_routes`
+const STILL = 160; // milliseconds without a move until everything is drawn
 const LOOK = 700; // milliseconds between two looks at the run that makes a map
 const SHAPES = "● made   ○ photo   ■ distilled   ▣ twin of a photo   ◎ hole";
 
@@ -69,7 +70,7 @@ export class ImageMap {
     this.draw = perFrame(() => this.#draw());
     this.standings = atMostOften(() => this.#standings(), 150);
     new Gestures(this, {
-      moved: () => this.draw(),
+      moved: () => this.#moving(),
       over: (place) => this.#hover(place),
       press: (place, event) => this.#press(place, event),
       open: (place) => place >= 0 && review.togglePreview(),
@@ -183,8 +184,20 @@ export class ImageMap {
       holes: this.holes.isOpen ? this.holes.places : [],
       selection: points.total === store.total ? selection : [],
       size: sizeOf(points.placed, camera.scale / Math.min(camera.width, camera.height), density),
+      stride: this.stride,
     });
     this.#show(this.over >= 0 ? this.over : grid.current);
+  }
+
+  /** The view is being moved: quickly, then whole. */
+  #moving() {
+    clearTimeout(this.still);
+    this.stride = strideOf(this.points?.total ?? 0);
+    this.still = setTimeout(() => {
+      this.stride = 1;
+      this.draw();
+    }, STILL);
+    this.draw();
   }
 
   /** Ground, ink and accent of the theme, as numbers. */
@@ -235,7 +248,7 @@ export class ImageMap {
         `${many(points.placed, "image")}, as ${map.eye} sees them. `,
         missing > 0 && [`${number(missing)} without a place: ${map.eye} has not looked at them. `,
           link("Give them a place", () => this.#make(false)), " "], // prettier-ignore
-        without > missing && `${number(without - missing)} have none since they are in no set (photos that no split uses). `,
+        without > missing && `${number(without - missing)} have no place: they are in no set (photos that no split uses). `,
         !compared && "Twins are found by the score “nearest real”. ",
         link("Fit anew", () => this.#make(true), { title: "Everything may move" }),
       ];

@@ -65,6 +65,9 @@ function scored({ score, low, high }) {
     [palette[255], said(high)], [GREY, "none"]] }; // prettier-ignore
 }
 
+/** While a map is moved, every so-manieth point is drawn: no more than can be drawn as often as one looks. */
+export const strideOf = (total) => Math.ceil(total / 150_000);
+
 /** How large a point is drawn, in pixels of the screen: small where there are many, larger where one looks closer. */
 export function sizeOf(total, zoom, density) {
   const base = total > 200_000 ? 0.8 : total > 50_000 ? 1.2 : total > 5000 ? 2 : total > 500 ? 3 : 4;

@@ -50,9 +50,9 @@ export class Raster {
     this.words = new Int32Array(this.image.data.buffer);
   }
 
-  /** Draw all points: `colour[i]` counts into `palette`, whose entries are [r, g, b]. `camera` is in pixels of the screen;
-   * `holes` and `selection` are of places. */
-  draw({ points, camera, colour, palette, ground, ink, accent, holes, selection, size }) {
+  /** Draw all points, or every so-manieth (`stride`): `colour[i]` counts into `palette`, whose entries are [r, g, b].
+   * `camera` is in pixels of the screen; `holes` and `selection` are of places. */
+  draw({ points, camera, colour, palette, ground, ink, accent, holes, selection, size, stride = 1 }) {
     const { width, height } = this.image;
     const glyph = glyphs(size);
     this.words.fill(pixel(ground));
@@ -68,7 +68,7 @@ export class Raster {
     const edge = Math.ceil(size * 4 + 8);
     // Made images first, photos over them: there are few, and they are what is compared with.
     for (const reals of [false, true])
-      for (let place = 0; place < total; place++) {
+      for (let place = 0; place < total; place += stride) {
         if ((origin[place] === REAL) !== reals || !(mark[place] & PLACED)) continue;
         const column = (x[place] * across - left) | 0,
           row = (y[place] * across - top) | 0;

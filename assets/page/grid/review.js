@@ -257,7 +257,7 @@ export class Review {
   /** As tall as the window leaves room for: the grid scrolls, the page does not. */
   #fit = () => {
     const top = this.place.getBoundingClientRect().top + scrollY;
-    this.place.style.height = `${Math.max(innerWidth <= 700 ? 640 : 420, innerHeight - top - 14)}px`;
+    this.place.style.height = `${Math.max(innerWidth > 700 ? 420 : this.layout.isMap ? 900 : 640, innerHeight - top - 14)}px`;
   };
 
   #scoreTiles(shown) {

@@ -207,4 +207,6 @@ def test_a_lasso_on_the_map_chooses_for_the_grid_and_a_twin_and_a_hole_are_one_p
     assert page.locator("#ss-sample-start input:checked").input_value() == "My shots"
     go(page, "Review")
     page.get_by_role("button", name="Grid", exact=True).click()
+    page.locator(".ss-grid").focus()
+    press(page, "Home")
     page.wait_for_selector("#ss-tile-0[data-standing]")

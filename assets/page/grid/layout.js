@@ -24,7 +24,9 @@ export class Layout {
   async show(isMap, asked = false) {
     this.place.hidden = !isMap;
     this.review.grid.element.hidden = isMap;
-    [...this.element.children].forEach((button, at) => button.setAttribute("aria-pressed", String(Boolean(at) === isMap)));
+    [...this.element.children].forEach((button, at) =>
+      button.setAttribute("aria-pressed", String(Boolean(at) === isMap)),
+    );
     if (asked) this.review.keep();
     dispatchEvent(new Event("resize")); // a map needs more room on a phone
     if (!isMap) return this.review.grid.draw();

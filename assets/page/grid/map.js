@@ -3,11 +3,13 @@ import { h, inSight, link, offer, perFrame, render, sleep, text } from "../share
 import { many, number } from "../shared/format.js";
 import { post } from "../shared/server.js";
 import { BY, coloured, sizeOf, strideOf } from "./map_colours.js";
+import { Card } from "./map_card.js";
 import { Gestures } from "./map_gestures.js";
 import { Holes } from "./map_holes.js";
+import { Theme } from "./map_theme.js";
 import { atMostOften } from "./pace.js";
 import { Places } from "./places.js";
-import { Camera, Index, PLACED, REJECTED, TWIN, read } from "./points.js";
+import { Camera, Index, REJECTED, TWIN, read } from "./points.js";
 import { Raster } from "./raster.js";
 
 const MOST_SPANS = 100_000; // what one gesture may say, see `review_routes`
@@ -17,22 +19,35 @@ const SHAPES = "● made   ○ photo   ■ distilled   ▣ twin of a photo   ◎
 
 export class ImageMap {
   constructor(review) {
-    Object.assign(this, { review, camera: new Camera(), points: null, index: null, over: -1, lassoing: false });
+    Object.assign(this, {
+      review,
+      camera: new Camera(),
+      theme: new Theme(),
+      points: null,
+      index: null,
+      over: -1,
+      lassoing: false,
+    });
     this.picture = h("canvas", { "aria-hidden": "true" });
     this.line = h("canvas", { "aria-hidden": "true" });
-    this.card = h("div", { class: "ss-map-card", hidden: true, role: "status" });
+    this.card = new Card(review);
     this.stage = h(
       "div",
       { class: "ss-map-stage", tabindex: 0, role: "group", "aria-label": "Map of the images" },
       this.picture,
       this.line,
-      this.card,
+      this.card.element,
     );
     this.by = h("select", { "aria-label": "Colour by", onchange: () => this.#recolour() });
     offer(this.by, BY);
     this.lasso = h(
       "button",
-      { type: "button", "aria-pressed": "false", title: "Draw around images (or drag with Shift)", onclick: () => this.#lassoing() },
+      {
+        type: "button",
+        "aria-pressed": "false",
+        title: "Draw around images (or drag with Shift)",
+        onclick: () => this.#lassoing(),
+      },
       "Lasso",
     );
     this.said = h("span", { class: "ss-map-said", role: "status" });
@@ -173,14 +188,14 @@ export class ImageMap {
     const { grid, selection, store } = this.review;
     if (store.asked !== this.asked) this.#load();
     this.#hearDecisions();
-    const colours = this.#colours();
+    if (this.theme.read(this.element)) this.#recolour();
     if (!this.points) return;
     const { camera, density, points } = this;
     this.raster.draw({
       points,
       camera: { left: camera.left, top: camera.top, scale: camera.scale * density },
       ...this.shown,
-      ...colours,
+      ...this.theme.numbers,
       holes: this.holes.isOpen ? this.holes.places : [],
       selection: points.total === store.total ? selection : [],
       size: sizeOf(points.placed, camera.scale / Math.min(camera.width, camera.height), density),
@@ -200,29 +215,13 @@ export class ImageMap {
     this.draw();
   }
 
-  /** Ground, ink and accent of the theme, as numbers. */
-  #colours() {
-    const style = getComputedStyle(this.element);
-    const named = { ground: "--background-fill-primary", ink: "--body-text-color", accent: "--color-accent" };
-    const said = Object.values(named).map((name) => style.getPropertyValue(name).trim());
-    if (said.join() !== this.themed) {
-      this.themed = said.join();
-      this.theme = Object.fromEntries(Object.keys(named).map((name, at) => [name, numbers(said[at])]));
-      if (this.points) this.#recolour();
-    }
-    return this.theme;
-  }
-
-  get dark() {
-    return this.theme?.ground.reduce((sum, part) => sum + part) < 384;
-  }
-
   #recolour() {
     if (!this.points) return;
-    this.shown = coloured(this.points, this.by.value, this.dark);
+    this.theme.read(this.element);
+    this.shown = coloured(this.points, this.by.value, this.theme.numbers);
     render(this.legend, this.shown.legend, (legend) => [
       legend.map(([colour, words]) =>
-        h("span", {}, colour && h("i", { style: `background:rgb(${colour.join(" ")})` }), words),
+        h("span", {}, colour && h("i", { style: `--colour:${colour.join(" ")}` }), words),
       ),
       h("span", { class: "ss-map-shapes" }, SHAPES),
     ]);
@@ -239,7 +238,8 @@ export class ImageMap {
     text(this.twins, `Reject ${many(twins, "twin")}`);
     this.twins.title = "Made images that show a photo again, all at once; undo takes it back";
     render(this.said, [map, run, without, points?.placed, compared], () => {
-      if (run && isWorking(run)) return `${run.total ? `${number(run.done)} of ${number(run.total)} ${run.unit}` : run.words}…`;
+      if (run && isWorking(run))
+        return `${run.total ? `${number(run.done)} of ${number(run.total)} ${run.unit}` : run.words}…`;
       const failed = run && `${run.error || `The run is ${run.words}.`} `;
       if (!map) return [failed, link("Make the map", () => this.#make(false))];
       if (!points) return failed;
@@ -248,7 +248,8 @@ export class ImageMap {
         `${many(points.placed, "image")}, as ${map.eye} sees them. `,
         missing > 0 && [`${number(missing)} without a place: ${map.eye} has not looked at them. `,
           link("Give them a place", () => this.#make(false)), " "], // prettier-ignore
-        without > missing && `${number(without - missing)} have no place: they are in no set (photos that no split uses). `,
+        without > missing &&
+          `${number(without - missing)} have no place: they are in no set (photos that no split uses). `,
         !compared && "Twins are found by the score “nearest real”. ",
         link("Fit anew", () => this.#make(true), { title: "Everything may move" }),
       ];
@@ -264,33 +265,11 @@ export class ImageMap {
     if (!queue.waiting.length) this.standings();
   }
 
-  // ---- the picture and the facts of a point
+  // ---- the point that is pointed at
 
-  async #show(place) {
-    const { api, store } = this.review;
-    const { points, camera } = this;
-    this.card.hidden = Boolean(this.drawing) || !(points?.mark[place] & PLACED);
-    if (this.card.hidden) return;
-    const [x, y] = camera.pixel(points.x[place] / 65536, points.y[place] / 65536);
-    this.#cross(x, y);
-    const right = x > camera.width / 2,
-      below = y > camera.height / 2;
-    this.card.style.transform = `translate(${right ? x - 14 : x + 14}px, ${below ? y - 14 : y + 14}px) translate(${right ? -100 : 0}%, ${below ? -100 : 0}%)`;
-    const row = await store.rowWhenThere(place);
-    if (!row || (this.over >= 0 ? this.over : this.review.grid.current) !== place) return;
-    const shown = store.shown(row);
-    const facts = [
-      shown.moved ? `→ ${shown.label}` : shown.label,
-      row.origin,
-      { keep: "accepted", relabel: "accepted", reject: "rejected" }[shown.verdict] ?? "pending",
-      typeof row.score === "number" && `score ${row.score.toPrecision(3)}`,
-      points.mark[place] & TWIN && "shows a photo again",
-      this.holes.places.includes(place) && "no made image is near",
-    ].filter(Boolean);
-    render(this.card, [row.digest, facts], () => [
-      h("img", { src: api.thumb(row.digest, 160), alt: "" }),
-      facts.map((fact) => h("span", {}, fact)),
-    ]);
+  #show(place) {
+    const spot = this.drawing ? null : this.card.show(this, place, this.holes.places.includes(place));
+    if (spot) this.#cross(...spot);
   }
 
   /** A cross hair around the point whose card is shown. */
@@ -298,7 +277,7 @@ export class ImageMap {
     if (this.drawing) return;
     const pen = this.line.getContext("2d");
     pen.clearRect(0, 0, this.line.width, this.line.height);
-    pen.strokeStyle = `rgb(${this.theme.ink.join(" ")})`;
+    pen.strokeStyle = this.theme.written.ink;
     pen.lineWidth = 2;
     pen.strokeRect(x - 9, y - 9, 18, 18);
   }
@@ -345,14 +324,14 @@ export class ImageMap {
 
   #drawLasso(corners) {
     this.drawing = corners;
-    this.card.hidden ||= Boolean(corners);
+    if (corners) this.card.hide();
     const pen = this.line.getContext("2d");
     pen.clearRect(0, 0, this.line.width, this.line.height);
     if (!corners) return;
     pen.beginPath();
     for (const corner of corners) pen.lineTo(...this.camera.pixel(...corner));
     pen.closePath();
-    pen.strokeStyle = pen.fillStyle = `rgb(${this.theme.accent.join(" ")})`;
+    pen.strokeStyle = pen.fillStyle = this.theme.written.accent;
     pen.lineWidth = 2;
     pen.stroke();
     pen.globalAlpha = 0.12;
@@ -391,11 +370,3 @@ export class ImageMap {
 }
 
 const isWorking = (run) => ["queued", "running", "stopping"].includes(run?.state);
-
-/** A colour of the style sheets as [red, green, blue], however it is written there. */
-function numbers(colour) {
-  const pen = h("canvas", { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
-  pen.fillStyle = colour || "#808080";
-  pen.fillRect(0, 0, 1, 1);
-  return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3);
-}

@@ -9,14 +9,7 @@ export const BY = [
   ["run", "Run"],
 ];
 const DECISIONS = ["pending", "accepted", "rejected"];
-const GREY = [150, 150, 160];
-// From low to high: violet, blue, green, yellow, as light as can be told from the ground.
-const RAMP = [
-  [94, 60, 153],
-  [38, 110, 196],
-  [22, 150, 120],
-  [214, 158, 20],
-];
+const RAMP = ["lowest", "low", "high", "highest"];
 
 /** As many colours as are asked for: hues as far from each other as can be, whatever their number. */
 export function hues(count, dark) {
@@ -32,15 +25,17 @@ function fromHue(hue, saturation, lightness) {
   return [part(0), part(8), part(4)];
 }
 
-const ramp = (share) => {
+const ramp = (colours, share) => {
   const at = Math.min(RAMP.length - 2, Math.floor(share * (RAMP.length - 1)));
-  return mixed(RAMP[at], RAMP[at + 1], share * (RAMP.length - 1) - at);
+  return mixed(colours[RAMP[at]], colours[RAMP[at + 1]], share * (RAMP.length - 1) - at);
 };
 
-/** Colours of points: `palette`, `colour` (of each point its place in it) and a legend of [colour, words]. */
-export function coloured(points, by, dark) {
-  if (by === "decision") return decided(points, dark);
-  if (by === "score") return scored(points);
+/** Colours of points: `palette`, `colour` (of each point its place in it) and a legend of [colour, words]. `theme` has
+ * the colours of the style sheets as numbers, by name. */
+export function coloured(points, by, theme) {
+  if (by === "decision") return decided(points, theme);
+  if (by === "score") return scored(points, theme);
+  const dark = theme.ground.reduce((sum, part) => sum + part) < 384;
   const names = by === "run" ? points.runs : points.labels,
     column = by === "run" ? points.run : points.label;
   const palette = hues(names.length, dark),
@@ -52,17 +47,22 @@ export function coloured(points, by, dark) {
   return { palette, colour: column, legend };
 }
 
-function decided(points, dark) {
-  const palette = [GREY, dark ? [74, 222, 128] : [22, 128, 61], dark ? [248, 113, 113] : [185, 28, 28]];
+function decided(points, theme) {
+  const palette = DECISIONS.map((word) => theme[word]);
   return { palette, colour: points.standing, legend: DECISIONS.map((word, at) => [palette[at], word]) };
 }
 
-function scored({ score, low, high }) {
-  const palette = [GREY, ...Array.from({ length: 255 }, (_, at) => ramp(at / 254))];
-  if (low === null) return { palette, colour: score, legend: [[GREY, "no score: choose one under Filters"]] };
+function scored({ score, low, high }, theme) {
+  const palette = [theme.pending, ...Array.from({ length: 255 }, (_, at) => ramp(theme, at / 254))];
+  if (low === null) return { palette, colour: score, legend: [[palette[0], "no score: choose one under Filters"]] };
   const said = (value) => String(Number(value.toPrecision(3)));
-  return { palette, colour: score, legend: [[palette[1], said(low)], [palette[128], said((low + high) / 2)],
-    [palette[255], said(high)], [GREY, "none"]] }; // prettier-ignore
+  const steps = [
+    [1, said(low)],
+    [128, said((low + high) / 2)],
+    [255, said(high)],
+    [0, "none"],
+  ];
+  return { palette, colour: score, legend: steps.map(([step, words]) => [palette[step], words]) };
 }
 
 /** While a map is moved, every so-manieth point is drawn: no more than can be drawn as often as one looks. */

@@ -8,7 +8,12 @@ export class Holes {
   /** `on.go(place)` shows the point of a photo, `on.toggled` hears that the list was opened or closed. */
   constructor(review, on) {
     Object.assign(this, { review, on, places: [] });
-    this.button = h("button", { type: "button", hidden: true, "aria-expanded": "false", onclick: () => this.#toggle() });
+    this.button = h("button", {
+      type: "button",
+      hidden: true,
+      "aria-expanded": "false",
+      onclick: () => this.#toggle(),
+    });
     this.element = h("aside", { class: "ss-map-holes", "aria-label": "Holes", hidden: true });
   }
 
@@ -41,7 +46,13 @@ export class Holes {
       { class: "ss-map-hole" },
       h(
         "button",
-        { type: "button", title: "Show it", "aria-label": `Show this photo of ${label}`, disabled: place < 0, onclick: () => this.on.go(place) },
+        {
+          type: "button",
+          title: "Show it",
+          "aria-label": `Show this photo of ${label}`,
+          disabled: place < 0,
+          onclick: () => this.on.go(place),
+        },
         h("img", { src: api.thumb(digest, 96), alt: "", loading: "lazy" }),
       ),
       h(

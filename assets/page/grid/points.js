@@ -89,7 +89,10 @@ export class Index {
 function surrounds(xs, ys, x, y) {
   let odd = false;
   for (let one = 0, before = xs.length - 1; one < xs.length; before = one++)
-    if (ys[one] > y !== ys[before] > y && x < ((xs[before] - xs[one]) * (y - ys[one])) / (ys[before] - ys[one]) + xs[one])
+    if (
+      ys[one] > y !== ys[before] > y &&
+      x < ((xs[before] - xs[one]) * (y - ys[one])) / (ys[before] - ys[one]) + xs[one]
+    )
       odd = !odd;
   return odd;
 }

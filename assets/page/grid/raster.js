@@ -29,7 +29,7 @@ export function glyphs(size) {
   };
 }
 
-/** A colour such as "rgb(1, 2, 3)" or "#123456" as a pixel: 0xAABBGGRR. */
+/** A colour as a pixel: 0xAABBGGRR. */
 export function pixel([red, green, blue]) {
   return (255 << 24) | (blue << 16) | (green << 8) | red | 0;
 }
@@ -74,7 +74,16 @@ export class Raster {
           row = (y[place] * across - top) | 0;
         if (column < -edge || row < -edge || column >= width + edge || row >= height + edge) continue;
         if (column < edge || row < edge || column >= width - edge || row >= height - edge) {
-          this.#clipped(glyph, points, place, column, row, standing[place] === REJECTED ? faint : strong, colour, inked);
+          this.#clipped(
+            glyph,
+            points,
+            place,
+            column,
+            row,
+            standing[place] === REJECTED ? faint : strong,
+            colour,
+            inked,
+          );
           continue;
         }
         const at = row * width + column,

@@ -52,7 +52,8 @@ window.drag = async (seconds) => {
   raster.resize(1300, 700);
   camera.fit(1300, 700);
   const theme = { ground: [255, 255, 255], ink: [20, 20, 20], accent: [0, 120, 110] };
-  const look = { points, camera, ...coloured(points, "class", theme), ...theme, holes: [], selection: [], size: sizeOf(points.placed, 1, 1) };
+  const look = { points, camera, ...coloured(points, "class", theme), ...theme,
+    holes: [], selection: [], size: sizeOf(points.placed, 1, 1) };
   raster.draw(look);
   const loaded = performance.now() - begun;
   let frames = 0;

@@ -7,7 +7,7 @@ and its images are embedded again; two writers at once cost a repeated row, noth
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -48,6 +48,15 @@ class Likenesses:
                     return self._kept.images, found
             return np.empty(0, "S64"), np.empty(0, np.float32)
 
+    def among(self, encoder: str, digests: Sequence[str]) -> tuple[NDArray[np.bool_], Vector]:
+        """Which of these images (n,) an encoder has looked at, and the vectors (m, d) of those, in order."""
+        folder = self._root / encoder.rpartition("@")[2]
+        with self._lock:
+            if folder != self._kept.folder:
+                self._kept = _Vectors(folder)
+            self._kept.read()
+            return self._kept.of(np.array(digests, "S64"))
+
 
 class _Vectors:
     """Every vector of one encoder: images (n,), vectors (n, d). numpy has no bfloat16; those are the upper halves of
@@ -69,6 +78,15 @@ class _Vectors:
             halves = [_upper_halves(shard["vector"]) for shard in shards]
             self.images = np.concatenate([self.images, *(shard["image"] for shard in shards)])
             self._halves = np.concatenate([self._halves, *halves] if len(self._halves) else halves)
+
+    def of(self, images: NDArray[np.bytes_]) -> tuple[NDArray[np.bool_], Vector]:
+        """Which of these images are here, and their vectors in single precision."""
+        if not len(self.images):
+            return np.zeros(len(images), bool), np.empty((0, 0), np.float32)
+        order = np.argsort(self.images, kind="stable")
+        at = order[np.searchsorted(self.images, images, sorter=order).clip(max=len(order) - 1)]
+        here = self.images[at] == images
+        return here, _whole(self._halves[at[here]])
 
     def cosines_to(self, digest: str) -> Vector | None:
         """In single precision, (n,); None without a vector of this image."""

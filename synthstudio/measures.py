@@ -103,6 +103,18 @@ def manifold(real: Vectors, made: Vectors, neighbours: int = 5) -> Manifold:
     )
 
 
+def gaps(real: Vectors, made: Vectors, neighbours: int = 5) -> NDArray[np.float32]:
+    """How far the closest made image is from each real one, in radii of its ball: above 1 are those that coverage
+    misses; infinite where nothing was made.
+    """
+    _at_least(2, real)
+    reach = _reach(real, min(neighbours, len(real) - 1)).clip(1e-6)
+    closest = np.full(len(real), np.inf, np.float32)
+    for _, distances in _distances(made, real):
+        np.minimum(closest, distances.min(0), out=closest)
+    return np.asarray(closest / reach)
+
+
 def vendi(vectors: Vectors) -> float:
     """The effective number of different images, 1 to n: exp of the entropy of the eigenvalues of the cosines over n.
 

@@ -21,6 +21,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "score.nearest_real": {"images": SET, "references": SET, "encoder": ENCODER},
     "score.sharpness": {"images": SET},
     "measure.images": {"images": SET, "references": f"set:{_B}", "encoder": ENCODER},
+    "measure.map": {"photos": [SET], "images": [f"set:{_B}"], "encoder": ENCODER},
     "select.eye": {"eyes": [ENCODER, f"lite0@{_C}"], "images": [SET]},
     "select.filter": {"images": SET, "scores": [f"scores:{_A}"], "filters": [_FILTER]},
     "select.random": {"images": SET, "like": f"set:{_B}", "seed": 1},

@@ -12,6 +12,7 @@ from synthstudio.step import STEPS
 from synthstudio.ui.api import (
     distil_routes,
     distil_shrink,
+    map_routes,
     models_routes,
     review_routes,
     run_routes,
@@ -22,7 +23,7 @@ from synthstudio.ui.api import (
 from synthstudio.ui.tabs import train
 
 _ROUTES = (
-    distil_routes, models_routes, review_routes, run_routes, things_routes, upload_routes, views_routes,
+    distil_routes, map_routes, models_routes, review_routes, run_routes, things_routes, upload_routes, views_routes,
 )  # fmt: skip
 REQUESTS = [Asked, Resources, Query, distil_shrink.Asked, train.Asked] + [
     model for module in _ROUTES

@@ -12,6 +12,7 @@ from synthstudio.catalog.ingest import Line as LogLine
 from synthstudio.catalog.names import Names
 from synthstudio.catalog.opening import Sources, open_catalog
 from synthstudio.catalog.pipelines import Pipelines
+from synthstudio.catalog.points import Points
 from synthstudio.catalog.replay import ReadLog
 from synthstudio.catalog.review import Review
 from synthstudio.catalog.runs import Runs
@@ -50,7 +51,9 @@ class Catalog:
         self.images = Images(self.database)
         self.pipelines = Pipelines(self.database)
         self.ingest = Ingest(self.database)
-        self.review = Review(self.database, Likenesses(workspace).of)
+        self.vectors = Likenesses(workspace)
+        self.review = Review(self.database, self.vectors.of)
+        self.points = Points(self.database, self.review)
         self.decisions = Decisions(self.database)
         self.names = Names(self.database)
         self.freed = Freed(self.database)

@@ -151,6 +151,20 @@ class Images:
             found.setdefault(image, {})[scorer] = value
         return found
 
+    def sets_by_origin(self, most: int) -> dict[bool, list[str]]:
+        """Sets that are no test set and hold no test image, the newest first: True those of photos alone, False the
+        others.
+        """
+        rows = self._database.rows(
+            "with newest as (select id, created from image_sets where role = 'set' order by created desc limit ?),"
+            " photos as (select distinct digest from images where origin = 'real'),"
+            " tested as (select m.image from members m join image_sets s on s.id = m.set_id where s.role = 'test')"
+            " select n.id, bool_and(m.image in (from photos)) from newest n join members m on m.set_id = n.id"
+            " group by n.id, n.created having not bool_or(m.image in (from tested)) order by n.created desc",
+            [most],
+        )
+        return {real: [str(set_id) for set_id, photos in rows if photos == real] for real in (True, False)}
+
     def looks_at(self, test_set: str) -> int:
         """How many finished evaluations have read this test set: each look makes it a little less untouched."""
         return int(

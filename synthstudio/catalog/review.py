@@ -24,6 +24,7 @@ Standing = Literal["pending", "accepted", "rejected"]
 Sort = Literal["arrival", "newest", "class", "score_high", "score_low", "decided", "shuffled"]
 
 _VIEWS_KEPT = 8
+_MANY_SPANS = 200
 _BINS = 24
 # What a view is ordered by, ascending; then by number. A database sorts a million names slowly, so `_view` sorts keys.
 _KEYS: dict[str, str] = {
@@ -94,11 +95,11 @@ class Review:
 
     def _page(self, query: Query, start: int, count: int, columns: str) -> list[dict[str, Any]]:
         numbers = self._view(query)[start : start + count]
-        said, about = _said(query)
+        table, about = said(query)
         found = self._database.records(
             f"select t.number, {columns} from review t join"  # noqa: S608 - columns from above
             " (select unnest(?::bigint[]) as number) n on n.number = t.number"
-            f" left join {said} c on c.number = t.number",
+            f" left join {table} c on c.number = t.number",
             [numbers.tolist(), *about],
         )
         by_number = {row.pop("number"): row for row in found}
@@ -106,8 +107,11 @@ class Review:
 
     def chosen(self, query: Query, spans: Iterable[tuple[int, int]]) -> Chosen:
         """The images at some places of a settled query: `spans` are first and last place, both counted in."""
+        some = list(spans)
+        if len(some) > _MANY_SPANS:
+            return Chosen("select unnest(?::bigint[]) as number", [self._numbers_at(query, some)])
         self._likeness.ensure(query)
-        firsts, lasts = (list(column) for column in zip(*spans, strict=True))
+        firsts, lasts = (list(column) for column in zip(*some, strict=True))
         listed, values = _listing(
             query, f"number, row_number() over (order by {_KEYS[query.sort]}, number) - 1 as place"
         )
@@ -116,6 +120,15 @@ class Review:
             " unnest(?::bigint[]) as last) p on l.place between p.first and p.last",
             [*values, firsts, lasts],
         )
+
+    def _numbers_at(self, query: Query, spans: Sequence[tuple[int, int]]) -> list[int]:
+        """Of places that lie far apart: a database compares each image with each span."""
+        numbers = self._view(query)
+        firsts, lasts = np.array(spans, np.int64).clip(max=len(numbers)).T
+        inside = np.zeros(len(numbers) + 2, np.int32)
+        np.add.at(inside, firsts, 1)
+        np.add.at(inside, lasts + 1, -1)
+        return [int(number) for number in numbers[inside.cumsum()[: len(numbers)] > 0]]
 
     def members(self, chosen: Chosen, as_of: int) -> list[tuple[str, str, str]]:
         """(class, image, verdict) of chosen images as decided up to `as_of`; never images of a test set."""
@@ -204,6 +217,10 @@ class Review:
         """The number of the newest image."""
         return self.tables.upto()
 
+    def numbers(self, query: Query) -> NDArray[np.int64]:
+        """The numbers of all images of a settled query, in its order."""
+        return self._view(query)
+
     def _view(self, query: Query) -> NDArray[np.int64]:
         self._likeness.ensure(query)
         key = query.model_dump_json()
@@ -252,7 +269,7 @@ def _as_it_stood(as_of: int) -> tuple[str, list[Any]]:
     return sql, [as_of, as_of, as_of, as_of]
 
 
-def _said(query: Query) -> tuple[str, list[Any]]:
+def said(query: Query) -> tuple[str, list[Any]]:
     """A table of numbers and values: what the query's scorer says, or how alike pictures are to the one it names."""
     if query.similar_to:
         table = "(select number, value from scratch.likeness where reference = ? and upto = ?)"
@@ -273,8 +290,8 @@ def _rows(query: Query) -> tuple[str, list[Any]]:
         within = [(text, limit) for text, limit in limits if limit is not None]
         inside = " and ".join(["true", *(text for text, _ in within)])
         kind = "join" if within else "left join"
-        said, about = _said(query)
-        joins, score = f" {kind} (select number, value from {said} where {inside}) c using (number)", "value"  # noqa: S608
+        table, about = said(query)
+        joins, score = f" {kind} (select number, value from {table} where {inside}) c using (number)", "value"  # noqa: S608
         values += [*about, *(limit for _, limit in within)]
     if query.run:
         # The first maker of a picture stands in its own row, only those that made it again in `makers`.

@@ -163,3 +163,46 @@ def test_a_killed_page_process_loses_no_decision_and_the_tab_comes_back_by_itsel
     expected = ["reject" if number % 3 else "keep" for number in range(30)]
     assert [stands[digest_at(served, 20 + number)] for number in range(30)] == expected
     assert page.get_by_label("Shots per class").first.input_value() == "9"
+
+
+def test_a_lasso_on_the_map_chooses_for_the_grid_and_a_twin_and_a_hole_are_one_press_away(page, served):
+    page.get_by_role("button", name="Map", exact=True).click()
+    stage = page.locator(".ss-map-stage")
+    said = page.locator(".ss-map-said")
+    said.filter(has_text="sees them").wait_for()  # there was no map: one press has made it
+    placed = int(said.inner_text().split()[0].replace(",", ""))
+    assert 0 < placed <= total(served)
+    before = decided(served)
+    box = stage.bounding_box()
+    corners = [(2, 2), (box["width"] - 3, 2), (box["width"] - 3, box["height"] - 3), (2, box["height"] - 3)]
+    page.keyboard.down("Shift")
+    for number, (x, y) in enumerate(corners):
+        page.mouse.move(box["x"] + x, box["y"] + y, steps=3)
+        if number == 0:
+            page.mouse.down()
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    page.get_by_text(f"{placed} selected").wait_for()
+    press(page, "x")
+    page.wait_for_selector(_SAVED)
+    page.select_option(".ss-map select", "decision")
+    assert sum(verdict == "reject" for verdict in decided(served).values()) >= placed
+    press(page, "Control+z")
+    page.wait_for_selector(_SAVED)
+    assert {one: verdict for one, verdict in decided(served).items() if verdict != before.get(one, "clear")} == {}
+    page.get_by_role("button", name="Clear", exact=True).click()
+    stage.focus()
+    press(page, "ArrowRight", "ArrowDown", "+")
+    page.locator(".ss-map-card img").wait_for()
+    facts = page.locator(".ss-map-card").inner_text()
+    assert "real, " in facts or "synthetic, " in facts
+    page.get_by_role("button", name="holes").click()
+    page.locator(".ss-map-holes").get_by_role("button", name="Make 8").first.click()
+    page.wait_for_selector("#ss-tabs button[role=tab][aria-selected=true]:has-text('Sample')")
+    page.wait_for_function("() => document.querySelector('#ss-sample-labels')?.innerText.trim().endsWith('8')")
+    assert page.locator("#ss-sample-start input:checked").input_value() == "My shots"
+    go(page, "Review")
+    page.get_by_role("button", name="Grid", exact=True).click()
+    page.locator(".ss-grid").focus()
+    press(page, "Home")
+    page.wait_for_selector("#ss-tile-0[data-standing]")

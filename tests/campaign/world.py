@@ -77,6 +77,8 @@ CHAIN = (
         "synthetic_only": [m["synthetic_only"]["classifier"]], "real_and_synthetic": [m["both"]["classifier"]]}),
     Link("control", "select.random", lambda m: {"images": m["sample"]["images"], "like": m["keep"]["images"]}),
     Link("share", "select.share", lambda m: {"images": m["keep"]["images"], "count": 6}),
+    Link("map", "measure.map", lambda m: {**_eye(m), "photos": [m["split"]["shots"]],
+                                          "images": [m["sample"]["images"]]}),
     Link("measures", "measure.images", lambda m: {**_eye(m), "images": m["sample"]["images"],
                                                   "references": m["split"]["validation"]}),
     Link("eye", "select.eye", lambda m: {"eyes": [m["asked"]["eye"], m["asked"]["network"]],

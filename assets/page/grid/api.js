@@ -19,8 +19,8 @@ export class Api {
   }
 
   /** GET once. */
-  ask(path, parameters = {}) {
-    return this.#answer(get(`/review/${path}`, parameters, { timeout: READ }));
+  ask(path, parameters = {}, as = "json") {
+    return this.#answer(get(`/review/${path}`, parameters, { as, timeout: READ }));
   }
 
   /** GET until it works: 0.4 s, 0.8 s, ... 6 s apart. A refusal is final. */

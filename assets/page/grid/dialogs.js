@@ -43,6 +43,14 @@ export const KEYS = [
     ],
   ],
   [
+    "Map",
+    [
+      ["Shift drag, or Lasso", "select what it surrounds"],
+      ["← → ↑ ↓", "next point in that direction"],
+      ["+ − 0, wheel", "nearer, further, all of it"],
+    ],
+  ],
+  [
     "Also",
     [
       ["R", "refresh the list"],

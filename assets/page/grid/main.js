@@ -5,7 +5,7 @@ import { Review } from "./review.js";
 
 /** Called once by the page; `use` tells the page that the settings of an image are wanted. */
 export async function mount(place, use) {
-  await style(new URL("review.css", import.meta.url).pathname);
+  await Promise.all(["review.css", "map.css"].map((name) => style(new URL(name, import.meta.url).pathname)));
   await new Review(new Api(), place, use).start();
 }
 

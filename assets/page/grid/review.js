@@ -7,6 +7,7 @@ import { recall, remember } from "../shared/storage.js";
 import { Drawer } from "./drawer.js";
 import { Filters, NOTHING } from "./filters.js";
 import { Grid } from "./grid.js";
+import { Layout } from "./layout.js";
 import { listen } from "./keys.js";
 import { follow } from "./news.js";
 import { Places } from "./places.js";
@@ -47,6 +48,8 @@ export class Review {
       tiles: (shown) => this.#scoreTiles(shown),
       thumb: (digest) => this.api.thumb(digest, 96),
     });
+    this.layout = new Layout(this);
+    this.filters.element.prepend(this.layout.element);
     this.status = new StatusBar(this);
     api.onConnection = (online) => {
       if (online) this.grid.mend();
@@ -62,7 +65,7 @@ export class Review {
       h(
         "div",
         { class: "ss-middle" },
-        h("div", { class: "ss-stage" }, this.grid.element, this.view.empty),
+        h("div", { class: "ss-stage" }, this.grid.element, this.layout.place, this.view.empty),
         this.drawer.element,
       ),
       this.status.element,
@@ -72,6 +75,7 @@ export class Review {
     const kept = this.#recall();
     if (!(await this.view.only())) await this.view.show({ ...NOTHING, ...kept.filter }, kept.at ?? 0);
     this.queue.start();
+    if (kept.map) this.layout.show(true);
     const deaf = this.#hear();
     this.#fit();
     follow(this).then(() => {
@@ -114,6 +118,7 @@ export class Review {
       details: this.drawer.isOpen,
       scored: this.grid.scored,
       words: this.view.words,
+      map: this.layout.isMap,
     });
   }
 
@@ -244,6 +249,7 @@ export class Review {
 
   redraw() {
     this.grid.draw();
+    this.layout.draw();
     this.status.draw();
     if (this.preview.isOpen) this.preview.show(this.grid.current);
   }
@@ -251,7 +257,7 @@ export class Review {
   /** As tall as the window leaves room for: the grid scrolls, the page does not. */
   #fit = () => {
     const top = this.place.getBoundingClientRect().top + scrollY;
-    this.place.style.height = `${Math.max(innerWidth <= 700 ? 640 : 420, innerHeight - top - 14)}px`;
+    this.place.style.height = `${Math.max(innerWidth > 700 ? 420 : this.layout.isMap ? 900 : 640, innerHeight - top - 14)}px`;
   };
 
   #scoreTiles(shown) {
@@ -262,6 +268,7 @@ export class Review {
 
   #moved(at) {
     this.preview.show(at);
+    this.layout.draw();
     const row = this.store.row(at);
     if (row) this.drawer.show(row.digest);
     else

@@ -31,7 +31,7 @@ export class Away extends Error {
   }
 }
 
-/** What the server says at a path below `BASE`: JSON, or plain text. Throws Refused or Away. */
+/** What the server says at a path below `BASE`: JSON, plain text or bytes. Throws Refused or Away. */
 export function get(path, parameters = {}, { as = "json", timeout = 0 } = {}) {
   const wanted = new URLSearchParams(parameters).toString();
   return answered(BASE + path + (wanted && `?${wanted}`), { signal: patience(timeout) }, as);
@@ -55,6 +55,7 @@ async function answered(address, options, as) {
   let answer, text;
   try {
     answer = await fetch(address, options);
+    if (answer.ok && as === "bytes") return await answer.arrayBuffer();
     text = await answer.text();
   } catch {
     throw new Away();

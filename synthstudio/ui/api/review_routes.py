@@ -35,7 +35,7 @@ _SET_BYTES = 1 << 20
 _Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _Id = Annotated[str, Field(pattern="^[0-9a-f-]{36}$")]
 _Place = Annotated[int, Field(ge=0, lt=2**53)]
-_Spans = Annotated[tuple[tuple[_Place, _Place], ...], Field(max_length=2000)]
+_Spans = Annotated[tuple[tuple[_Place, _Place], ...], Field(max_length=100_000)]
 
 
 class _Body(BaseModel):

@@ -16,6 +16,7 @@ from synthstudio.step import build as build_step
 from synthstudio.steps.sample.plan import expand, plan
 from synthstudio.steps.sample.text import Text
 from synthstudio.steps.sample.variation import Variation
+from synthstudio.terms import MAX_LABEL
 from synthstudio.ui import scripts
 from synthstudio.ui.api import image_settings
 from synthstudio.ui.session import choices
@@ -229,6 +230,22 @@ def values_of(session: StudioSession, run_id: str, adapter: str = "") -> list[An
     if run is None or run.kind not in (Text.kind, Variation.kind):
         return [gr.skip(), *lists, *(gr.skip() for _ in names), gr.skip()]
     return shown(session, from_json(session.studio.catalog.runs.step_body(run.step_id)))
+
+
+def wanted(session: StudioSession, asked: object) -> list[Any]:
+    """Values for the form from what Review asks: the settings of a `run`, or a class (`label`) that lacks images."""
+    found = asked if isinstance(asked, dict) else {}
+    label = str(found.get("label", ""))[:MAX_LABEL]
+    return _of_class(session, label) if label else values_of(session, str(found.get("run", "")))
+
+
+def _of_class(session: StudioSession, label: str) -> list[Any]:
+    """One class, from the newest shots where there are some: photos to validate with are no beginning of images."""
+    shots, labels = choices.shots(session), choices.labels(session)
+    sources = gr.update(choices=shots, value=shots[0][1] if shots else None)
+    chosen = gr.update(choices=sorted({*labels, label}), value=[label])
+    rest = [gr.skip() for _ in (*_FIRST, *_MORE, "settings")]
+    return [_SHOTS if shots else _WORDS, sources, gr.skip(), gr.skip(), gr.skip(), chosen, *rest]
 
 
 def used(session: StudioSession, names: list[str], found: Mapping[str, Any]) -> list[Any]:

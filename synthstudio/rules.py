@@ -135,7 +135,7 @@ class _Looked(NamedTuple):
 
     def fisher(self, hits: Counts, having: Counts) -> NDArray[np.float64]:
         """ln p of conditions over the images that are left."""
-        return fisher(hits, having, np.int64(len(self.hit)), np.int64(len(self.places)))
+        return fisher(hits, having, len(self.hit), len(self.places))
 
     def telling(self, hits: Counts, having: Counts) -> Mask:
         """Whether conditions cover enough rejects, and are so much more common among them."""
@@ -208,7 +208,7 @@ def _best(table: _Table, rejected: Mask, left: Mask, closed: set[int]) -> _Told 
     having, hits = table.counts(places), table.counts(hit)
     tried = (having >= LEAST) & (having < len(places)) & ~np.isin(table.owners, list(closed))
     rows = np.flatnonzero(tried)
-    ln_p = fisher(hits[rows], having[rows], np.int64(len(hit)), np.int64(len(places)))
+    ln_p = fisher(hits[rows], having[rows], len(hit), len(places))
     looked = _Looked(table, places, hit, rows, hits[rows], having[rows], ln_p)
     one, two = _single(looked), _pair(looked)
     if one is None or two is None:

@@ -6,7 +6,7 @@ samples: other photos and other shots would have given other numbers, and an int
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,10 +114,7 @@ def contrast(after: NDArray[np.float64], before: NDArray[np.float64]) -> Interva
 
 
 def fisher(
-    hits: NDArray[np.int64],
-    having: NDArray[np.int64],
-    rejected: NDArray[np.int64] | np.int64,
-    n: NDArray[np.int64] | np.int64,
+    hits: NDArray[np.int64], having: NDArray[np.int64], rejected: NDArray[np.int64] | int, n: NDArray[np.int64] | int
 ) -> NDArray[np.float64]:
     """ln p of Fisher's exact test, one-sided: of `n` images `having` have a setting and `rejected` were rejected; how
     likely is it that at least `hits` are both, if the two had nothing to do with each other?
@@ -125,17 +122,17 @@ def fisher(
     The upper tail of the hypergeometric distribution, summed from its first term on, each a ratio of the one before:
     logarithms stay exact where p itself is 0. Where `hits` are no more than expected, 0 (p = 1) is given: nobody asks.
     """
-    x = np.array(hits, dtype=float)
-    first = _ln_choose(having, x) + _ln_choose(n - having, rejected - x) - _ln_choose(n, rejected)
-    more = x * n > np.asarray(having, dtype=float) * rejected
+    x, k, r, size = (np.asarray(one, dtype=float) for one in (hits, having, rejected, n))
+    first = _ln_choose(k, x) + _ln_choose(size - k, r - x) - _ln_choose(size, r)
+    more = x * size > k * r
     term, total = more.astype(float), np.ones_like(x)
     while term.max(initial=0.0) > 1e-15:
-        term = term * (having - x) * (rejected - x) / np.maximum(1, (x + 1) * (n - having - rejected + x + 1))
+        term = term * (k - x) * (r - x) / np.maximum(1, (x + 1) * (size - k - r + x + 1))
         x, total = x + 1, total + term
-    return np.where(more, np.minimum(0.0, first + np.log(total)), 0.0)
+    return np.asarray(np.where(more, np.minimum(0.0, first + np.log(total)), 0.0))
 
 
-def _ln_choose(n: NDArray[Any], k: NDArray[Any]) -> NDArray[np.float64]:
+def _ln_choose(n: NDArray[np.float64], k: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
 
 

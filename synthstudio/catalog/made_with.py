@@ -41,7 +41,8 @@ _STANDING = f"""
 @dataclass(frozen=True)
 class Looked:
     """Images of a view that somebody looked at: their numbers, whether each was rejected, and its settings. Texts are
-    hashes, which tell them apart; `MadeWith.said` gives the text of one image. Runs are positions.
+    hashes, which tell them apart (a prompt is that of its run and class), and runs are positions; `MadeWith.said` gives the
+    texts of single images.
     """
 
     numbers: NDArray[np.int64]
@@ -85,7 +86,8 @@ class MadeWith:
         return np.asarray(verdict[np.minimum(places, len(verdict) - 1)] if len(verdict) else np.zeros(0, np.int8))
 
     def _settings(self, numbers: NDArray[np.int64], rejected: NDArray[np.bool_]) -> Looked:
-        texts = {name: f"hash(coalesce(e[{_READ.index(name) + 1}], ''))" for name in ("prompt", *TEXTS)}
+        texts = {"prompt": "hash(run, label, e[1])"}  # apart where draws may be
+        texts |= {name: f"hash(coalesce(e[{_READ.index(name) + 1}], ''))" for name in TEXTS}
         floats = {name: f"coalesce(try_cast(e[{_READ.index(name) + 1}] as double), 'nan')" for name in NUMBERS}
         columns = ", ".join(f"{sql} as {name}" for name, sql in (texts | floats).items())
         found = self._database.columns(

@@ -61,7 +61,7 @@ def build(session: StudioSession, live: Live) -> gr.Blocks:
         _endpoints(session, live)
 
         def use_settings(event: gr.EventData) -> list[Any]:
-            return [gr.Tabs(selected="sample"), *sample.values_of(session, str(event._data["run"]))]
+            return [gr.Tabs(selected="sample"), *sample.asked_for(session, event._data)]
 
         grid.use_settings(use_settings, None, [tabs, *form], **QUIET).then(
             None, js=scripts.call("remember", "sample"), **QUIET

@@ -7,6 +7,7 @@ from synthstudio.events import Made
 from synthstudio.resources import Resources
 from synthstudio.steps.sample.plan import plan
 from synthstudio.steps.sample.text import Text
+from tests.catalog.projects import digests
 
 BACKBONE = "pico@" + "0" * 12
 
@@ -26,8 +27,8 @@ def sampled(catalog, step, run="r1", log=None):
     """
     catalog.runs.add(run, step, Resources())
     number = catalog.images.total()
-    rows = {f"{(number + place) * 2654435761 % (1 << 60):015x}{number + place:049x}": row
-            for place, row in enumerate(plan(step, sources=_sources(step), strength=getattr(step, "start", 1.0)))}  # fmt: skip
+    planned = plan(step, sources=_sources(step), strength=getattr(step, "start", 1.0))
+    rows = dict(zip(digests(number, number + len(planned)), planned, strict=True))
     made = [Made(index=row.index, image=_image(step, digest, row)) for digest, row in rows.items()]
     for event in made if log else ():
         log.append(event)

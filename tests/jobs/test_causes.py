@@ -106,7 +106,9 @@ def test_a_rejected_branch_proves_nothing(studio):
 
 def test_a_catalog_that_is_made_again_knows_what_was_rejected_as_a_whole(tmp_path):
     with opened(tmp_path) as studio:
-        rows = sampled(studio.catalog, words(), log=EventLog(studio.workspace.run_folder("r1")))
+        folder = studio.workspace.run_folder("r1")
+        folder.mkdir(parents=True)
+        rows = sampled(studio.catalog, words(), log=EventLog(folder))
         review(studio, rows, lambda row: row.domain == "cartoon", 90)
         causes.reject(studio, query(studio), CARTOON, "me")
         before, known = tables(studio.catalog), causes.standing(studio)

@@ -171,10 +171,7 @@ class _Words:
 
 def _drawn_columns(studio: Studio, query: Query, looked: Looked) -> dict[str, _Words]:
     """Templates, words and captions of images. Of equal prompts one is asked: they drew the same."""
-    _, first, codes = np.unique(
-        np.stack([looked.settings[name].astype(np.uint64) for name in ("run", "label", "prompt")]),
-        axis=1, return_index=True, return_inverse=True,
-    )  # fmt: skip
+    _, first, codes = np.unique(looked.settings["prompt"], return_index=True, return_inverse=True)
     if len(first) > _DIFFERENT:
         return {}
     wordings = _wordings(studio, studio.catalog.made_with.runs(query))
@@ -184,7 +181,7 @@ def _drawn_columns(studio: Studio, query: Query, looked: Looked) -> dict[str, _W
     for name in DRAWN:
         texts: dict[str, int] = {}
         own = np.array([texts.setdefault(one.get(name, ""), len(texts)) for one in draws], np.intp)
-        columns[name] = _Words(own[codes.reshape(-1)], list(texts))
+        columns[name] = _Words(own[codes], list(texts))
     return columns
 
 

@@ -231,6 +231,14 @@ def values_of(session: StudioSession, run_id: str, adapter: str = "") -> list[An
     return shown(session, from_json(session.studio.catalog.runs.step_body(run.step_id)))
 
 
+def asked_for(session: StudioSession, found: Mapping[str, Any]) -> list[Any]:
+    """Values for the form from what Review asks for: the settings of a run, or a step in the place of what it made."""
+    if not found.get("kind"):
+        return values_of(session, str(found["run"]))
+    step, _ = image_settings.step_of(found["kind"], found.get("fields"))
+    return shown(session, step)
+
+
 def used(session: StudioSession, names: list[str], found: Mapping[str, Any]) -> list[Any]:
     """Values for the form from what the panel read in an image: all of it, or the controls that `only` names.
 

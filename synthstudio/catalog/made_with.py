@@ -41,7 +41,7 @@ _STANDING = f"""
 @dataclass(frozen=True)
 class Looked:
     """Images of a view that somebody looked at: their numbers, whether each was rejected, and its settings. Texts are
-    hashes, which tell them apart (a prompt is that of its run and class), and runs are positions; `MadeWith.said` gives the
+    hashes, which tell them apart (a prompt is that of its run and class), runs are positions; `MadeWith.said` gives the
     texts of single images.
     """
 

@@ -1,4 +1,4 @@
-"""`causes`: what rejected images have in common, rejecting the rest of them, and the command that samples without it."""
+"""`causes`: what rejected images share, rejecting all that was made so, and the command that samples without it."""
 
 import json
 import shlex
@@ -39,8 +39,8 @@ def causes(
 ) -> None:
     """What rejected images share: settings that rejects have and the rest has not, where chance would hardly do it.
 
-    The rest is what else was looked at: kept or moved, or pending between decisions. `--reject` is one act; take it back
-    with `decisions --undo ID`.
+    The rest is what else was looked at: kept or moved, or pending between decisions. `--reject` is one act; take it
+    back with `decisions --undo ID`.
     """
     from synthstudio.jobs import Studio
     from synthstudio.jobs.curating import causes as curating

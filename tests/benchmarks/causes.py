@@ -4,9 +4,9 @@
     python -m tests.benchmarks.causes 100000 --reviews 0
 
 Speed: the first half of the images was decided about, those of one domain of five mostly rejected; then the second half
-too. Error rates: reviews of sampled images as people do them, from the first image on, with what is good kept or passed
-by. Rejections at random have no cause, so whatever is told is wrong; with a planted cause 80 % of one domain of three are
-rejected and 10 % of the others. Found is the planted setting alone; whatever else is told counts as wrong.
+too. Error rates: reviews of sampled images as people do them, from the first image on, with what is good kept or
+passed by. Rejections at random have no cause, so whatever is told is wrong; with a planted cause 80 % of one domain of
+three are rejected and 10 % of the others. Found is the planted setting alone; whatever else is told counts as wrong.
 """
 
 import argparse

@@ -33,6 +33,7 @@ def sampled(catalog, step, run="r1", log=None):
     for event in made if log else ():
         log.append(event)
     catalog.ingest(run, [(1.0, event) for event in made], 10)
+    catalog.runs.set_state(run, "done")
     catalog.review.newest()
     return rows
 

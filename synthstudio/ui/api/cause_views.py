@@ -17,11 +17,11 @@ CONDITIONS: TypeAdapter[tuple[Condition, ...]] = TypeAdapter(
 
 
 def document(studio: Studio, query: Query) -> dict[str, Any]:
-    """What rejects of a view share, and what was rejected as a whole."""
-    return {
-        "causes": [_cause(one) for one in causes.found(studio, query)],
-        "branches": [_branch(one) for one in causes.standing(studio)],
-    }
+    """What rejects of a view share, and what was rejected as a whole; that of which nothing is left is told once."""
+    branches = causes.standing(studio)
+    over = [one.conditions for one in branches]
+    found = [one for one in causes.found(studio, query) if one.pending or one.conditions not in over]
+    return {"causes": [_cause(one) for one in found], "branches": [_branch(one) for one in branches]}
 
 
 def refill_form(studio: Studio, query: Query, conditions: tuple[Condition, ...]) -> dict[str, Any]:

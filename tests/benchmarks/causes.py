@@ -42,6 +42,7 @@ FILL = """
 HALF = "select t.number from review t join images i on i.digest = t.digest where t.number <= ? and {bad}"
 BAD = "json_extract_string(i.made, '$.domain') = 'cartoon' and hash(t.number) % 10 < 8 or hash(t.number) % 10 = 9"
 WALKED = (60, 120, 250, 500)  # images of a review at random
+STRIDE = 25  # images between two looks at the panel
 RATES = (0.1, 0.2, 0.4)
 CARTOON = (Condition(field="domain", text="cartoon"),)
 
@@ -95,6 +96,27 @@ def at_random(studio: Studio, digests: list[str], reviews: int) -> Iterator[str]
     yield f"rejections at random: a cause is told in {wrong} of {reviews} reviews ({100 * wrong / reviews:.1f} %)"
 
 
+def watched(studio: Studio, digests: list[str], reviews: int) -> Iterator[str]:
+    """Lines about reviews without a cause whose panel is read again and again."""
+    wrong = 0
+    for number in range(reviews):
+        dice = random.Random(number)
+        rate = dice.choice(RATES)
+        for start in range(0, WALKED[-1], STRIDE):
+            part = digests[start : start + STRIDE]
+            rejected = [one for one in part if dice.random() < rate]
+            decide(studio.catalog, "reject", rejected)
+            decide(studio.catalog, "keep", sorted(set(part) - set(rejected))[::2])
+            if causes.found(studio, Query()):
+                wrong += 1
+                break
+        decide(studio.catalog, "clear", digests[: WALKED[-1]])
+    yield (
+        f"the same, read after every {STRIDE} of {WALKED[-1]} images: told at some time in {wrong} of {reviews} reviews"
+        f" ({100 * wrong / reviews:.1f} %)"
+    )
+
+
 def planted(studio: Studio, rows: dict, reviews: int) -> Iterator[str]:
     """Lines about reviews with a cause, after so many rejections."""
     for wanted in (20, 50, 100):
@@ -141,6 +163,7 @@ def error_rates(folder: Path, reviews: int) -> Iterator[str]:
         mixed = dict(zip(first, first.values(), strict=True)) | second
         order = list(mixed)
         yield from at_random(studio, order, reviews)
+        yield from watched(studio, order, reviews)
         yield from planted(studio, mixed, reviews)
 
 

@@ -98,10 +98,18 @@ def test_what_rejects_share_is_told_and_one_press_rejects_all_of_it_until_it_is_
     assert all(decided(served)[digest] == "clear" for digest in pending)
     causes.get_by_role("button", name="Sample again without it").click()
     page.wait_for_selector("#ss-tabs button[role=tab][aria-selected=true]:has-text('Sample')")
-    page.wait_for_function(
-        "() => document.querySelector('#ss-sample-settings textarea')?.value.includes('guidance_to=')"
-    )
+    page.get_by_text("without guidance ≥", exact=False).wait_for()
+    page.locator("#ss-sample-preview").get_by_text(f"{wanted(served)} images from", exact=False).wait_for()
     decide(served, clear=[*high, *others])
+
+
+def wanted(served):
+    """How many images the form asks for in the place of what was rejected."""
+    query = json.dumps(served.get("/review/view", q="{}")["query"])
+    (cause,) = served.get("/review/causes", q=query)["causes"]
+    fields = served.get("/review/without", q=query, cause=json.dumps(cause["cause"]))["fields"]
+    assert 4 < fields["guidance_to"] < 8
+    return len(fields["labels"]) * fields["images_per_class"]
 
 
 def by_guidance(served):

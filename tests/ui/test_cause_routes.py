@@ -64,7 +64,7 @@ def test_one_press_rejects_what_is_pending_and_one_undo_takes_it_back(client, se
 def test_the_form_is_told_what_to_sample_without_it(client):
     filled = without(client, BAD).json()
     assert filled["kind"] == "sample.text" and filled["fields"]["domains"] == ["photo"]
-    assert filled["says"].endswith("30 were rejected of it.")
+    assert filled["says"].endswith("for 30 that were rejected.")
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def without(studio: Studio, query: Query, conditions: Sequence[Condition]) -> Re
     left = " and without ".join([causes.says(studio, conditions), *also])
     classes = f" of {many(len(labels), 'class', 'classes')}" if len(labels) > 1 else ""
     return Refill(
-        again, f"{many(each * len(labels), 'image')}{classes} without {left}; {wanted:,} were rejected of it."
+        again, f"{many(each * len(labels), 'image')}{classes} without {left}, for {wanted:,} that were rejected."
     )
 
 

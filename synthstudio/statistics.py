@@ -1,4 +1,4 @@
-"""Intervals for the numbers we show. Every function says which interval it gives, and under which assumption.
+"""Intervals and tests for the numbers we show. Every function says which it gives, and under which assumption.
 
 Answers come as a table: a row per draw (a fold with its own shots, or a training), a column per test image. Both are
 samples: other photos and other shots would have given other numbers, and an interval has to speak of both.
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
+from scipy.special import gammaln, ndtri, stdtrit
 
 Z95 = float(ndtri(0.975))
 
@@ -111,6 +111,29 @@ def contrast(after: NDArray[np.float64], before: NDArray[np.float64]) -> Interva
     if spread:
         squared += t95(spread**2 / sum(variance**2 / freedom for variance, freedom in sides)) ** 2 * spread
     return _around(value, math.sqrt(squared))
+
+
+def fisher(
+    hits: NDArray[np.int64], having: NDArray[np.int64], rejected: NDArray[np.int64] | int, n: NDArray[np.int64] | int
+) -> NDArray[np.float64]:
+    """ln p of Fisher's exact test, one-sided: of `n` images `having` have a setting and `rejected` were rejected; how
+    likely is it that at least `hits` are both, if the two had nothing to do with each other?
+
+    The upper tail of the hypergeometric distribution, summed from its first term on, each a ratio of the one before:
+    logarithms stay exact where p itself is 0. Where `hits` are no more than expected, 0 (p = 1) is given: nobody asks.
+    """
+    x, k, r, size = (np.asarray(one, dtype=float) for one in (hits, having, rejected, n))
+    first = _ln_choose(k, x) + _ln_choose(size - k, r - x) - _ln_choose(size, r)
+    more = x * size > k * r
+    term, total = more.astype(float), np.ones_like(x)
+    while term.max(initial=0.0) > 1e-15:
+        term = term * (k - x) * (r - x) / np.maximum(1, (x + 1) * (size - k - r + x + 1))
+        x, total = x + 1, total + term
+    return np.asarray(np.where(more, np.minimum(0.0, first + np.log(total)), 0.0))
+
+
+def _ln_choose(n: NDArray[np.float64], k: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
 
 
 def _around(value: float, half: float) -> Interval:

@@ -9,6 +9,7 @@ from synthstudio.catalog.freed import Freed
 from synthstudio.catalog.images import Images
 from synthstudio.catalog.ingest import Ingest
 from synthstudio.catalog.ingest import Line as LogLine
+from synthstudio.catalog.made_with import MadeWith
 from synthstudio.catalog.names import Names
 from synthstudio.catalog.opening import Sources, open_catalog
 from synthstudio.catalog.pipelines import Pipelines
@@ -54,6 +55,7 @@ class Catalog:
         self.vectors = Likenesses(workspace)
         self.review = Review(self.database, self.vectors.of)
         self.points = Points(self.database, self.review)
+        self.made_with = MadeWith(self.database, self.review)
         self.decisions = Decisions(self.database)
         self.names = Names(self.database)
         self.freed = Freed(self.database)

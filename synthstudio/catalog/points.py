@@ -51,7 +51,7 @@ class Points:
 
     def of(self, query: Query, map_id: str, rows: NDArray[np.void]) -> Drawn:
         """All images of a settled query on a map, whose rows name images and their places."""
-        numbers = self._review.numbers(query)
+        numbers = self._review.order(query)
         self._lay_out(map_id, rows, query.upto)
         table, about = said(query)
         names = self._labels(query.upto)
@@ -82,11 +82,11 @@ class Points:
             " order by t.number",
             [query.upto],
         )
-        return np.asarray(_at(found[0], found[1:], self._review.numbers(query))[0])
+        return np.asarray(_at(found[0], found[1:], self._review.order(query))[0])
 
     def standing_images(self, query: Query) -> tuple[list[str], list[str]]:
         """Images of a settled query in its order, and the classes they are shown as."""
-        numbers = self._review.numbers(query)
+        numbers = self._review.order(query)
         found = self._database.columns(
             f"select number, digest, {_SHOWN} from review where number <= ? and not held order by number",  # noqa: S608
             [query.upto],
@@ -96,7 +96,7 @@ class Points:
 
     def places_of(self, query: Query, digests: Sequence[str]) -> list[int]:
         """Where images stand in a settled query; -1 for those it does not find."""
-        numbers = self._review.numbers(query)
+        numbers = self._review.order(query)
         rows = self._database.rows(
             "select digest, number from review where digest in (select unnest(?::text[]))", [list(digests)]
         )

@@ -26,7 +26,7 @@ Sort = Literal["arrival", "newest", "class", "score_high", "score_low", "decided
 _VIEWS_KEPT = 8
 _MANY_SPANS = 200
 _BINS = 24
-# What a view is ordered by, ascending; then by number. A database sorts a million names slowly, so `_view` sorts keys.
+# What a view is ordered by, ascending; then by number. A database sorts a million names slowly, so `order` sorts keys.
 _KEYS: dict[str, str] = {
     "arrival": "0::utinyint",
     "newest": "-number",
@@ -81,7 +81,7 @@ class Review:
 
     def size(self, query: Query) -> int:
         """How many images a settled query finds."""
-        return len(self._view(query))
+        return len(self.order(query))
 
     def page(self, query: Query, start: int, count: int) -> list[dict[str, Any]]:
         """Some images of a settled query in its order: digest, the maker's class and origin."""
@@ -94,7 +94,7 @@ class Review:
         return self._page(query, start, count, "digest, label, origin, verdict, given, seq, value as score")
 
     def _page(self, query: Query, start: int, count: int, columns: str) -> list[dict[str, Any]]:
-        numbers = self._view(query)[start : start + count]
+        numbers = self.order(query)[start : start + count]
         table, about = said(query)
         found = self._database.records(
             f"select t.number, {columns} from review t join"  # noqa: S608 - columns from above
@@ -123,7 +123,7 @@ class Review:
 
     def _numbers_at(self, query: Query, spans: Sequence[tuple[int, int]]) -> list[int]:
         """Of places that lie far apart: a database compares each image with each span."""
-        numbers = self._view(query)
+        numbers = self.order(query)
         firsts, lasts = np.array(spans, np.int64).clip(max=len(numbers)).T
         inside = np.zeros(len(numbers) + 2, np.int32)
         np.add.at(inside, firsts, 1)
@@ -213,15 +213,17 @@ class Review:
         """Whether this digest names an image of the project."""
         return bool(self._database.rows("select 1 from images where digest = ? limit 1", [digest]))
 
+    def listed(self, query: Query) -> tuple[str, list[Any]]:
+        """A query for the numbers of the images of a settled view, in no order, with its bound values."""
+        self._likeness.ensure(query)
+        return _listing(query, "number")
+
     def newest(self) -> int:
         """The number of the newest image."""
         return self.tables.upto()
 
-    def numbers(self, query: Query) -> NDArray[np.int64]:
-        """The numbers of all images of a settled query, in its order."""
-        return self._view(query)
-
-    def _view(self, query: Query) -> NDArray[np.int64]:
+    def order(self, query: Query) -> NDArray[np.int64]:
+        """The numbers of the images of a settled query, in its order."""
         self._likeness.ensure(query)
         key = query.model_dump_json()
         with self._lock:

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from synthstudio.cli import curate, export, image, making, measures, models, names, page, photos, recipe, runs
+from synthstudio.cli import causes, curate, export, image, making, measures, models, names, page, photos, recipe, runs
 from synthstudio.errors import StudioError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ photos.register(app)
 runs.register(app)
 export.register(app)
 curate.register(app)
+causes.register(app)
 names.register(app)
 models.register(app)
 measures.register(app)

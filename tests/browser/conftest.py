@@ -135,7 +135,8 @@ def finished_home(tmp_path_factory):
     with FileLock(home.with_suffix(".lock")):
         if not home.exists():
             aside = home.with_suffix(".part")
-            settings = [part for line in SMALL.splitlines() for part in ("--set", line)]
+            drawn = f"{SMALL}\nsample.guidance_to=8"  # images that differ in a setting
+            settings = [part for line in drawn.splitlines() for part in ("--set", line)]
             command = [sys.executable, "-m", "synthstudio", "run", "datadream", "--data", "digits", "--shots", "16"]
             subprocess.run([*command, *settings, "--home", aside], cwd=ROOT, check=True)
             aside.rename(home)

@@ -1,6 +1,7 @@
 """Reviewing in a real browser: keys, undo, reload, a second tab, details, and a page process killed in the middle."""
 
 import json
+import uuid
 
 import pytest
 
@@ -79,6 +80,50 @@ def test_a_selection_is_decided_at_once_and_undone_at_once(page, served):
     page.wait_for_selector("#ss-tile-10:not([data-standing=rejected])")
     page.wait_for_selector(_SAVED)
     assert all(decided(served)[digest] == before.get(digest, "clear") for digest in digests)
+
+
+def test_what_rejects_share_is_told_and_one_press_rejects_all_of_it_until_it_is_undone(page, served):
+    high, others = by_guidance(served)
+    pending, rejected = high[3:6], high[:3] + high[6:]
+    decide(served, clear=pending, reject=rejected, keep=others)
+    page.get_by_role("button", name="1 cause of rejects").click()
+    causes = page.get_by_role("region", name="Why images were rejected")
+    causes.get_by_text("of rejects share guidance ≥", exact=False).wait_for()
+    causes.get_by_role("button", name="pending").click()
+    causes.get_by_text("Rejected as a whole").wait_for()
+    assert all(decided(served)[digest] == "reject" for digest in pending)
+    page.locator(".ss-grid").focus()
+    press(page, "Control+z")
+    causes.get_by_role("button", name="pending").wait_for()
+    assert all(decided(served)[digest] == "clear" for digest in pending)
+    causes.get_by_role("button", name="Sample again without it").click()
+    page.wait_for_selector("#ss-tabs button[role=tab][aria-selected=true]:has-text('Sample')")
+    page.get_by_text("without guidance ≥", exact=False).wait_for()
+    page.locator("#ss-sample-preview").get_by_text(f"{wanted(served)} images from", exact=False).wait_for()
+    decide(served, clear=[*high, *others])
+
+
+def wanted(served):
+    """How many images the form asks for in the place of what was rejected."""
+    query = json.dumps(served.get("/review/view", q="{}")["query"])
+    (cause,) = served.get("/review/causes", q=query)["causes"]
+    fields = served.get("/review/without", q=query, cause=json.dumps(cause["cause"]))["fields"]
+    assert 4 < fields["guidance_to"] < 8
+    return len(fields["labels"]) * fields["images_per_class"]
+
+
+def by_guidance(served):
+    """The images of the recipe: the eleven with the highest guidance, and the others."""
+    query = served.get("/review/view", q='{"origins": ["synthetic"]}')["query"]
+    rows = served.get("/review/page", q=json.dumps(query), start=0, count=30)
+    made = {row[0]: served.get(f"/review/details/{row[0]}")["made"][0]["made"]["guidance_scale"] for row in rows}
+    ordered = sorted(made, key=made.get, reverse=True)
+    return ordered[:11], ordered[11:]
+
+
+def decide(served, **verdicts):
+    acts = [{"id": str(uuid.uuid4()), "verdict": verdict, "images": some} for verdict, some in verdicts.items()]
+    served.post("/review/decide", project="default", tab=str(uuid.uuid4()), acts=acts)
 
 
 def test_a_selection_is_frozen_once_however_often_the_button_is_pressed(page, served):

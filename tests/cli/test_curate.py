@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import shutil
 import sys
 
@@ -9,7 +10,11 @@ import pytest
 
 from synthstudio.cli import main
 from synthstudio.jobs import Studio
+from synthstudio.jobs.asking.asked import step_from_text
+from synthstudio.workspace import Workspace
+from tests.catalog.projects import opened
 from tests.jobs.inline import InlineLauncher
+from tests.jobs.reviewed import decide, sampled, words
 from tests.steps.kit import LABELS, coloured
 
 
@@ -74,6 +79,27 @@ def test_a_selection_is_frozen_judged_and_exported_by_name(synthstudio, reviewed
     assert found["sentence"].split(":")[0] in (tmp_path / "out" / "README.md").read_text()
 
 
+def test_what_rejects_share_is_told_rejected_taken_back_and_left_out(synthstudio, tmp_path):
+    with opened(tmp_path / "home") as studio:
+        rows = sampled(studio.catalog, words(domains=("photo", "it's <b>")))
+        bad = [digest for digest, row in rows.items() if row.domain == "it's <b>"]
+        decide(studio.catalog, "reject", bad[:30])
+    said = synthstudio("causes", "--run", "r1")
+    assert "1. 100 % of rejects share domain = it's <b>; 0 % of the rest do." in said and "60 pending images" in said
+    (cause,) = json.loads(synthstudio("causes", "--json"))
+    assert cause["conditions"] == [{"field": "domain", "text": "it's <b>"}] and cause["rejects"] == [30, 30]
+    assert "There is no cause 2" in synthstudio("causes", "--reject", 2, code=2)
+    command = shlex.split(synthstudio("causes", "--without", 1).splitlines()[1])
+    options = dict(zip((one[2:].replace("-", "_") for one in command[5::2]), command[6::2], strict=True))
+    step = step_from_text(command[4], options, Workspace(tmp_path))
+    assert (step.domains, step.labels, step.images_per_class) == (("photo",), ("cat",), 30)
+    rejected = synthstudio("causes", "--reject", 1)
+    assert "60 images with domain = it's <b> rejected." in rejected
+    assert "Rejected as a whole: domain = it's <b>, 60 images" in synthstudio("causes")
+    undo = rejected.split("decisions --undo ")[1].strip()
+    assert "60 images are as they were before" in synthstudio("decisions", "--undo", undo)
+
+
 def test_things_have_names_that_can_be_changed(synthstudio, reviewed):
     synthstudio("freeze", "mine")
     assert "mine is now called best of red" in synthstudio("rename", "mine", "best of red")
@@ -92,6 +118,7 @@ def test_things_have_names_that_can_be_changed(synthstudio, reviewed):
     [
         (["decisions"], "decisions --out FILE"),
         (["decisions", "--undo", "never"], "There is no act 'never'"),
+        (["causes", "--reject", "1"], "There is no cause 1"),
         (["freeze", "mine"], "no finished recipe yet"),
         (["review-helped", "mine"], "no set called 'mine'"),
         (["rename", "a", "b"], "called 'a'"),

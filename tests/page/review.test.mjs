@@ -70,6 +70,7 @@ test("a view that is refused says why and leaves the list that was in sight", as
     store: { use: nothing, total: 1 },
     classes: { show: nothing },
     filters: { show: nothing },
+    causes: { look: nothing },
     status: { draw: nothing, say: (text) => said.push(text) },
     keep: nothing,
   };

@@ -1,5 +1,5 @@
 // What people decide: of one image or of many, undone and done again, and what became of it at the server.
-import { number } from "../shared/format.js";
+import { many, number } from "../shared/format.js";
 
 const NAMED = 400; // so many images are named one by one; more are said by their places in the list
 
@@ -29,6 +29,20 @@ export class Deciding {
     else this.review.redraw();
   }
 
+  /** Reject every pending image of the view that was made in one way: one act, which one undo takes back. */
+  rejectAll({ cause, says }) {
+    const { queue, store, view } = this.review;
+    const { run, image_set } = view.filter;
+    queue.add({ verdict: "reject", query: store.query, cause, why: says.slice(0, 500), run, image_set });
+    this.review.redraw();
+  }
+
+  /** Take an earlier act back, whoever made it. */
+  takeBack(act) {
+    this.review.queue.add({ undoes: act });
+    this.review.redraw();
+  }
+
   moveTo(label) {
     if (label !== undefined) this.decide("relabel", label);
   }
@@ -54,8 +68,13 @@ export class Deciding {
     if (type === "stored") {
       store.settle(ids);
       this.#stored(answer);
+      batch.forEach((one, at) => one.cause && this.#gone(one, answer.outcomes[at]));
     }
     this.review.redraw();
+  }
+
+  #gone({ why }, { changed }) {
+    this.review.status.say(`${many(changed, "image")} rejected: ${why}. Undo takes all of them back.`);
   }
 
   #decideMany(act) {

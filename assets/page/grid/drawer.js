@@ -18,7 +18,8 @@ const SHOWN_FIRST = [
 const VERDICTS = { keep: "accepted", reject: "rejected", relabel: "moved", clear: "set back to pending" };
 
 export class Drawer {
-  constructor(api, on) {
+  /** `above` is what stands over the details of whichever image. */
+  constructor(api, on, above) {
     Object.assign(this, { api, on, digest: "" });
     this.body = h("div", { class: "ss-drawer-body" });
     this.element = h(
@@ -34,6 +35,7 @@ export class Drawer {
           "✕",
         ),
       ),
+      above,
       this.body,
     );
   }

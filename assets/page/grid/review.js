@@ -1,4 +1,5 @@
 // The review tab: its parts, and how they hear of each other.
+import { Causes } from "./causes.js";
 import { Classes } from "./classes.js";
 import { Deciding } from "./deciding.js";
 import { help } from "./dialogs.js";
@@ -34,11 +35,16 @@ export class Review {
       decide: (verdict) => this.deciding.decide(verdict),
       undo: () => this.deciding.undo(),
     });
-    this.drawer = new Drawer(api, {
-      toggle: () => this.toggleDetails(),
-      similar: (digest) => this.view.similar(digest),
-      use,
-    });
+    this.causes = new Causes(this);
+    this.drawer = new Drawer(
+      api,
+      {
+        toggle: () => this.toggleDetails(),
+        similar: (digest) => this.view.similar(digest),
+        use,
+      },
+      this.causes.element,
+    );
     this.classes = new Classes({
       filter: (label) => this.view.toggleClass(label),
       target: (wanted) => this.view.target(wanted),
@@ -199,6 +205,11 @@ export class Review {
     this.drawer.digest = "";
     this.#moved(this.grid.current);
     this.keep();
+  }
+
+  showCauses() {
+    if (!this.drawer.isOpen) this.toggleDetails();
+    this.drawer.element.scrollTop = 0;
   }
 
   similar() {

@@ -24,6 +24,7 @@ export class StatusBar {
     this.saved = h("span", { class: "ss-saved", role: "status", "aria-live": "polite" });
     this.where = h("span", { class: "ss-where" });
     this.picked = h("span", { class: "ss-picked", hidden: true });
+    this.why = button("", "What rejects share, above the details", () => review.showCauses(), "ss-link");
     this.stale = button("Refresh", "Ask for the list again (R)", () => review.view.refresh(), "ss-stale");
     this.move = h("select", {
       "aria-label": "Move to class",
@@ -50,7 +51,7 @@ export class StatusBar {
     this.element = h(
       "div",
       { class: "ss-status" },
-      h("div", { class: "ss-line" }, this.where, this.picked, this.stale, this.saved),
+      h("div", { class: "ss-line" }, this.where, this.picked, this.why, this.stale, this.saved),
       h(
         "div",
         { class: "ss-line ss-actions" },
@@ -95,6 +96,8 @@ export class StatusBar {
     if (!queue || !review.view.seen) return;
     this.where.textContent = store.total ? `${number(review.grid.current + 1)} of ${number(store.total)}` : "No images";
     this.#selection(selection, store);
+    this.why.hidden = !review.causes.words;
+    this.why.textContent = review.causes.words;
     this.stale.hidden = !review.view.stale;
     this.stale.textContent =
       review.view.newest > review.view.seen.upto

@@ -17,9 +17,10 @@ export class View {
 
   constructor(review) {
     this.review = review;
-    this.tally = atMostOften(async () =>
-      this.count(await review.api.insist("tally", { q: JSON.stringify(this.filter) })),
-    );
+    this.tally = atMostOften(async () => {
+      review.causes.look();
+      this.count(await review.api.insist("tally", { q: JSON.stringify(this.filter) }));
+    });
   }
 
   /** Take over what a project offers to choose from. */
@@ -57,6 +58,7 @@ export class View {
     grid.layout();
     grid.go(Math.min(at, Math.max(0, view.total - 1)));
     this.#emptiness();
+    this.review.causes.look();
     this.review.keep();
   }
 

@@ -68,12 +68,22 @@ class Wording:
 
     def prompt(self, seed: int, label: str, domain: str) -> str:
         """The prompt of the image with this seed."""
-        step, template = self.step, self.step.prompt
-        if step.templates:
-            template = _one_of((step.prompt, *step.templates), luck(seed, "template"))
+        step, template = self.step, self.template(seed)
         words = {"prefix": step.prefix, **dict(self._drawn(seed, label, template))}
         text = fill(template, self.name(label), domain, **words)
         return text if "{prefix}" not in template or step.prefix else " ".join(text.split())
+
+    def template(self, seed: int) -> str:
+        """The template that the image with this seed draws."""
+        if not self.step.templates:
+            return self.step.prompt
+        return _one_of((self.step.prompt, *self.step.templates), luck(seed, "template"))
+
+    def drawn(self, seed: int, label: str) -> dict[str, str]:
+        """What that image draws: its template, and what stands in the holes that images fill in their own way."""
+        template = self.template(seed)
+        words = {hole: text for hole, text in self._drawn(seed, label, template) if f"{{{hole}}}" in template}
+        return {"template": template, **words}
 
     def _drawn(self, seed: int, label: str, template: str) -> Iterator[tuple[str, str]]:
         """The holes that an image fills in its own way, or that its class does."""

@@ -18,12 +18,14 @@ from starlette.concurrency import run_in_threadpool
 
 from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.catalog.review import Query
+from synthstudio.cause_terms import Condition
 from synthstudio.complaints import readable
 from synthstudio.errors import BadInput, StorageFull, StudioError
+from synthstudio.jobs.curating import causes
 from synthstudio.jobs.curating.freeze import freeze
 from synthstudio.jobs.studio import Studio
 from synthstudio.terms import Label, Verdict
-from synthstudio.ui.api import review_state, selections
+from synthstudio.ui.api import cause_views, review_state, selections
 from synthstudio.ui.api.image_routes import Opened
 from synthstudio.ui.api.review_details import details
 
@@ -46,7 +48,7 @@ _Asked = TypeVar("_Asked", bound=_Body)
 
 
 class ActBody(_Body):
-    """A gesture on named images, on places of a view, or on an earlier gesture."""
+    """A gesture on named images, on places of a view or on what of it was made in one way, or on an earlier gesture."""
 
     id: _Id
     verdict: Verdict = "clear"
@@ -54,6 +56,7 @@ class ActBody(_Body):
     images: Annotated[tuple[_Digest, ...], Field(max_length=_NAMED)] = ()
     query: Query | None = None
     spans: _Spans = ()
+    cause: cause_views.Conditions = ()
     undoes: _Id | None = None
     why: Annotated[str, Field(max_length=500)] = ""
     run: Annotated[str, Field(max_length=80)] = ""
@@ -106,6 +109,7 @@ def router(session: Opened) -> APIRouter:
     """Everything below `/review`."""
     routes = APIRouter(prefix="/review", dependencies=[Depends(same_origin)], include_in_schema=False)
     _add_reading(routes, session)
+    _add_causes(routes, session)
     _add_sets(routes, session)
     _add_deciding(routes, session)
     return routes
@@ -153,6 +157,18 @@ def _add_reading(routes: APIRouter, session: Opened) -> None:
         if not session.studio.catalog.review.knows(digest):
             raise HTTPException(404, "no such picture")
         return _json(details(session.studio, digest))
+
+
+def _add_causes(routes: APIRouter, session: Opened) -> None:
+    @routes.get("/causes")
+    def why(q: str) -> JSONResponse:
+        query = _query(q)
+        return _stored(lambda: cause_views.document(session.studio, query))
+
+    @routes.get("/without")
+    def without(q: str, cause: str) -> JSONResponse:
+        query, conditions = _query(q), _conditions(cause)
+        return _stored(lambda: cause_views.refill_form(session.studio, query, conditions))
 
 
 def _add_sets(routes: APIRouter, session: Opened) -> None:
@@ -205,8 +221,14 @@ def _for_acts(session: Opened, body: DecideBody) -> AbstractContextManager[Studi
     new = [one for one in body.acts if one.undoes is None and one.verdict != "clear"]
     if not new:
         return session.acting()
-    rows = sum(len(one.images) + sum(last - first + 1 for first, last in one.spans) for one in new)
+    rows = sum(_rows(session, one) for one in new)
     return session.admitting(len(new) * _ACT_BYTES + min(rows, _ROWS) * _DECISION_BYTES)
+
+
+def _rows(session: Opened, one: ActBody) -> int:
+    if one.query is not None and one.cause:
+        return session.studio.catalog.made_with.size(causes.branch(session.studio, one.query, one.cause))
+    return len(one.images) + sum(last - first + 1 for first, last in one.spans)
 
 
 def _decided(session: Opened, studio: Studio, body: DecideBody, who: str) -> dict[str, Any]:
@@ -230,7 +252,10 @@ def _act(session: Opened, tab: str, body: ActBody) -> Act:
     if body.query is not None and body.spans:
         chosen = session.studio.catalog.review.chosen(_settled(body.query), body.spans)
     label = body.label if body.verdict == "relabel" and body.label else ""
-    context = {"run": body.run, "image_set": body.image_set}
+    context: dict[str, Any] = {"run": body.run, "image_set": body.image_set}
+    if body.query is not None and body.cause:
+        chosen = causes.branch(session.studio, _settled(body.query), body.cause)
+        context |= causes.context(body.cause)
     return Act(body.id, tab, chosen, body.verdict, label, body.undoes, body.why, context)
 
 
@@ -267,6 +292,13 @@ def _settled(query: Query) -> Query:
 def _query(text: str) -> Query:
     try:
         return Query.model_validate_json(text)
+    except ValidationError as error:
+        raise HTTPException(422, readable(error)) from error
+
+
+def _conditions(text: str) -> tuple[Condition, ...]:
+    try:
+        return cause_views.CONDITIONS.validate_json(text)
     except ValidationError as error:
         raise HTTPException(422, readable(error)) from error
 

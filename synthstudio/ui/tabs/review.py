@@ -16,7 +16,7 @@ _PLACE = '<studio-review><div class="ss-review" aria-busy="true">Loading imagesâ
 
 def build() -> gr.HTML:
     """The tab's content. `.use_settings(handler, ...)` of the returned component hears of "Use these settings" with an
-    EventData that has `run` and `digest`.
+    EventData that has `run` and `digest`, and of "Sample again without it" with `kind` and `fields`.
     """
     return gr.HTML(
         value="",

@@ -233,8 +233,13 @@ def values_of(session: StudioSession, run_id: str, adapter: str = "") -> list[An
 
 
 def wanted(session: StudioSession, asked: object) -> list[Any]:
-    """Values for the form from what Review asks: the settings of a `run`, or a class (`label`) that lacks images."""
+    """Values for the form from what Review asks: the settings of a `run`, a Step in the place of what it made (`kind`,
+    `fields`), or a class (`label`) that lacks images.
+    """
     found = asked if isinstance(asked, dict) else {}
+    if found.get("kind"):
+        step, _ = image_settings.step_of(found["kind"], found.get("fields"))
+        return shown(session, step)
     label = str(found.get("label", ""))[:MAX_LABEL]
     return _of_class(session, label) if label else values_of(session, str(found.get("run", "")))
 

@@ -153,7 +153,7 @@ Strength = Annotated[
     ),
     Slider(0.1, 1, 0.05),
 ]
-InferenceSteps = Annotated[int, Field(ge=1, le=1000, description="Denoising steps per image."), Slider(5, 100, 1)]
+InferenceSteps = Annotated[int, Field(ge=1, le=1000, description="Denoising steps per image."), Slider(1, 100, 1)]
 Sampler = Annotated[
     Literal["dpm++", "dpm++sde", "unipc", "ddim", "ddpm", "euler", "euler_a", "heun", "pndm", "lcm", "own"],
     Field(

@@ -15,6 +15,7 @@ from synthstudio.step import FieldInfo, Step, describe, from_json
 from synthstudio.step import build as build_step
 from synthstudio.steps.sample.plan import expand, plan
 from synthstudio.steps.sample.text import Text
+from synthstudio.steps.sample.until import Until
 from synthstudio.steps.sample.variation import Variation
 from synthstudio.ui import scripts
 from synthstudio.ui.api import image_settings
@@ -226,7 +227,7 @@ def values_of(session: StudioSession, run_id: str, adapter: str = "") -> list[An
     lists = [gr.Dropdown(shots, value=shot), gr.skip(), gr.Dropdown(adapters, value=newest), gr.skip()]
     lists.append(gr.Dropdown(labels, value=labels))
     run = session.studio.catalog.runs.get(run_id) if run_id else None
-    if run is None or run.kind not in (Text.kind, Variation.kind):
+    if run is None or run.kind not in (Text.kind, Variation.kind, Until.kind):
         return [gr.skip(), *lists, *(gr.skip() for _ in names), gr.skip()]
     return shown(session, from_json(session.studio.catalog.runs.step_body(run.step_id)))
 
@@ -249,6 +250,7 @@ def used(session: StudioSession, names: list[str], found: Mapping[str, Any]) -> 
 
 def shown(session: StudioSession, step: Step) -> list[Any]:
     """The settings of a step for the form; what this project does not have is left at what there is."""
+    step = step.plain if isinstance(step, Until) else step
     fields = step.fields
     shots, adapters, labels = choices.shots(session), choices.adapters(session), choices.labels(session)
     known, plain = [one for _, one in adapters], adapters[-1][1]

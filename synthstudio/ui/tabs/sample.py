@@ -23,7 +23,7 @@ from synthstudio.ui.session import choices
 from synthstudio.ui.session.lists import following
 from synthstudio.ui.session.state import StudioSession
 from synthstudio.ui.session.tools import QUIET, Form, empty, filled, for_strangers, refused, remembered
-from synthstudio.ui.tabs import controls, sample_grid
+from synthstudio.ui.tabs import controls, sample_grid, sample_until
 from synthstudio.ui.words import safe
 
 _FIRST = ("prompt", "domains", "guidance_scale", "images_per_class", "seed")
@@ -173,6 +173,7 @@ def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> list[Any]:
                 apply_default_css=False,
             )
     _wire(session, page, tab, wish, form, preview)
+    sample_until.build(session, wish.all, wish.step)
     grid = sample_grid.build(session, tab, wish.all, wish.step)
 
     def begin(*given: Any) -> None:

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from synthstudio.artifacts import Image, ImageSet, Member
 from synthstudio.effort import Amounts, Effort
-from synthstudio.errors import BadInput, UnknownName
+from synthstudio.errors import BadInput
 from synthstudio.events import Event, Output, Progress
 from synthstudio.filters import AboveChance, Filter, TopPerLabel
 from synthstudio.step import STEPS, Step, build, step_class
@@ -64,7 +64,6 @@ class Until(FromPhotos, Prompted, Step):
         if self.sources is None and started:
             raise ValueError(f"{started[0]} starts from photos; name sources, or leave it out")
         self._check_filters()
-        _ = self.plain  # it must be one that could be asked for alone
         return self
 
     def _check_filters(self) -> None:
@@ -81,7 +80,7 @@ class Until(FromPhotos, Prompted, Step):
     def _check_scorer(self, name: str) -> None:
         known = [kind.removeprefix(_SCORES) for kind in STEPS if kind.startswith(_SCORES)]
         if name not in known:
-            raise ValueError(str(UnknownName.among("score", name, known)))
+            raise ValueError(f"there is no score called {name!r}; there are {', '.join(sorted(known))}")
         for field, info in step_class(_SCORES + name).model_fields.items():
             if info.is_required() and field != "images" and self._given.get(field) is None:
                 raise ValueError(f"{name} needs {field}; name some, or leave its filter out")
@@ -100,7 +99,7 @@ class Until(FromPhotos, Prompted, Step):
         """What draws the whole budget and filters nothing."""
         kind = Text if self.sources is None else Variation
         names = kind.model_fields.keys() & type(self).model_fields.keys()
-        step = build(kind.kind, {name: getattr(self, name) for name in names})
+        step = build(kind.kind, {name: getattr(self, name) for name in names}, stored=True)  # its rules were kept here
         assert isinstance(step, Text | Variation)
         return step
 

@@ -35,6 +35,7 @@ class Step(BaseModel):
     reads_logs: ClassVar[bool] = False  # whether it looks up in the logs of other runs how images were made
     title: ClassVar[str] = ""  # what it does, as a phrase for people; empty: the first line of its docstring
     passing: ClassVar[Mapping[str, str]] = {}  # of a scorer: what images do that pass a filter over its score, by rule
+    helping: ClassVar[Mapping[str, str]] = {}  # of a scorer: what to change of sampling where too few pass, by rule
     seconds_per_unit: ClassVar[float] = 0.01  # of `effort`, bundled model, two free cores; earlier runs replace it
     version: ClassVar[int] = 1  # raise it when the same fields would give other pixels or weights
     later: ClassVar[frozenset[str]] = frozenset()  # fields that stored Steps of this version may lack, see `to_json`

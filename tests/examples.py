@@ -16,6 +16,13 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "sample.text": {"backbone": BACKBONE, "labels": ["cat", "dog"], "seed": 1},
     "sample.variation": {"backbone": BACKBONE, "labels": ["cat"], "sources": SET, "seed": 1},
     "sample.grid": {"backbone": BACKBONE, "labels": ["cat"], "sources": SET, "x_values": [0.2, 0.5, 0.8], "seed": 1},
+    "sample.until": {
+        "backbone": BACKBONE,
+        "labels": ["cat", "dog"],
+        "encoder": ENCODER,
+        "filters": [_FILTER],
+        "seed": 1,
+    },
     "sample.vectors": {"backbone": BACKBONE, "adapter": f"adapter:{_A}", "labels": ["cat", "dog"], "seed": 1},
     "score.label_agreement": {"images": SET, "encoder": ENCODER},
     "score.nearest_real": {"images": SET, "references": SET, "encoder": ENCODER},

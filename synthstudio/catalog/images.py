@@ -12,6 +12,8 @@ from synthstudio.artifacts import ImageSet
 from synthstudio.catalog.database import Database, insert
 from synthstudio.catalog.freed import Freed
 from synthstudio.catalog.review_tables import held_back
+from synthstudio.catalog.selection import narrowing
+from synthstudio.filters import Condition
 
 _SETS = ("set:", "pool:", "test:")
 _TAUGHT = re.compile("(?:set|adapter|experts):[0-9a-f]{64}")
@@ -164,6 +166,18 @@ class Images:
             [most],
         )
         return {real: [str(set_id) for set_id, photos in rows if photos == real] for real in (True, False)}
+
+    def passing(self, run_id: str, filters: Sequence[Condition]) -> dict[str, tuple[int, int]]:
+        """Of each class of a run, how many images it made so far and how many pass filters by the scores it gave."""
+        kept, bound = narrowing(filters)
+        rows = self._database.rows(
+            "with candidates as (select distinct digest as image, label from images where run_id = ?),"  # noqa: S608
+            f" scores as (select image, scorer, value from scores where run_id = ?), kept as ({kept})"
+            " select c.label, count(*), count(k.image) from candidates c left join kept k using (image, label)"
+            " group by c.label",
+            [run_id, run_id, *bound],
+        )
+        return {str(label): (int(made), int(passed)) for label, made, passed in rows}
 
     def looks_at(self, test_set: str) -> int:
         """How many finished evaluations have read this test set: each look makes it a little less untouched."""

@@ -30,6 +30,8 @@ _WORDS = {
     "sample.text.images": "samples",
     "sample.variation.images": "variations",
     "sample.grid.images": "comparison",
+    "sample.until.images": "accepted",
+    "sample.until.made": "made-until-accepted",
     "sample.vectors.images": "inversions",
     "select.filter.images": "kept",
     "select.random.images": "random",

@@ -81,7 +81,10 @@ def node_words(name: str, kind: str, template: Mapping[str, Any]) -> str:
         return f"{step_title(kind)}: {other}{how} of {known['batch_size']} images"
     if kind.startswith("sample."):
         known = stated(kind, template)
-        return f"{step_title(kind)}: {known['images_per_class']} per class, guidance {known['guidance_scale']:g}"
+        many_made = f"{known['images_per_class']} per class"
+        if "accepted" in known:
+            many_made = f"{known['accepted']} per class, {known['images_per_class']} made at most"
+        return f"{step_title(kind)}: {many_made}, guidance {known['guidance_scale']:g}"
     if kind == "select.filter":
         return filter_words(_FILTERS.validate_python(template.get("filters", ())))
     return step_title(kind)

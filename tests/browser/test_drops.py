@@ -1,8 +1,11 @@
 """Pictures dropped one after another: classes add up, what is wrong can be taken out, the way on stays in sight."""
 
+import urllib.request
+
 from synthstudio.provenance import Origin
 from synthstudio.step import build
 from synthstudio.steps.export.marks import how, marked
+from tests.browser.conftest import write
 from tests.browser.test_refusals import forget_refusals
 from tests.ui.pictures import png
 
@@ -64,34 +67,53 @@ def test_a_long_list_keeps_its_import_button_in_sight(watched, served):
     page.wait_for_selector("#ss-dryrun", state="detached")
 
 
-def test_an_exported_image_fills_the_form_that_made_it(watched, served):
+def test_the_sampling_bench_goes_from_a_dropped_image_to_enough_accepted_ones_on_one_page(watched, served):
+    shown = watched("/?tab=sample")
+    a_dropped_image_fills_the_form(shown)
+    prompts_are_mixed_and_shown_before_they_are_drawn(shown.page)
+    a_ladder_of_t0_sets_a_range(shown.page)
+    a_cell_of_a_grid_sets_its_settings(shown.page)
+    eight_of_each_class_are_made_until_they_are_accepted(shown.page, served)
+    an_exported_image_is_made_again(shown.page, served)
+
+
+def a_dropped_image_fills_the_form(shown):
     fields = {"backbone": f"pico@{'a' * 64}", "adapter": f"adapter:{'b' * 64}", "labels": ["stripes", "rings"],
               "prompt": "a sketch of {label}", "seed": 77, "images_per_class": 3}  # fmt: skip
     step = build("sample.text", fields)
     origin = Origin({}, 0.0, {}, request={"kind": step.kind, "step": step.id, "fields": step.fields}, index=1)
-    note = how(origin, "rings", None)
-    shown = watched("/?tab=sample", width=390)
-    page = shown.page
-    said = page.locator("#ss-fromimage-said")
-    page.set_input_files("#ss-fromimage-file", {"name": "a.png", "mimeType": "image/png", "buffer": png(1)})
-    said.filter(has_text="carries no settings").wait_for()
+    note, page = how(origin, "rings", None), shown.page
+    read_image(page, png(1))
+    page.locator("#ss-fromimage-said", has_text="carries no settings").wait_for()
     forget_refusals(shown)
-    image = marked(png(1), {"width": 24, "height": 24}, "rings", note)
-    page.set_input_files("#ss-fromimage-file", {"name": "b.png", "mimeType": "image/png", "buffer": image})
+    read_image(page, marked(png(1), {"width": 24, "height": 24}, "rings", note))
     found = page.locator("#ss-fromimage-found")
     found.get_by_role("button", name="Use all").click()
     page.wait_for_selector("#ss-sample-preview >> text=6 images from 2 prompts")
-    assert page.locator("#ss-sample-text-prompt textarea").input_value() == "a sketch of {label}"
+    assert box(page, "sample-text-prompt").input_value() == "a sketch of {label}"
     assert "The adapter" in found.inner_text() and "cannot be made again here" in found.inner_text()
     assert found.get_by_role("button", name="Make again").count() == 0
 
 
-def test_a_ladder_of_t0_sets_a_range_and_a_cell_of_a_grid_its_settings(watched, served):
-    page = watched("/?tab=sample").page
+def prompts_are_mixed_and_shown_before_they_are_drawn(page):
+    page.locator("#ss-sample-labels .remove-all").click()
+    for label in ("3", "7"):
+        page.locator("#ss-sample-labels input").fill(label)
+        page.keyboard.press("Enter")
+    write(box(page, "sample-text-prompt"), "a {domain} of {label}")
+    write(box(page, "sample-text-domains"), "photo, sketch")
+    page.click("#ss-sample-more > button")
+    write(box(page, "sample-settings"), 'domain_shares=["photo = 3"]\ntemplates=a small {domain} of {label}')
+    page.wait_for_selector("#ss-sample-preview >> text=6 images from 4 prompts")
+    drawn = page.locator("#ss-sample-preview li").all_inner_texts()
+    assert drawn == ["a small photo of 3", "a small sketch of 3", "a photo of 7", "a sketch of 7"]
+
+
+def a_ladder_of_t0_sets_a_range(page):
     page.click("#ss-grid > button")
     page.click("#ss-grid-ladder")
     grid = page.locator("studio-grid[data-state=done]")
-    grid.wait_for(timeout=120_000)
+    grid.locator("td[data-cell='8'] img").wait_for(timeout=120_000)
     assert grid.locator("td img").count() == 9
     scores = grid.locator("td").first.inner_text().split("\n")
     assert scores[0] in ("a copy", *(f"photo {n / 100:.2f}" for n in range(101))) and scores[1].startswith("class ")
@@ -101,11 +123,14 @@ def test_a_ladder_of_t0_sets_a_range_and_a_cell_of_a_grid_its_settings(watched, 
     grid.get_by_role("button", name="Use this range").click()
     page.wait_for_function("() => document.querySelector('#ss-sample-variation-strength input')?.value === '0.2'")
     assert page.locator("#ss-sample-start input:checked").input_value() == "My shots"
-    page.click("#ss-sample-more > button")
-    assert page.locator("#ss-sample-settings textarea").input_value() == "strength_to=0.5"
+    said = box(page, "sample-settings").input_value()
+    assert "strength_to=0.5" in said and 'domain_shares=["photo = 3"]' in said
 
+
+def a_cell_of_a_grid_sets_its_settings(page):
+    grid = page.locator("studio-grid[data-state=done]")
     ladder = grid.get_attribute("data-run")
-    page.locator("#ss-grid-y-values").locator("input, textarea").fill("4, 6")
+    box(page, "grid-y-values").fill("4, 6")
     page.click("#ss-grid-go")
     page.locator("#ss-grid-said", has_text="choose the field that these values are of").wait_for()
     page.locator("#ss-grid-y input").click()
@@ -116,3 +141,44 @@ def test_a_ladder_of_t0_sets_a_range_and_a_cell_of_a_grid_its_settings(watched, 
     cell.locator("button").click()
     page.wait_for_function("() => document.querySelector('#ss-sample-text-guidance-scale input')?.value === '4'")
     assert page.locator("#ss-sample-text-inference-steps input").first.input_value() == "6"
+
+
+def eight_of_each_class_are_made_until_they_are_accepted(page, served):
+    page.click("#ss-until > button")
+    bounds = {"label-agreement-above-chance": "0.01", "nearest-real-at-most": "one"}
+    for name, text in bounds.items():
+        write(box(page, f"until-{name}"), text)
+    write(box(page, "sample-until-accepted"), "8")
+    write(box(page, "sample-until-images-per-class"), "16")
+    page.click("#ss-until-go")
+    page.locator("#ss-until-said", has_text="Nearest real, at most: give a number").wait_for()
+    write(box(page, "until-nearest-real-at-most"), "1")
+    page.click("#ss-until-go")
+    page.locator("studio-until[data-state=done]").wait_for(timeout=120_000)
+    rows = [row.locator("th, td").all_inner_texts() for row in page.locator("studio-until tbody tr").all()]
+    assert [row[:3] for row in rows] == [["3", "8 of 8", "8"], ["7", "8 of 8", "8"]]
+    assert (
+        page.locator("studio-until").inner_text().startswith("16 of 16 accepted · 16 of at most 32 images made · done")
+    )
+    run = page.locator("studio-until").get_attribute("data-run")
+    made = served.get(f"/runs/{run}")
+    assert made["fields"]["strength_to"] == 0.5 and set(made["outputs"]) >= {"images", "made", "label_agreement"}
+
+
+def an_exported_image_is_made_again(page, served):
+    run = page.locator("studio-until").get_attribute("data-run")
+    digest = served.get(f"/runs/{run}")["images"][0]["digest"]
+    with urllib.request.urlopen(f"{served.url}/studio/images/{digest}/file") as file:
+        read_image(page, file.read())
+    found = page.locator("#ss-fromimage-found")
+    found.get_by_role("button", name="Make again").click()
+    found.locator("text=Made again: the very same bytes.").wait_for()
+
+
+def box(page, name):
+    """The box of a control, or the number beside its slider."""
+    return page.locator(f"#ss-{name} :is(input[type=number], input[type=text], input:not([type]), textarea)").first
+
+
+def read_image(page, data):
+    page.set_input_files("#ss-fromimage-file", {"name": "a.png", "mimeType": "image/png", "buffer": data})

@@ -24,6 +24,7 @@ from synthstudio.ui.access.space import SpaceSession
 from synthstudio.ui.api import review_routes
 from synthstudio.ui.api.uploads import Uploads
 from synthstudio.ui.session.place import Place
+from tests.examples import EXAMPLES
 from tests.jobs.counting import Paint
 from tests.ui.conftest import NoLauncher
 from tests.ui.pictures import png
@@ -103,6 +104,13 @@ def test_as_many_runs_as_have_room_are_admitted_whoever_asks_at_once(space):
 
     assert sum(isinstance(answer, tuple) for answer in at_once(12, ask)) == 3
     assert space.studio.working() == 3
+
+
+@pytest.mark.parametrize("space", [Quota(images=100)], indirect=True)
+def test_what_is_drawn_until_enough_are_accepted_counts_by_its_budget(space):
+    fields = EXAMPLES["sample.until"] | {"accepted": 1}
+    with pytest.raises(BadInput, match="more than 100 images"), space.acting() as studio:
+        studio.submit(build("sample.until", fields | {"images_per_class": 51}))
 
 
 @pytest.mark.parametrize("space", [Quota(projects=5)], indirect=True)

@@ -14,7 +14,7 @@ from synthstudio.jobs.studio import Studio
 
 Row = tuple[str, str, str]  # class, image, verdict ('' where nobody decided)
 REVIEW = "review-helped"
-_FILTER = "select.filter"
+_FILTER, _UNTIL = "select.filter", "sample.until"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,9 @@ def pipeline(studio: Studio, pipeline_id: str | None = None) -> Pipeline:
 
 
 def offered(studio: Studio, pipeline_id: str, fold: int | None = None) -> Iterator[Offered]:
-    """What each fold offers to a reviewer (or only one fold): the last filter's images, else the small set it made."""
+    """What each fold offers to a reviewer (or only one fold): the images of the last filter, which may have looked on
+    while they were drawn; else the small set it made.
+    """
     nodes = [node for node in studio.catalog.pipelines.nodes(pipeline_id) if node.run_id]
     outputs = studio.catalog.runs.outputs_of(str(node.run_id) for node in nodes)
     fields = studio.catalog.runs.fields_of(str(node.run_id) for node in nodes if node.kind == _FILTER)
@@ -72,9 +74,12 @@ def offered(studio: Studio, pipeline_id: str, fold: int | None = None) -> Iterat
         if fold in (None, number):
             own = [node for node in nodes if node.fold == number and "images" in outputs[str(node.run_id)]]
             filters = [str(node.run_id) for node in own if node.kind == _FILTER]
+            until = [outputs[str(node.run_id)] for node in own if node.kind == _UNTIL]
             small = [str(node.run_id) for node in own if node.kind.startswith("distil.")]
             if filters:
                 yield Offered(number, fields[filters[-1]]["images"], outputs[filters[-1]]["images"])
+            elif until:
+                yield Offered(number, until[-1]["made"], until[-1]["images"])
             elif small:
                 made = outputs[small[-1]]["images"]
                 yield Offered(number, made, made)

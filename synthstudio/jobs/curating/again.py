@@ -13,7 +13,7 @@ from synthstudio.jobs.studio import Studio
 from synthstudio.models import MODELS, folder_of, reference
 from synthstudio.step import Step, build
 
-KINDS = ("sample.text", "sample.variation")
+KINDS = ("sample.text", "sample.variation", "sample.until")
 _NO_NUMBER = (
     "This image cannot be made again from its file: it does not say which image of which step it is. Images say so when"
     " they were exported or downloaded here with notes."

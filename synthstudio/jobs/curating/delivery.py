@@ -168,9 +168,10 @@ def dataset(made: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any]:
     small = [outputs["images"] for kind, outputs in made.items() if kind.startswith("distil.") and "images" in outputs]
     if small:
         return {**fields, "synthetic": small[-1], "report": made.get("evaluate.small_set", {}).get("report")}
-    if "select.filter" not in made:
+    kept = next((made[kind]["images"] for kind in ("select.filter", "sample.until") if kind in made), None)
+    if kept is None:
         raise BadInput("This recipe has no selection to export.")
-    kept, report = made["select.filter"]["images"], made.get("evaluate.compare", {}).get("report")
+    report = made.get("evaluate.compare", {}).get("report")
     return {**fields, "real": split["shots"], "synthetic": kept, "report": report}
 
 

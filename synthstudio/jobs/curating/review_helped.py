@@ -135,7 +135,8 @@ def _nodes(
     inside = all(
         {m.image for m in own} <= {m.image for m in studio.workspace.image_set(part.kept)} for part, own in parts
     )
-    pool = kept if inside else keep.template.get("images", kept)
+    every = f"${keep.name}.made" if keep.kind == "sample.until" else keep.template.get("images", kept)
+    pool = kept if inside else every
     real = compare.template.get("real_only", ())
     found = [node for node in nodes if node.name in _behind(nodes, [both, *(name for name, _ in references(real))])]
     for part, own in parts:

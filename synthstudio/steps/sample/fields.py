@@ -13,14 +13,18 @@ from synthstudio.sampling_terms import (
     GuidancePerLabel,
     GuidanceTo,
     Hypernyms,
+    MixShare,
     Only,
     Prefix,
     SamplingPrompt,
     SamplingTemplates,
+    StrengthByShots,
+    Strengths,
+    StrengthTo,
     Vocabulary,
     WordsId,
 )
-from synthstudio.steps.sample.plan import check_interval, check_labels, check_only, check_prompts
+from synthstudio.steps.sample.plan import Start, check_interval, check_labels, check_only, check_prompts, check_start
 from synthstudio.terms import (
     AdapterId,
     AdapterScale,
@@ -34,6 +38,7 @@ from synthstudio.terms import (
     Resolution,
     Sampler,
     Seed,
+    Strength,
 )
 
 
@@ -79,3 +84,23 @@ class Prompted(BaseModel):
     def images(self) -> int:
         """How many images the whole plan has."""
         return len(self.labels) * self.images_per_class
+
+
+class FromPhotos(BaseModel):
+    """The fields that Steps share whose images start from photos."""
+
+    strength: Strength = 0.5
+    strength_to: StrengthTo = None
+    strengths: Strengths = ()
+    strength_by_shots: StrengthByShots = False
+    mix: MixShare = 0.0
+
+    @model_validator(mode="after")
+    def _start_fits(self) -> Self:
+        check_start(self.start)
+        return self
+
+    @property
+    def start(self) -> Start:
+        """How much of its source each image keeps."""
+        return Start(self.strength, self.strength_to, self.strengths, self.strength_by_shots, self.mix)

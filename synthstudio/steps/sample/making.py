@@ -1,6 +1,7 @@
 """Carrying out a plan: what the Steps `sample.…` share."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from synthstudio import grammar
@@ -153,10 +154,38 @@ def _wanted(rows: Sequence[Row], only: int | None) -> Sequence[Row]:
     return rows[only : only + 1] if isinstance(rows, Rows) else [row for row in rows if row.index == only]
 
 
-def _made(
-    work: Work, step: Sampled, rows: Sequence[Row], made: dict[int, Image], only: int | None, total: int
-) -> Iterator[Event]:
-    """Every batch that is missing in `made` and is wanted here; its images are added to `made`."""
+@dataclass(frozen=True)
+class Ready:
+    """A step with all that its images are drawn with: models that are loaded, and how many images fit together."""
+
+    work: Work
+    step: Sampled
+    backbone: "Backbone"
+    told: "Told"
+    size: int
+    side: int
+
+    def draw(
+        self, batch: Sequence[Row], made: dict[int, Image], total: int, only: int | None = None
+    ) -> Iterator[Event]:
+        """The images of a batch that are missing in `made` and are wanted; they are added to it."""
+        if all(row.index in made for row in batch):
+            return
+        files = (file for part in chunks(batch, self.size) for file in self._files(part))
+        for row, file in zip(batch, files, strict=True):
+            if row.index in made or only not in (None, row.index):
+                continue
+            made[row.index] = _image(self.work, self.step, row, file, self.side)
+            yield Made(index=row.index, image=made[row.index])
+        yield from warnings(self.backbone.notes)
+        yield Progress(done=len(made), total=total, unit="images")
+
+    def _files(self, batch: Sequence[Row]) -> list[bytes]:
+        return _files(self.work, self.step, self.backbone, batch, self.told)
+
+
+def ready(work: Work, step: Sampled, rows: Sequence[Row]) -> Generator[Event, None, Ready]:
+    """Load what a step needs for these rows, and say what is worth saying of it and of them."""
     from synthstudio.engine import diffusion
 
     backbone = loaded(work, step.backbone)
@@ -167,23 +196,22 @@ def _made(
     size, said = _at_once(work, step, backbone, rows[0].prompt)
     yield from facts([*backbone.facts, *said])
     backbone.facts.clear()
-    side = diffusion.side(backbone, step.resolution)
+    return Ready(work, step, backbone, told, size, diffusion.side(backbone, step.resolution))
+
+
+def _made(
+    work: Work, step: Sampled, rows: Sequence[Row], made: dict[int, Image], only: int | None, total: int
+) -> Iterator[Event]:
+    """Every batch that is missing in `made` and is wanted here; its images are added to `made`."""
+    from synthstudio.engine import diffusion
+
+    able = yield from ready(work, step, rows)
     # Shares meet where all workers cut alike, whatever fits into the card of one of them.
-    cut = size if work.share is None else work.resources.batch or diffusion.default_batch(backbone, step.resolution)
-    for batch in chunks(rows, cut):
+    shared = work.resources.batch or diffusion.default_batch(able.backbone, step.resolution)
+    for batch in chunks(rows, able.size if work.share is None else shared):
         indices = [row.index for row in batch]
-        if only is not None and only not in indices:
-            continue
-        if all(index in made for index in indices) or (work.share is not None and not work.share.wants(indices)):
-            continue
-        files = (file for part in chunks(batch, size) for file in _files(work, step, backbone, part, told))
-        for row, file in zip(batch, files, strict=True):
-            if row.index in made or only not in (None, row.index):
-                continue
-            made[row.index] = _image(work, step, row, file, side)
-            yield Made(index=row.index, image=made[row.index])
-        yield from warnings(backbone.notes)
-        yield Progress(done=len(made), total=total, unit="images")
+        if (only is None or only in indices) and (work.share is None or work.share.wants(indices)):
+            yield from able.draw(batch, made, total, only)
 
 
 def _at_once(work: Work, step: Sampled, backbone: "Backbone", prompt: str) -> tuple[int, list[str]]:

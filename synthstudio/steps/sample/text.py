@@ -10,7 +10,7 @@ from synthstudio.steps import Work
 from synthstudio.steps.sample import denoising
 from synthstudio.steps.sample.fields import Prompted
 from synthstudio.steps.sample.making import adapter_weights, make_images, names_of
-from synthstudio.steps.sample.plan import LATER, plan
+from synthstudio.steps.sample.plan import LATER, Plan, plan
 
 
 class Text(Prompted, Step):
@@ -31,5 +31,8 @@ class Text(Prompted, Step):
 
     def run(self, work: Work) -> Iterator[Event]:
         """Yield one image at a time; the set of all when they are complete."""
-        rows = plan(self, adapter_weights(work, self), names=names_of(work, self, self.labels))
-        yield from make_images(work, self, rows, self.only)
+        yield from make_images(work, self, self.plan(work), self.only)
+
+    def plan(self, work: Work) -> Plan:
+        """One row per image."""
+        return plan(self, adapter_weights(work, self), names=names_of(work, self, self.labels))

@@ -3,21 +3,18 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from pydantic import model_validator
-
 from synthstudio.effort import Amounts, Effort
 from synthstudio.events import Event
-from synthstudio.sampling_terms import MixShare, StrengthByShots, Strengths, StrengthTo
 from synthstudio.step import Step
 from synthstudio.steps import Work
 from synthstudio.steps.sample import denoising
-from synthstudio.steps.sample.fields import Prompted
+from synthstudio.steps.sample.fields import FromPhotos, Prompted
 from synthstudio.steps.sample.making import adapter_weights, make_images, names_of
-from synthstudio.steps.sample.plan import LATER, Start, check_start, plan
-from synthstudio.terms import ImageSetId, Strength
+from synthstudio.steps.sample.plan import LATER, Plan, plan
+from synthstudio.terms import ImageSetId
 
 
-class Variation(Prompted, Step):
+class Variation(FromPhotos, Prompted, Step):
     """Synthetic neighbours of each source image; the sources of a label take turns."""
 
     kind: ClassVar[str] = "sample.variation"
@@ -26,25 +23,10 @@ class Variation(Prompted, Step):
     later: ClassVar[frozenset[str]] = LATER | {"strength_to", "strengths", "strength_by_shots", "mix"}
 
     sources: ImageSetId
-    strength: Strength = 0.5
-    strength_to: StrengthTo = None
-    strengths: Strengths = ()
-    strength_by_shots: StrengthByShots = False
-    mix: MixShare = 0.0
-
-    @model_validator(mode="after")
-    def _start_fits(self) -> "Variation":
-        check_start(self.start)
-        return self
 
     @property
     def rows(self) -> int:
         return self.images if self.only is None else 0
-
-    @property
-    def start(self) -> Start:
-        """How much of its source each image keeps."""
-        return Start(self.strength, self.strength_to, self.strengths, self.strength_by_shots, self.mix)
 
     @classmethod
     def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
@@ -52,7 +34,10 @@ class Variation(Prompted, Step):
 
     def run(self, work: Work) -> Iterator[Event]:
         """Yield one image at a time; the set of all when they are complete."""
+        yield from make_images(work, self, self.plan(work), self.only)
+
+    def plan(self, work: Work) -> Plan:
+        """One row per image."""
         groups = work.workspace.image_set(self.sources).by_label()
         sources = {label: [member.image for member in members] for label, members in groups.items()}
-        rows = plan(self, adapter_weights(work, self), sources, self.start, names_of(work, self, self.labels))
-        yield from make_images(work, self, rows, self.only)
+        return plan(self, adapter_weights(work, self), sources, self.start, names_of(work, self, self.labels))

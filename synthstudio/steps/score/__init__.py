@@ -21,5 +21,10 @@ def say(work: Work, scorer: str, encoder: str | None, values: Sequence[tuple[str
     for start in range(0, len(rows), _AT_ONCE):
         yield Scored(scorer=scorer, values=tuple(rows[start : start + _AT_ONCE]))
         yield Progress(done=min(start + _AT_ONCE, len(rows)), total=len(rows), unit="scores")
+    yield Output(name="scores", value=keep(work, scorer, encoder, rows))
+
+
+def keep(work: Work, scorer: str, encoder: str | None, rows: Sequence[tuple[str, float | None]]) -> str:
+    """The id of a document of these values, in order of images."""
     body = {"scorer": scorer, "encoder": encoder, "values": [list(row) for row in rows]}
-    yield Output(name="scores", value=work.workspace.put_document("scores", body))
+    return work.workspace.put_document("scores", body)

@@ -1,7 +1,7 @@
 """score.label_agreement: does an independent eye see the label that was asked for?"""
 
 from collections.abc import Generator, Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 from pydantic import Field
 
@@ -34,6 +34,7 @@ class LabelAgreement(Step):
         "at_least": "look like their class",
         "above_chance": "look more like their class than chance",
     }
+    helping: ClassVar[Mapping[str, str]] = dict.fromkeys(passing, "raise guidance, adapt longer")
 
     images: ImageSetId
     encoder: ModelRef
@@ -53,11 +54,18 @@ class LabelAgreement(Step):
         if unknown := sorted(set(images.labels) - set(labels)):
             raise BadInput(f"Some images show {unknown[0]!r}, which is not among the labels. Add it, or give none.")
         vectors = yield from encoding.embeddings(work, self.encoder, [member.image for member in images])
-        weight, bias = yield from self._head(work, labels)
+        weight, bias = yield from self._judge(work, labels)
         chances = softmax(vectors @ weight.T + bias)
         own = encoding.label_places(labels, [member.label for member in images])
         values = [(m.image, float(chances[i, place])) for i, (m, place) in enumerate(zip(images, own, strict=True))]
         yield from say(work, "label_agreement", self.encoder, values)
+
+    def _judge(self, work: Work, labels: tuple[str, ...]) -> Generator[Event, None, tuple["Vector", "Vector"]]:
+        """Weight and bias of the judge, made once per process: who draws until enough pass asks again and again."""
+        kept = cast("dict[str, Any]", work.load(("judge", self.encoder, self.prompts, self.references, labels), dict))
+        if not kept:
+            kept["weight"], kept["bias"] = yield from self._head(work, labels)
+        return kept["weight"], kept["bias"]
 
     def _head(self, work: Work, labels: tuple[str, ...]) -> Generator[Event, None, tuple["Vector", "Vector"]]:
         """Weight and bias of the judge, and a sentence about what it goes by."""

@@ -29,6 +29,7 @@ class NearestReal(Step):
     kind: ClassVar[str] = "score.nearest_real"
     title: ClassVar[str] = "Score: is any a copy of a photo?"
     passing: ClassVar[Mapping[str, str]] = {"at_most": "are no copies"}
+    helping: ClassVar[Mapping[str, str]] = {"at_most": "start further from the photos (t0), adapt for fewer steps"}
     version: ClassVar[int] = 2  # 1 knew copies by fingerprint alone
 
     images: ImageSetId

@@ -28,6 +28,7 @@ class Sharpness(Step):
     kind: ClassVar[str] = "score.sharpness"
     title: ClassVar[str] = "Score: is it sharp?"
     passing: ClassVar[Mapping[str, str]] = {"at_least": "are sharp"}
+    helping: ClassVar[Mapping[str, str]] = {"at_least": "take more denoising steps"}
 
     images: ImageSetId
     size: Annotated[

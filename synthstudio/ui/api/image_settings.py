@@ -18,13 +18,14 @@ from synthstudio.jobs.curating import again
 from synthstudio.models import MODELS
 from synthstudio.step import Step, build
 from synthstudio.steps.sample.text import Text
+from synthstudio.steps.sample.until import Until
 from synthstudio.steps.sample.variation import Variation
 from synthstudio.ui.session import choices
 from synthstudio.ui.session.state import StudioSession
 
 MOST_BYTES = 64 << 20
 _NONE = "This image carries no settings. Images carry them when they were exported here, unless marks were left out."
-_KINDS: dict[str, type[Step]] = {Text.kind: Text, Variation.kind: Variation}
+_KINDS: dict[str, type[Step]] = {Text.kind: Text, Variation.kind: Variation, Until.kind: Until}
 _SHOWN = 10
 
 

@@ -67,7 +67,7 @@ def detail(session: StudioSession, run_id: str) -> dict[str, Any]:
         "curves": session.curves.of(run.id, EventLog(studio.workspace.run_folder(run.id))),
         "command": command_line(session, step),
         "python": python_code(session, step),
-        "reusable": run.kind in ("adapt.lora", "sample.text", "sample.variation"),
+        "reusable": run.kind in ("adapt.lora", "sample.text", "sample.variation", "sample.until"),
         "previews": previews.of(studio, run.id) if run.kind.startswith("adapt.") else [],
         "samples": _samples(session, run),
         "damage": _damage(session, run),

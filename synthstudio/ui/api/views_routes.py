@@ -9,7 +9,16 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from synthstudio.jobs.running.run_folder import LOG
-from synthstudio.ui.api import data_views, exports, grid_views, measure_views, previews, report_views, run_views
+from synthstudio.ui.api import (
+    data_views,
+    exports,
+    grid_views,
+    measure_views,
+    previews,
+    report_views,
+    run_views,
+    until_views,
+)
 from synthstudio.ui.session.state import StudioSession
 
 _LOG_BYTES = 64_000
@@ -30,6 +39,10 @@ def router(session: StudioSession) -> APIRouter:
     @routes.get("/grids/{name}/{place}")
     def cell(name: str, place: int, to: int | None = None) -> dict[str, Any]:
         return grid_views.cell(session, name, place, to)
+
+    @routes.get("/until")
+    def until() -> dict[str, Any] | None:
+        return until_views.newest(session)
 
     @routes.get("/runs/{name}")
     def run(name: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from synthstudio.step import FieldInfo, Step, describe, from_json
 from synthstudio.step import build as build_step
 from synthstudio.steps.sample.plan import expand, plan
 from synthstudio.steps.sample.text import Text
+from synthstudio.steps.sample.until import Until
 from synthstudio.steps.sample.variation import Variation
 from synthstudio.terms import MAX_LABEL
 from synthstudio.ui import scripts
@@ -23,7 +24,7 @@ from synthstudio.ui.session import choices
 from synthstudio.ui.session.lists import following
 from synthstudio.ui.session.state import StudioSession
 from synthstudio.ui.session.tools import QUIET, Form, empty, filled, for_strangers, refused, remembered
-from synthstudio.ui.tabs import controls, sample_grid
+from synthstudio.ui.tabs import controls, sample_grid, sample_until
 from synthstudio.ui.words import safe
 
 _FIRST = ("prompt", "domains", "guidance_scale", "images_per_class", "seed")
@@ -173,6 +174,7 @@ def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> list[Any]:
                 apply_default_css=False,
             )
     _wire(session, page, tab, wish, form, preview)
+    sample_until.build(session, wish.all, wish.step)
     grid = sample_grid.build(session, tab, wish.all, wish.step)
 
     def begin(*given: Any) -> None:
@@ -227,7 +229,7 @@ def values_of(session: StudioSession, run_id: str, adapter: str = "") -> list[An
     lists = [gr.Dropdown(shots, value=shot), gr.skip(), gr.Dropdown(adapters, value=newest), gr.skip()]
     lists.append(gr.Dropdown(labels, value=labels))
     run = session.studio.catalog.runs.get(run_id) if run_id else None
-    if run is None or run.kind not in (Text.kind, Variation.kind):
+    if run is None or run.kind not in (Text.kind, Variation.kind, Until.kind):
         return [gr.skip(), *lists, *(gr.skip() for _ in names), gr.skip()]
     return shown(session, from_json(session.studio.catalog.runs.step_body(run.step_id)))
 
@@ -271,6 +273,7 @@ def used(session: StudioSession, names: list[str], found: Mapping[str, Any]) -> 
 
 def shown(session: StudioSession, step: Step) -> list[Any]:
     """The settings of a step for the form; what this project does not have is left at what there is."""
+    step = step.plain if isinstance(step, Until) else step
     fields = step.fields
     shots, adapters, labels = choices.shots(session), choices.adapters(session), choices.labels(session)
     known, plain = [one for _, one in adapters], adapters[-1][1]

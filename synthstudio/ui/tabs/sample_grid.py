@@ -74,7 +74,7 @@ def grid_of(session: StudioSession, step: Step, values: Mapping[str, Any]) -> St
         fields |= {"y": values["y"], "y_values": _read("y_values", values["y_values"])}
     if isinstance(step, Variation):
         fields["shot"] = _photo(session, step, values["photo"])
-        fields["encoder"] = _eye(session)
+        fields["encoder"] = eye(session)
     return build_step(Grid.kind, fields)
 
 
@@ -86,7 +86,7 @@ def _rungs(session: StudioSession) -> dict[str, Any]:
     )
 
 
-def _eye(session: StudioSession) -> str:
+def eye(session: StudioSession) -> str:
     """The encoder that was chosen for these photos last; the bundled one where none was."""
     for run in session.studio.catalog.runs.of_kind(ChooseEye.kind, limit=1):
         return str(session.studio.catalog.runs.outputs(run.id)["eye"])

@@ -5,6 +5,7 @@ from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.catalog.review import Query
 from synthstudio.events import Made
 from synthstudio.resources import Resources
+from synthstudio.step import build
 from synthstudio.steps.sample.plan import plan
 from synthstudio.steps.sample.text import Text
 from tests.catalog.projects import digests
@@ -21,13 +22,19 @@ def words(**fields):
     return Text(**{**given, **fields})
 
 
+def until(**fields):
+    """The same until enough of them are sharp."""
+    sharp = {"filters": ({"rule": "at_least", "scorer": "sharpness", "value": 0.5},), "accepted": 5}
+    return build("sample.until", {**words(**fields).fields, **sharp})
+
+
 def sampled(catalog, step, run="r1", log=None):
     """Take in the images of a step's plan, and write them into the run's log if there is one; returns their rows, by
     digest.
     """
     catalog.runs.add(run, step, Resources())
     number = catalog.images.total()
-    planned = plan(step, sources=_sources(step), strength=getattr(step, "start", 1.0))
+    planned = plan(getattr(step, "plain", step), sources=_sources(step), strength=getattr(step, "start", 1.0))
     rows = dict(zip(digests(number, number + len(planned)), planned, strict=True))
     made = [Made(index=row.index, image=_image(step, digest, row)) for digest, row in rows.items()]
     for event in made if log else ():
@@ -54,9 +61,9 @@ def found(catalog, **filters):
 
 
 def _sources(step):
-    return (
-        {label: [f"{place:064x}" for place in range(3)] for label in step.labels} if hasattr(step, "sources") else None
-    )
+    if getattr(step, "sources", None) is None:
+        return None
+    return {label: [f"{place:064x}" for place in range(3)] for label in step.labels}
 
 
 def _image(step, digest, row):

@@ -21,10 +21,12 @@ from synthstudio.jobs.studio import Studio
 from synthstudio.rules import Atom, Column, Rule, learn
 from synthstudio.step import from_json
 from synthstudio.steps.sample.text import Text
+from synthstudio.steps.sample.until import Until
 from synthstudio.steps.sample.variation import Variation
 from synthstudio.steps.sample.wording import Wording
 
 _DIFFERENT = 20_000  # prompts whose drawn words are looked up; beyond, hardly two images share one
+PROMPTED = (Text.kind, Variation.kind, Until.kind)  # what draws its prompts
 _IDS = ("run", "adapter", "words")
 _SHOWN = 80  # characters of a text that a sentence shows
 
@@ -94,8 +96,10 @@ def rejected_by(studio: Studio, query: Query, conditions: Sequence[Condition]) -
 
 
 def step_of(studio: Studio, step_id: str) -> Text | Variation:
-    """A stored step that draws from prompts."""
+    """A stored step that draws from prompts, without the filters that it may have drawn until."""
     step = from_json(studio.catalog.runs.step_body(step_id))
+    if isinstance(step, Until):
+        return step.plain
     assert isinstance(step, Text | Variation)
     return step
 
@@ -186,9 +190,9 @@ def _drawn_columns(studio: Studio, query: Query, looked: Looked) -> dict[str, _W
 
 
 def _wordings(studio: Studio, runs: Iterable[str]) -> dict[str, Wording]:
-    """How runs say their prompts; those of the two steps that draw them."""
+    """How runs say their prompts; those of the steps that draw them."""
     known = studio.catalog.runs.those(runs)
-    steps = {run: step_of(studio, one.step_id) for run, one in known.items() if one.kind in (Text.kind, Variation.kind)}
+    steps = {run: step_of(studio, one.step_id) for run, one in known.items() if one.kind in PROMPTED}
     return {run: Wording(step, {}) for run, step in steps.items()}
 
 

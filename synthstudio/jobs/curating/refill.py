@@ -14,8 +14,6 @@ from synthstudio.quantities import many
 from synthstudio.sampling_terms import per_name
 from synthstudio.seeds import derived_seed
 from synthstudio.step import Step, build
-from synthstudio.steps.sample.text import Text
-from synthstudio.steps.sample.variation import Variation
 
 Fields = dict[str, Any]
 _TABLES = ("captions", "hypernyms", "definitions", "guidance_per_label")  # lines that begin with a class
@@ -81,7 +79,7 @@ def _made_most(studio: Studio, rows: Sequence[tuple[str, str, int]]) -> tuple[St
     known = studio.catalog.runs.those(run for run, _, _ in rows)
     totals: dict[str, int] = {}
     for run, _, count in rows:
-        if known[run].kind in (Text.kind, Variation.kind):
+        if known[run].kind in causes.PROMPTED:
             totals[run] = totals.get(run, 0) + count
     if not totals:
         raise BadInput("None of these images that the Sample tab makes was rejected yet. Reject some first.")

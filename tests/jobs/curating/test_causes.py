@@ -11,7 +11,7 @@ from synthstudio.jobs.curating import causes, refill
 from synthstudio.jobs.running.log import EventLog
 from synthstudio.steps.sample.variation import Variation
 from tests.catalog.projects import opened, tables
-from tests.jobs.reviewed import BACKBONE, decide, found, sampled, words
+from tests.jobs.reviewed import BACKBONE, decide, found, sampled, until, words
 
 CARTOON = (Condition(field="domain", text="cartoon"),)
 CATALOG = "projects/default/catalog.duckdb"
@@ -249,3 +249,13 @@ def test_the_only_domain_cannot_be_left_out(studio):
     decide(studio.catalog, "reject", list(rows)[:9])
     with pytest.raises(BadInput, match="There is nothing but domain = cartoon"):
         refill.without(studio, query(studio), CARTOON)
+
+
+def test_images_drawn_until_enough_were_accepted_tell_their_words_and_are_sampled_again_without_filters(studio):
+    step = until(prompt="a photo of a {label}", templates=("a sketch of a {label}",), domains=())
+    rows = sampled(studio.catalog, step)
+    review(studio, rows, lambda row: "sketch" in row.prompt)
+    (cause,) = causes.found(studio, query(studio))
+    assert cause.conditions == (Condition(field="template", text="a sketch of a {label}"),)
+    again = refill.without(studio, query(studio), cause.conditions).step
+    assert again.kind == "sample.text" and again.templates == () and again.prompt == "a photo of a {label}"

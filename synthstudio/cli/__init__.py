@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from synthstudio.cli import curate, export, image, making, measures, models, names, page, photos, recipe, runs
+from synthstudio.cli import curate, export, image, making, measures, models, names, page, photos, recipe, runs, views
 from synthstudio.errors import StudioError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ runs.register(app)
 export.register(app)
 curate.register(app)
 names.register(app)
+views.register(app)
 models.register(app)
 measures.register(app)
 page.register(app)

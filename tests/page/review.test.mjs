@@ -71,6 +71,7 @@ test("a view that is refused says why and leaves the list that was in sight", as
     classes: { show: nothing },
     filters: { show: nothing },
     status: { draw: nothing, say: (text) => said.push(text) },
+    saved: { draw: nothing },
     keep: nothing,
   };
   const view = new View(review);

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from synthstudio.catalog.review import Query
 from synthstudio.cli import main
 from synthstudio.jobs import Studio
 from tests.jobs.inline import InlineLauncher
@@ -72,6 +73,15 @@ def test_a_selection_is_frozen_judged_and_exported_by_name(synthstudio, reviewed
     moved = reviewed[2][0]
     assert (tmp_path / "out" / "train" / "red" / f"{moved[:16]}.png").is_file()
     assert found["sentence"].split(":")[0] in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_saved_views_are_listed_each_with_its_sentence(synthstudio, reviewed, tmp_path):
+    assert "No views yet" in synthstudio("views")
+    with Studio(tmp_path / "home", launcher=InlineLauncher()) as studio:
+        studio.catalog.views.save("red ones", Query(labels=("red",), standings=("rejected",)), "me")
+    assert synthstudio("views").split(maxsplit=2)[2] == "Rejected images of the class red; as they came.\n"
+    (row,) = json.loads(synthstudio("views", "--json"))
+    assert (row["name"], row["query"]["labels"]) == ("red ones", ["red"])
 
 
 def test_things_have_names_that_can_be_changed(synthstudio, reviewed):

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi import Query as Asking
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthstudio.catalog.review import Query
 from synthstudio.ui.api import review_state
 from synthstudio.ui.api.image_routes import Opened
-from synthstudio.ui.api.review_routes import same_origin, who_asks
+from synthstudio.ui.api.review_routes import same_origin, same_project, who_asks
 
 _VIEW_BYTES = 100_000  # about what the journal and the catalog take
 _Name = Annotated[str, Field(max_length=120)]
@@ -49,27 +49,22 @@ def router(session: Opened) -> APIRouter:
 
     @routes.post("")
     def save(body: SaveBody, request: Request) -> dict[str, Any]:
-        _same_project(session, body.project)
+        same_project(session, body.project)
         with session.admitting(_VIEW_BYTES) as studio:
             name = studio.catalog.views.save(body.name, body.query, who_asks(request), body.replace)
             return {"name": name, "views": review_state.saved_views(studio)}
 
     @routes.post("/rename")
     def rename(body: RenameBody) -> dict[str, Any]:
-        _same_project(session, body.project)
+        same_project(session, body.project)
         with session.admitting(_VIEW_BYTES) as studio:
             return {"name": studio.catalog.views.rename(body.name, body.new), "views": review_state.saved_views(studio)}
 
     @routes.post("/delete")
     def delete(body: DeleteBody) -> dict[str, Any]:
-        _same_project(session, body.project)
+        same_project(session, body.project)
         with session.acting() as studio:
             studio.catalog.views.delete(body.name)
             return {"views": review_state.saved_views(studio)}
 
     return routes
-
-
-def _same_project(session: Opened, project: str) -> None:
-    if project != session.project:
-        raise HTTPException(409, f"The page shows {session.project!r} now. Nothing was stored.")

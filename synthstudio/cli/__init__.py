@@ -7,7 +7,21 @@ import sys
 
 import typer
 
-from synthstudio.cli import curate, export, image, making, measures, models, names, page, photos, recipe, runs, views
+from synthstudio.cli import (
+    curate,
+    export,
+    image,
+    making,
+    measures,
+    models,
+    names,
+    page,
+    photos,
+    recipe,
+    runs,
+    sql,
+    views,
+)
 from synthstudio.errors import StudioError
 
 app = typer.Typer(
@@ -24,6 +38,7 @@ export.register(app)
 curate.register(app)
 names.register(app)
 views.register(app)
+sql.register(app)
 models.register(app)
 measures.register(app)
 page.register(app)

@@ -84,6 +84,17 @@ def test_saved_views_are_listed_each_with_its_sentence(synthstudio, reviewed, tm
     assert (row["name"], row["query"]["labels"]) == ("red ones", ["red"])
 
 
+def test_the_catalog_is_asked_in_sql_and_answers_as_a_table_json_or_csv(synthstudio, reviewed):
+    question = "select verdict, count(*) as n, max(null::double) as x from review where seq > 0 group by 1 order by 1"
+    assert synthstudio("sql", question) == "verdict  n  x\n-------  -  -\nreject   2\nrelabel  1\n"
+    assert synthstudio("sql", question, "--csv") == "verdict,n,x\nreject,2,\nrelabel,1,\n"
+    assert json.loads(synthstudio("sql", question, "--json"))[1] == {"verdict": "relabel", "n": 1, "x": None}
+    assert json.loads(synthstudio("sql", "select 'nan'::double as x", "--json")) == [{"x": None}]
+    assert "\x1b" not in synthstudio("sql", "select chr(27) || '[2J' as x")
+    assert "only reads" in synthstudio("sql", "delete from decisions", code=2)
+    assert "not both" in synthstudio("sql", "select 1", "--csv", "--json", code=2)
+
+
 def test_things_have_names_that_can_be_changed(synthstudio, reviewed):
     synthstudio("freeze", "mine")
     assert "mine is now called best of red" in synthstudio("rename", "mine", "best of red")

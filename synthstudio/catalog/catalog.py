@@ -17,6 +17,7 @@ from synthstudio.catalog.points import Points
 from synthstudio.catalog.replay import ReadLog
 from synthstudio.catalog.review import Review
 from synthstudio.catalog.runs import Runs
+from synthstudio.catalog.saved_views import SavedViews
 from synthstudio.embeddings import Likenesses
 from synthstudio.workspace import Workspace
 
@@ -24,7 +25,8 @@ _VERSION = """
     select (select bit_xor(hash(id)) from runs where state = 'done'),
            (select bit_xor(hash(id, state)) from pipelines where state <> 'running'),
            (select bit_xor(hash(id)) from image_sets),
-           (select bit_xor(hash(id, name)) from names where given)
+           (select bit_xor(hash(id, name)) from names where given),
+           (select bit_xor(hash(name, query)) from saved_views)
 """
 
 
@@ -58,6 +60,7 @@ class Catalog:
         self.made_with = MadeWith(self.database, self.review)
         self.decisions = Decisions(self.database)
         self.names = Names(self.database)
+        self.views = SavedViews(self.database, self.review, self.names)
         self.freed = Freed(self.database)
         self.frames = Frames(self.database, self.review.tables, self.names)
         self._version = (-1, "")

@@ -177,6 +177,15 @@ def m009_freed(cursor: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+@migration
+def m010_saved_views(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Views of Review that people gave a name: the query as JSON."""
+    cursor.execute(
+        "create table saved_views (name text primary key, query text not null, who text not null,"
+        " saved double not null)"
+    )
+
+
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:
     """Apply what has not been applied, each change in a transaction of its own."""
     cursor = connection.cursor()

@@ -92,7 +92,7 @@ class Names:
 
     def check(self, name: str, thing: str = "") -> str:
         """The name as it would be kept for a thing; BadInput if it is taken by another, or cannot be a name."""
-        kept = _checked(name)
+        kept = checked(name)
         self.take_in()
         _refuse_taken(self._database.rows(_TAKEN, [kept, thing]), kept)
         return kept
@@ -201,7 +201,8 @@ def _refuse_taken(found: Sequence[tuple[Any, ...]], name: str) -> None:
         raise BadInput(f"{name!r} is the name of {_short(found[0][0])} already. Choose another name.")
 
 
-def _checked(name: str) -> str:
+def checked(name: str) -> str:
+    """The name as it would be kept; BadInput if it cannot be one."""
     try:
         kept = clean_label(name)
     except ValueError as error:

@@ -20,6 +20,7 @@ from synthstudio.catalog.names import store_names
 from synthstudio.catalog.pipelines import store_pipeline
 from synthstudio.catalog.review_tables import number_again, numbers_given
 from synthstudio.catalog.runs import SETTABLE, change_run, store_note, store_run
+from synthstudio.catalog.saved_views import store_view
 from synthstudio.errors import BadInput, StudioError
 
 log = logging.getLogger("synthstudio")
@@ -112,6 +113,9 @@ class Replay:
     def _freed(self, cursor: duckdb.DuckDBPyConnection, line: Line) -> None:
         store_freed(cursor, line)
 
+    def _view(self, cursor: duckdb.DuckDBPyConnection, line: Line) -> None:
+        store_view(cursor, line)
+
     def _store_acts(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """All acts of some lines at once: a row at a time would take a hundred times as long."""
         sql = "select id from acts where id in (select unnest(?::text[]))"
@@ -151,6 +155,7 @@ _NOUNS: dict[str, Callable[[Replay, duckdb.DuckDBPyConnection, Line], None]] = {
     "numbers": Replay._numbered,
     "named": Replay._name,
     "freed": Replay._freed,
+    "view": Replay._view,
 }
 
 
@@ -183,6 +188,7 @@ def snapshot(database: Database) -> Iterator[Line]:
     )
     for row in database.records("select id, freed_at as at, who, swept from freed order by freed_at, id"):
         yield {"freed": [row.pop("id")], **row}
+    yield from database.records("select name as view, query, who, saved from saved_views order by name")
     yield from _pipelines(database)
     with database.transaction() as cursor:
         numbers = numbers_given(cursor)

@@ -7,7 +7,22 @@ import sys
 
 import typer
 
-from synthstudio.cli import causes, curate, export, image, making, measures, models, names, page, photos, recipe, runs
+from synthstudio.cli import (
+    causes,
+    curate,
+    export,
+    image,
+    making,
+    measures,
+    models,
+    names,
+    page,
+    photos,
+    recipe,
+    runs,
+    sql,
+    views,
+)
 from synthstudio.errors import StudioError
 
 app = typer.Typer(
@@ -24,6 +39,8 @@ export.register(app)
 curate.register(app)
 causes.register(app)
 names.register(app)
+views.register(app)
+sql.register(app)
 models.register(app)
 measures.register(app)
 page.register(app)

@@ -183,6 +183,35 @@ def test_details_say_how_an_image_was_made_and_lend_its_settings(page, served):
     page.wait_for_selector("[data-value=synthetic][aria-pressed=false]", state="attached")
 
 
+def test_a_view_is_saved_found_again_by_its_link_and_list_renamed_and_deleted(page, served):
+    view = page.get_by_label("View", exact=True)
+    page.click("[data-value=accepted]")
+    page.wait_for_selector("[data-value=accepted][aria-pressed=true]")
+    page.get_by_role("button", name="Save view…").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("what I <b>kept</b>")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog", state="detached")
+    assert view.input_value() == "what I <b>kept</b>"
+    assert view.get_attribute("title") == "Accepted images; as they came."
+    page.get_by_role("button", name="Clear filters").click()
+    page.wait_for_url(lambda url: "view=" not in url)
+    view.select_option("what I <b>kept</b>")
+    page.wait_for_selector("[data-value=accepted][aria-pressed=true]")
+    page.evaluate("() => localStorage.clear()")  # as in a browser that was never here
+    page.reload()
+    page.wait_for_selector("[data-value=accepted][aria-pressed=true]")
+    page.get_by_role("button", name="Edit view…").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("kept")
+    page.get_by_role("button", name="Rename").click()
+    page.wait_for_url("**view=kept*")
+    page.get_by_role("button", name="Edit view…").click()
+    page.get_by_role("button", name="Delete this view").click()
+    view.wait_for(state="hidden")
+    assert served.get("/review/start")["views"] == []
+    page.get_by_role("button", name="Clear filters").click()
+    page.wait_for_selector("[data-value=accepted][aria-pressed=false]", state="attached")
+
+
 def test_a_killed_page_process_loses_no_decision_and_the_tab_comes_back_by_itself(watched, served, finished):
     shown = watched()
     shown.may_lose_server = True

@@ -111,10 +111,21 @@ def fill(studio: Studio, images: int = 60, decisions: int = 40, seed: int = 0) -
     studio.catalog.freed.back(sets[:1])
     studio.catalog.freed.throw_away([lost], "me")
     studio.catalog.freed.swept([lost])
+    save_views(studio, sets[0])
     studio.catalog.decisions.set_target("", 20)
     studio.catalog.decisions.set_target("cat", 5)
     studio.catalog.decisions.set_target("cat", None)
     decide(studio, chance, images, decisions)
+
+
+def save_views(studio: Studio, image_set: str) -> None:
+    """Views that were saved over, renamed and deleted."""
+    views = studio.catalog.views
+    for name in ("first", "second", "third"):
+        views.save(name, Query(labels=("cat",), image_set=image_set, scorer="sharpness", low=0.5), "me")
+    views.save("first", Query(standings=("pending",), sort="newest"), "you", replace=True)
+    views.rename("second", "'best' <b>of all</b>")
+    views.delete("third")
 
 
 def lose(studio: Studio) -> None:

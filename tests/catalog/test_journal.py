@@ -31,7 +31,18 @@ def made(tmp_path_factory):
         pipelines = {one.state for one in studio.catalog.pipelines.all()}
     assert all(
         before[name]
-        for name in ("runs", "acts", "decisions", "image_sets", "targets", "nodes", "makers", "names", "freed")
+        for name in (
+            "runs",
+            "acts",
+            "decisions",
+            "image_sets",
+            "targets",
+            "nodes",
+            "makers",
+            "names",
+            "freed",
+            "saved_views",
+        )
     )
     assert states >= {"done", "failed", "lost", "stopped"}
     assert pipelines == {"done", "stopped"}

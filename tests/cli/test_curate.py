@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from synthstudio.catalog.review import Query
 from synthstudio.cli import main
 from synthstudio.jobs import Studio
 from synthstudio.jobs.asking.asked import step_from_text
@@ -98,6 +99,26 @@ def test_what_rejects_share_is_told_rejected_taken_back_and_left_out(synthstudio
     assert "Rejected as a whole: domain = it's <b>, 60 images" in synthstudio("causes")
     undo = rejected.split("decisions --undo ")[1].strip()
     assert "60 images are as they were before" in synthstudio("decisions", "--undo", undo)
+
+
+def test_saved_views_are_listed_each_with_its_sentence(synthstudio, reviewed, tmp_path):
+    assert "No views yet" in synthstudio("views")
+    with Studio(tmp_path / "home", launcher=InlineLauncher()) as studio:
+        studio.catalog.views.save("red ones", Query(labels=("red",), standings=("rejected",)), "me")
+    assert synthstudio("views").split(maxsplit=2)[2] == "Rejected images of the class red; as they came.\n"
+    (row,) = json.loads(synthstudio("views", "--json"))
+    assert (row["name"], row["query"]["labels"]) == ("red ones", ["red"])
+
+
+def test_the_catalog_is_asked_in_sql_and_answers_as_a_table_json_or_csv(synthstudio, reviewed):
+    question = "select verdict, count(*) as n, max(null::double) as x from review where seq > 0 group by 1 order by 1"
+    assert synthstudio("sql", question) == "verdict  n  x\n-------  -  -\nreject   2\nrelabel  1\n"
+    assert synthstudio("sql", question, "--csv") == "verdict,n,x\nreject,2,\nrelabel,1,\n"
+    assert json.loads(synthstudio("sql", question, "--json"))[1] == {"verdict": "relabel", "n": 1, "x": None}
+    assert json.loads(synthstudio("sql", "select 'nan'::double as x", "--json")) == [{"x": None}]
+    assert "\x1b" not in synthstudio("sql", "select chr(27) || '[2J' as x")
+    assert "only reads" in synthstudio("sql", "delete from decisions", code=2)
+    assert "not both" in synthstudio("sql", "select 1", "--csv", "--json", code=2)
 
 
 def test_things_have_names_that_can_be_changed(synthstudio, reviewed):

@@ -72,6 +72,7 @@ test("a view that is refused says why and leaves the list that was in sight", as
     filters: { show: nothing },
     causes: { look: nothing },
     status: { draw: nothing, say: (text) => said.push(text) },
+    saved: { draw: nothing },
     keep: nothing,
   };
   const view = new View(review);

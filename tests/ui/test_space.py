@@ -41,7 +41,8 @@ def test_a_stranger_sees_the_demo_and_can_change_nothing(space):
     assert space.client.get("/", follow_redirects=True).status_code == 200
     assert space.get("/studio/state").json()["project"] == "default"
     for path in ("/studio/uploads/new", "/studio/review/target", "/studio/exports", "/studio/runs/x/stop",
-                 "/studio/queue", "/studio/runs-named", "/studio/review/map"):  # fmt: skip
+                 "/studio/queue", "/studio/runs-named", "/studio/review/map",
+                 "/studio/review/views", "/studio/review/views/rename", "/studio/review/views/delete"):  # fmt: skip
         answer = space.post(path, **ORIGIN)
         assert answer.status_code == 403
         assert "sign in" in answer.json()["detail"]

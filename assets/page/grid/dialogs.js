@@ -60,7 +60,8 @@ export const KEYS = [
   ],
 ];
 
-function dialog(title, ...content) {
+/** A dialog with a title; whoever asked for it puts it on the page and shows it. */
+export function dialog(title, ...content) {
   const element = h(
     "dialog",
     { class: "ss-dialog", "aria-label": title },

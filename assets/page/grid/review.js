@@ -14,6 +14,7 @@ import { follow } from "./news.js";
 import { Places } from "./places.js";
 import { Preview } from "./preview.js";
 import { Queue } from "./queue.js";
+import { SavedViews } from "./saved_views.js";
 import { freeze, helped } from "./selections.js";
 import { StatusBar } from "./status.js";
 import { Store } from "./store.js";
@@ -56,6 +57,8 @@ export class Review {
     });
     this.layout = new Layout(this);
     this.filters.element.prepend(this.layout.element);
+    this.saved = new SavedViews(this);
+    this.filters.element.append(this.saved.element, this.saved.gone);
     this.status = new StatusBar(this);
     api.onConnection = (online) => {
       if (online) this.grid.mend();

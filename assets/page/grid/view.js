@@ -7,6 +7,7 @@ import { atMostOften } from "./pace.js";
 export class View {
   filter = NOTHING;
   words = ""; // what the address said in words
+  sentence = ""; // what the filter says in words
   last = 0; // the last decision that was heard of
   newest = 0; // the newest image that was heard of
   seen = null; // how far the list goes: {as_of: decision, upto: image}
@@ -26,7 +27,7 @@ export class View {
   /** Take over what a project offers to choose from. */
   open(overview) {
     this.targets = overview.targets;
-    this.review.filters.offer(overview);
+    this.#offered(overview);
   }
 
   /** Show another view from its first image, or from the one that was current. */
@@ -54,11 +55,13 @@ export class View {
     this.newest = view.query.upto;
     this.seen = { as_of: view.query.as_of, upto: view.query.upto };
     selection.clear();
+    this.sentence = view.words;
     this.count(view);
     grid.layout();
     grid.go(Math.min(at, Math.max(0, view.total - 1)));
     this.#emptiness();
     this.review.causes.look();
+    this.review.saved.draw();
     this.review.keep();
   }
 
@@ -72,13 +75,13 @@ export class View {
   }
 
   /** Show exactly the images that the address names (`only`, `fold`, `class`), once: from then on the filters are the
-   * reader's. Returns whether it named some. */
+   * reader's. Else show the saved view that it names. Returns whether it named some. */
   only = async () => {
     const wanted = new URLSearchParams(location.search),
       what = wanted.get("only"),
       fold = wanted.get("fold"),
       labels = wanted.getAll("class");
-    if (!what) return false;
+    if (!what) return this.review.saved.fromAddress();
     for (const name of ["only", "fold", "class"]) wanted.delete(name);
     history.replaceState(history.state, "", `${location.pathname}?${wanted}`);
     try {
@@ -96,7 +99,7 @@ export class View {
   /** Offer what there is to choose from by now. */
   offer = async () => {
     try {
-      this.review.filters.offer(await this.review.api.insist("start"));
+      this.#offered(await this.review.api.insist("start"));
     } catch {
       /* the bar says that the server is away */
     }
@@ -132,6 +135,11 @@ export class View {
     classes.show(this.#counts.classes, this.targets, this.filter.labels);
     filters.show(this.filter, this.#counts, this.words);
     status.draw();
+  }
+
+  #offered(overview) {
+    this.review.filters.offer(overview);
+    this.review.saved.offer(overview.views);
   }
 
   #filtersDecisions() {

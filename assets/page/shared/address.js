@@ -65,6 +65,7 @@ export function followTabs() {
     until = Date.now() + 15000;
   // Gradio may still be mounting: ask until the tab is the chosen one.
   const look = () => {
+    if (query().get("tab") !== wanted) return; // somebody has gone elsewhere meanwhile
     const known = tabs(),
       tab = find(wanted),
       chosen = tab?.getAttribute("aria-selected") === "true";

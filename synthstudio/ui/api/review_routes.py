@@ -212,7 +212,7 @@ def who_asks(request: Request) -> str:
 
 def _decide(session: Opened, body: DecideBody, who: str) -> dict[str, Any]:
     with _for_acts(session, body) as studio:
-        _same_project(session, body.project)
+        same_project(session, body.project)
         return _decided(session, studio, body, who)
 
 
@@ -260,7 +260,7 @@ def _act(session: Opened, tab: str, body: ActBody) -> Act:
 
 
 def _set_target(session: Opened, body: TargetBody) -> dict[str, Any]:
-    _same_project(session, body.project)
+    same_project(session, body.project)
     taking_back = body.wanted is None
     with session.acting() if taking_back else session.admitting(_ACT_BYTES) as studio:
         studio.catalog.decisions.set_target(body.label, body.wanted)
@@ -268,17 +268,18 @@ def _set_target(session: Opened, body: TargetBody) -> dict[str, Any]:
 
 
 def _freeze(session: Opened, body: FreezeBody) -> dict[str, Any]:
-    _same_project(session, body.project)
+    same_project(session, body.project)
     with session.admitting(_SET_BYTES, 8) as studio:
         return vars(freeze(studio, _settled(body.query), body.spans, body.name.strip() or None))
 
 
 def _ask_helped(session: Opened, body: HelpedBody) -> dict[str, Any]:
-    _same_project(session, body.project)
+    same_project(session, body.project)
     return {"pipeline": selections.ask_helped(session, body.name)}
 
 
-def _same_project(session: Opened, project: str) -> None:
+def same_project(session: Opened, project: str) -> None:
+    """Refuse what a page says that shows another project by now."""
     if project != session.project:
         raise HTTPException(409, f"The page shows {session.project!r} now. Nothing was stored.")
 

@@ -45,7 +45,20 @@ def overview(studio: Studio, project: str) -> dict[str, Any]:
         "sets": review.sets(),
         "scorers": review.scorers(),
         "targets": studio.catalog.decisions.targets(),
+        "views": saved_views(studio),
     }
+
+
+def saved_views(studio: Studio) -> list[dict[str, str]]:
+    """All saved views by name, each with its sentence."""
+    return [{"name": one.name, "words": one.words} for one in studio.catalog.views.all()]
+
+
+def saved_view(studio: Studio, name: str) -> dict[str, Any]:
+    """The filter of a saved view without what is gone, and the sentence that says what that is."""
+    view = studio.catalog.views.get(name)
+    query, gone = studio.catalog.views.whole(view.query)
+    return {"name": view.name, "filter": query.model_dump(mode="json", exclude={"as_of", "upto"}), "gone": gone}
 
 
 def only(studio: Studio, what: str, fold: int | None = None) -> dict[str, Any]:
@@ -92,10 +105,11 @@ def _sampled(studio: Studio, pipeline_id: str, fold: int | None) -> list[str]:
 
 
 def view(studio: Studio, query: Query) -> dict[str, Any]:
-    """A settled query, how many images it finds, and the counts beside the filters."""
+    """A settled query in words too, how many images it finds, and the counts beside the filters."""
     review = studio.catalog.review
     settled = review.settle(query)
     answer: dict[str, Any] = {"query": settled.model_dump(mode="json"), "total": review.size(settled)}
+    answer["words"] = studio.catalog.views.words(settled)
     answer |= facets(review.tally(settled), settled)
     if settled.scorer or settled.similar_to:
         answer["histogram"] = review.histogram(settled)

@@ -258,12 +258,10 @@ def test_a_lasso_on_the_map_chooses_for_the_grid_and_a_twin_and_a_hole_are_one_p
     page.keyboard.up("Shift")
     page.get_by_text(f"{placed} selected").wait_for()
     press(page, "x")
-    page.wait_for_selector(_SAVED)
+    served.until(lambda: sum(verdict == "reject" for verdict in decided(served).values()) >= placed)
     page.select_option(".ss-map select", "decision")
-    assert sum(verdict == "reject" for verdict in decided(served).values()) >= placed
     press(page, "Control+z")
-    page.wait_for_selector(_SAVED)
-    assert {one: verdict for one, verdict in decided(served).items() if verdict != before.get(one, "clear")} == {}
+    served.until(lambda: all(verdict == before.get(one, "clear") for one, verdict in decided(served).items()))
     page.get_by_role("button", name="Clear", exact=True).click()
     stage.focus()
     press(page, "ArrowRight", "ArrowDown", "+")

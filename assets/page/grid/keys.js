@@ -1,6 +1,7 @@
 // The keyboard. Keys count while the review tab is shown and nobody is typing.
 
 const TYPING = "input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]";
+const LISTS = "select"; // letters choose in a list; it has nothing of its own to undo
 const SLIDES = /^(Arrow|Page|Home|End)/; // what moves a slider
 const DIGITS = "1234567890";
 const PRESSABLE = "button, a, summary, input, [role=tab]";
@@ -60,7 +61,8 @@ export function listen(root, act) {
   function onKey(event) {
     const target = event.target instanceof Element ? event.target : document.body;
     if (!root.isConnected || root.offsetParent === null || event.defaultPrevented) return;
-    if (target.closest(TYPING) || document.querySelector("dialog[open]")) return;
+    const command = (event.ctrlKey || event.metaKey) && target.matches(LISTS);
+    if ((target.closest(TYPING) && !command) || document.querySelector("dialog[open]")) return;
     if (target !== document.body && !root.contains(target)) return;
     const pressed = target.closest(PRESSABLE);
     if (pressed && ([" ", "Enter"].includes(event.key) || (pressed.matches("input") && SLIDES.test(event.key)))) return;

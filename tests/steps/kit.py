@@ -11,7 +11,7 @@ from PIL import Image
 import synthstudio.steps  # noqa: F401 - fills the table of kinds
 from synthstudio import models
 from synthstudio.artifacts import ImageSet, Member
-from synthstudio.events import Output
+from synthstudio.events import Made, Output
 from synthstudio.resources import Resources
 from synthstudio.workspace import Workspace
 
@@ -81,3 +81,21 @@ def outputs(step, work) -> tuple[dict[str, Any], list]:
     """Run a step; its outputs by name, and everything it said."""
     events = list(step.run(work))
     return {event.name: event.value for event in events if isinstance(event, Output)}, events
+
+
+def made_by(events) -> dict[int, Any]:
+    """The images that a step made, by their number in its plan."""
+    return {event.index: event.image for event in events if isinstance(event, Made)}
+
+
+def stopped_after(count: int, step, work) -> dict[int, Any]:
+    """Run a step and stop it when it has made so many images; those it made."""
+    first: dict[int, Any] = {}
+    running = step.run(work)
+    for event in running:
+        if isinstance(event, Made):
+            first[event.index] = event.image
+        if len(first) == count:
+            break
+    running.close()
+    return first

@@ -4,11 +4,11 @@ import pytest
 
 from synthstudio import models
 from synthstudio.errors import BadInput
-from synthstudio.events import Made, Scored
+from synthstudio.events import Scored
 from synthstudio.resources import Resources
 from synthstudio.step import build
 from tests.engine.drawing import furthest
-from tests.steps.kit import outputs, stored
+from tests.steps.kit import made_by, outputs, stored
 
 ALONE = {"labels": ["blue", "red"], "images_per_class": 1, "inference_steps": 3, "seed": 4}
 
@@ -23,10 +23,6 @@ def work(work, shelf):
 @pytest.fixture
 def given(work, tiny_sd):
     return {"backbone": models.reference(str(tiny_sd), "backbone", work.workspace), **ALONE}
-
-
-def made_by(events):
-    return {event.index: event.image for event in events if isinstance(event, Made)}
 
 
 def drawn(kind, fields, work):

@@ -3,11 +3,11 @@ import pytest
 from synthstudio import models
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import BadInput, Missing
-from synthstudio.events import Made, Note, Output
+from synthstudio.events import Note, Output
 from synthstudio.resources import Resources
 from synthstudio.step import build
 from tests.engine.drawing import furthest
-from tests.steps.kit import outputs, stored
+from tests.steps.kit import made_by, outputs, stopped_after, stored
 
 QUICK = {"labels": ["blue", "red"], "images_per_class": 3, "inference_steps": 3, "seed": 4}
 
@@ -22,10 +22,6 @@ def work(work, shelf):
 @pytest.fixture
 def text(work, tiny_sd):
     return build("sample.text", {"backbone": models.reference(str(tiny_sd), "backbone", work.workspace), **QUICK})
-
-
-def made_by(events):
-    return {event.index: event.image for event in events if isinstance(event, Made)}
 
 
 def test_every_row_becomes_an_image_of_the_set(work, text):
@@ -47,15 +43,7 @@ def test_an_image_knows_how_it_was_made(work, text):
 @pytest.mark.parametrize("after", [1, 2, 3, 5])
 def test_a_stopped_run_ends_with_the_same_images(work, text, after):
     whole = made_by(outputs(text, work)[1])
-    first = {}
-    running = text.run(work)
-    for event in running:
-        if isinstance(event, Made):
-            first[event.index] = event.image
-        if len(first) == after:
-            break
-    running.close()
-    work.done = first
+    work.done = first = stopped_after(after, text, work)
     named, events = outputs(text, work)
     rest = made_by(events)
     assert not set(rest) & set(first) and {**first, **rest} == whole

@@ -8,7 +8,7 @@ from synthstudio.errors import BadInput
 from synthstudio.events import Made, Measured, Note, Output, Scored
 from synthstudio.resources import Resources
 from synthstudio.step import build
-from tests.steps.kit import encoder_ref, outputs, stored
+from tests.steps.kit import encoder_ref, made_by, outputs, stopped_after, stored
 
 PLAIN = {"labels": ["blue", "red"], "inference_steps": 2, "images_per_class": 6, "seed": 4}
 BATCH = 2
@@ -25,10 +25,6 @@ def work(work, shelf):
 @pytest.fixture
 def given(work, tiny_sd):
     return {"backbone": models.reference(str(tiny_sd), "backbone", work.workspace), **PLAIN}
-
-
-def made_by(events):
-    return {event.index: event.image for event in events if isinstance(event, Made)}
 
 
 def sharp(value, scorer="sharpness", rule="at_least"):
@@ -103,15 +99,8 @@ def test_where_nothing_passes_the_budget_ends_it_with_a_sentence_and_the_images_
 def test_a_stopped_run_ends_with_the_same_images_and_sets(work, given, half, after):
     step = build("sample.until", given | sharp(half) | {"accepted": 3})
     named, events = outputs(step, work)
-    whole, first = made_by(events), {}
-    running = step.run(work)
-    for event in running:
-        if isinstance(event, Made):
-            first[event.index] = event.image
-        if len(first) == after:
-            break
-    running.close()
-    work.done = first
+    whole = made_by(events)
+    work.done = first = stopped_after(after, step, work)
     again, rest = outputs(step, work)
     assert made_by(rest).keys() == whole.keys() - first.keys()
     assert first | made_by(rest) == whole and again == named

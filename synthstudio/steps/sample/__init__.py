@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from synthstudio.effort import Effort
+from synthstudio.effort import Amounts, Effort
 
 
 def planned(fields: Mapping[str, Any], classes: int) -> int:
@@ -16,3 +16,9 @@ def denoising(fields: Mapping[str, Any], classes: int) -> Effort:
     """The denoising steps of the images that are asked for."""
     images = planned(fields, classes)
     return Effort(images * int(fields["inference_steps"]), images)
+
+
+def denoising_named(fields: Mapping[str, Any], there: Amounts) -> Effort:
+    """The same where a Step is asked for classes by name: those count, not all that there are."""
+    labels = fields["labels"]
+    return denoising(fields, len(labels) if isinstance(labels, list | tuple) else there.classes)

@@ -16,7 +16,7 @@ from synthstudio.events import Event, Output
 from synthstudio.sampling_terms import MixShare
 from synthstudio.step import Step, build
 from synthstudio.steps import Work
-from synthstudio.steps.sample import denoising
+from synthstudio.steps.sample import denoising_named
 from synthstudio.steps.sample.fields import Prompted
 from synthstudio.steps.sample.making import Part, adapter_weights, make_parts, names_of
 from synthstudio.steps.sample.plan import LATER, Row, plan
@@ -122,7 +122,7 @@ class Grid(Prompted, Step):
 
     @classmethod
     def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
-        return denoising(fields, len(fields["labels"]) if isinstance(fields["labels"], list | tuple) else there.classes)
+        return denoising_named(fields, there)
 
     def run(self, work: Work) -> Iterator[Event]:
         """Yield one image at a time; the set of all when they are complete."""

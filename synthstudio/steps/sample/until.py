@@ -16,7 +16,7 @@ from synthstudio.events import Event, Output, Progress
 from synthstudio.filters import AboveChance, Filter, TopPerLabel
 from synthstudio.step import STEPS, Step, build, step_class
 from synthstudio.steps import Work, encoding
-from synthstudio.steps.sample import denoising
+from synthstudio.steps.sample import denoising_named
 from synthstudio.steps.sample.fields import FromPhotos, Prompted
 from synthstudio.steps.sample.making import Ready, ready
 from synthstudio.steps.sample.passing import Passing
@@ -105,7 +105,7 @@ class Until(FromPhotos, Prompted, Step):
 
     @classmethod
     def effort(cls, fields: Mapping[str, Any], there: Amounts) -> Effort:
-        return denoising(fields, len(fields["labels"]) if isinstance(fields["labels"], list | tuple) else there.classes)
+        return denoising_named(fields, there)
 
     def run(self, work: Work) -> Iterator[Event]:
         """Yield one image at a time and scores after every round; then what passed."""

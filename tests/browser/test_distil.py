@@ -6,6 +6,8 @@ import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.resources import Resources
 from synthstudio.workspace import Workspace
@@ -50,6 +52,7 @@ def ask(page, seed=0):
     page.wait_for_selector("#ss-distil-plan >> text=600 updates of 5 images per class")
 
 
+@pytest.mark.slow
 def test_digits_are_distilled_to_five_a_class_watched_stopped_resumed_judged_shrunk_and_exported(
     watched, served, tmp_path
 ):

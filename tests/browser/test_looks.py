@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import pytest
 from PIL import Image, ImageStat
 
 from tests.browser import screenshots
@@ -21,6 +22,7 @@ def test_no_tab_scrolls_sideways_on_a_phone(watched, finished):
         assert width <= 390, f"{name} is {width} pixels wide"
 
 
+@pytest.mark.slow
 def test_the_pictures_of_the_readme_can_be_made(watched, served, request, tmp_path):
     folder = os.environ.get("SCREENSHOTS")
     pipeline = recipe(served) if folder else request.getfixturevalue("finished")

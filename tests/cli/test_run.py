@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as parquet
 import pytest
 
+pytestmark = pytest.mark.slow  # in small: test_curate, test_notebook; as a newcomer goes it: browser/test_a_newcomer
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {
     "adapter.training_steps": 4, "adapter.warmup_steps": 1, "sample.images_per_class": 3, "sample.inference_steps": 3,

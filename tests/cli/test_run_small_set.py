@@ -6,6 +6,7 @@ import pytest
 
 from tests.cli.test_run import synthstudio
 
+pytestmark = pytest.mark.slow
 SMALL = {
     "split.test_fraction": 0.05, "small.images_per_class": 2, "small.observer_steps": 5, "small.width": 4,
     "small.believed": 0.01, "small.image_size": 16, "small.crops": 1, "judge.training_steps": 2, "judge.width": 4,

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from synthstudio.engine import lora
 from tests.engine import pretend
 
 DEVICES = ["pretended", pytest.param("real", marks=pytest.mark.gpu)]
@@ -25,3 +26,11 @@ def card():
     """The pretended device itself, for what cannot be asked of a real one: how often the program waits for it."""
     with pretend.card() as found:
         yield found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_probes():
+    """Trainings of a few steps that do not measure their loss for longer than they train."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lora, "PROBES", 4)
+        yield

@@ -15,10 +15,11 @@ from synthstudio.errors import BadInput
 from tests.engine.drawing import QUICK, furthest, loaded, photos, trained, values
 from tests.engine.test_diffusion import ROUNDING, as_bytes, pipeline_with
 from tests.engine.tiny import SIZE
+from tests.matrix import first_of
 
 SHORT = Settings(guidance_scale=3.0, inference_steps=4, resolution=SIZE)
 CAT = Request("a photo of a cat", "", 7)
-EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
+EVERY_KIND = pytest.mark.parametrize("kind", first_of(KINDS, kept=2))
 # Every kind in every layer it can be in; where it sits is told apart once.
 EVERY_PLACE = pytest.mark.parametrize(("kind", "targets"), [*((kind, "all") for kind in KINDS), ("lora", "attention")])
 
@@ -85,7 +86,7 @@ def test_what_is_sampled_is_what_was_trained(plain, tmp_path, kind, targets):
     assert torch.equal(answer(plain), frozen) and not torch.allclose(halfway, fitted, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.low_rank])
+@pytest.mark.parametrize("kind", first_of([name for name, kind in KINDS.items() if kind.low_rank], kept=2))
 def test_the_plain_pipeline_reads_low_rank_kinds(plain, tmp_path, kind):
     trained(plain, tmp_path, recipe_of(kind, "all"))
     frozen = diffusion.sample(plain, [CAT], SHORT)
@@ -101,7 +102,7 @@ def test_the_plain_pipeline_reads_low_rank_kinds(plain, tmp_path, kind):
     assert np.abs(values(ours[0]) - values(frozen[0])).mean() > 0.5
 
 
-@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if not kind.low_rank])
+@pytest.mark.parametrize("kind", first_of([name for name, kind in KINDS.items() if not kind.low_rank], kept=2))
 def test_peft_reads_the_other_kinds_into_the_plain_pipeline(plain, tmp_path, kind):
     from peft import PeftModel
 

@@ -14,6 +14,7 @@ from synthstudio.steps.adapt.previews import Previews, rows_in
 from tests.engine import pretend
 from tests.engine.drawing import CPU, QUICK, furthest, photos, picture
 from tests.engine.tiny import SIZE
+from tests.matrix import first_of
 
 SHORT = replace(QUICK, steps=3)
 ADAPTATIONS = {
@@ -36,7 +37,7 @@ def loaded(tiny_sd):
     return cache(lambda device, dtype, _kind=None, folder=tiny_sd: backbones.load(folder, device, dtype))
 
 
-@pytest.fixture(params=[torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
+@pytest.fixture(params=first_of([torch.bfloat16, torch.float16]), ids=["bfloat16", "float16"])
 def backbone(cuda, loaded, request):
     return loaded(cuda, request.param, request.node.callspec.params["cuda"])
 
@@ -63,14 +64,14 @@ def trained(backbone, folder, recipe=SHORT, said=""):
     return losses, training.flat.detach().cpu()
 
 
-@pytest.mark.parametrize("options", ADAPTATIONS.values(), ids=ADAPTATIONS)
+@pytest.mark.parametrize("options", first_of(ADAPTATIONS.values()), ids=ADAPTATIONS)
 def test_an_adapter_is_trained(cuda, loaded, request, tmp_path, options):
     backbone = loaded(cuda, torch.bfloat16, request.node.callspec.params["cuda"])
     losses, factors = trained(backbone, tmp_path, replace(SHORT, **options))
     assert np.isfinite(losses).all() and factors.isfinite().all() and factors.abs().sum() > 0
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
+@pytest.mark.parametrize("dtype", first_of([torch.bfloat16, torch.float16]), ids=["bfloat16", "float16"])
 def test_velocity_is_trained_with_all_options_at_once(cuda, tiny_sd2, tmp_path, dtype):
     backbone = backbones.load(tiny_sd2, cuda, dtype)
     every = {name: value for options in ADAPTATIONS.values() for name, value in options.items()}

@@ -13,6 +13,7 @@ from synthstudio.errors import BadInput
 from tests.engine.drawing import QUICK, furthest, loaded, trained, values
 from tests.engine.test_diffusion import ROUNDING, as_bytes, pipeline_with
 from tests.engine.tiny import SIZE
+from tests.matrix import first_of
 
 SHORT = Settings(guidance_scale=3.0, inference_steps=4, resolution=SIZE)
 CAT = Request("a photo of a cat", "", 7)
@@ -29,7 +30,7 @@ def file_of(backbone, folder, **changed):
     return folder / "weights.safetensors"
 
 
-@pytest.mark.parametrize("targets", ["attention", "all"])
+@pytest.mark.parametrize("targets", first_of(["attention", "all"]))
 def test_two_fused_draw_what_the_plain_pipeline_draws_with_half_of_each(plain, tmp_path, targets):
     paths = [file_of(plain, tmp_path / str(seed), seed=seed, targets=targets) for seed in (1, 2)]
     both = files.fused([files.read_adapter(path) for path in paths])

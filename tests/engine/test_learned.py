@@ -14,6 +14,7 @@ from synthstudio.errors import BadInput
 from tests.engine.drawing import QUICK, furthest, loaded, photos, trained, values
 from tests.engine.test_diffusion import ROUNDING, as_bytes, pipeline_with
 from tests.engine.tiny import SIZE
+from tests.matrix import first_of
 
 SHORT = Settings(guidance_scale=3.0, inference_steps=4, resolution=SIZE)
 TWO = replace(QUICK, method=lora.WORDS, word="<cat>", vectors=2, learning_rate=0.1, steps=10, batch_size=4)
@@ -30,7 +31,7 @@ def xl(tiny_sdxl):
     return loaded(tiny_sdxl)
 
 
-@pytest.fixture(params=["plain", "xl"])
+@pytest.fixture(params=first_of(["plain", "xl"]))
 def either(request):
     backbone = request.getfixturevalue(request.param)
     learned.use_words(backbone, None, ())

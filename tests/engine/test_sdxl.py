@@ -16,6 +16,7 @@ from tests.engine.drawing import CPU, ONE_OF_EACH_SORT, QUICK, furthest, loaded,
 from tests.engine.hostile import changed, copy_of
 from tests.engine.test_diffusion import ROUNDING, as_bytes, pipeline_with
 from tests.engine.tiny import SIZE, write_sdxl
+from tests.matrix import first_of
 
 SHORT = Settings(guidance_scale=3.0, inference_steps=4, resolution=SIZE)
 CAT = Request("a photo of a cat", "", 7)
@@ -78,7 +79,7 @@ def test_rows_that_share_a_prompt_give_what_separate_prompts_give(xl):
     assert torch.allclose(shared, apart, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ONE_OF_EACH_SORT)
+@pytest.mark.parametrize("kind", first_of(ONE_OF_EACH_SORT))
 def test_an_adapter_of_each_sort_is_learnt_and_read_by_stock_libraries(xl, tmp_path, kind):
     from peft import PeftModel
 
@@ -120,7 +121,7 @@ def test_a_lora_of_the_unet_alone_is_read_by_the_plain_pipeline(xl, tmp_path):
     assert furthest(diffusion.sample(xl, [CAT], SHORT)[0], drawn_by(pipe)) <= ROUNDING
 
 
-@pytest.mark.parametrize("stop_after", [1, 4])
+@pytest.mark.parametrize("stop_after", first_of([1, 4]))
 def test_a_stopped_training_ends_as_an_unbroken_one(xl, tmp_path, stop_after):
     whole = trained(xl, tmp_path / "whole")
     first = lora.Training(xl, photos(xl), QUICK, tmp_path / "stopped")

@@ -23,6 +23,7 @@ from tests.engine import loops, pretend
 from tests.engine.drawing import QUICK, loaded, photos, trained
 from tests.engine.tiny_clip import make_clip
 from tests.engine.tiny_timm import make_timm
+from tests.matrix import first_of
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[2]
@@ -60,7 +61,7 @@ def assert_near(some, others):
         assert torch.allclose(tensor, others[name], **NEAR), name
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 4])
+@pytest.mark.parametrize("at_once", first_of([2, 1, 4]))
 def test_several_passes_make_the_update_of_one(backbone, tmp_path, at_once):
     recipe = replace(QUICK, batch_size=5)
     trained(backbone, tmp_path / "whole", recipe)
@@ -78,7 +79,7 @@ def test_losses_that_compare_the_images_of_a_batch_see_it_whole(backbone, tmp_pa
     assert training.updates.alone
 
 
-@pytest.mark.parametrize("at_once", [1, 2])
+@pytest.mark.parametrize("at_once", first_of([2, 1]))
 def test_every_loop_ends_with_several_passes_as_with_one(eyes, alone, at_once):
     assert_near(loops.everything(eyes, at_once), alone)
 
@@ -94,6 +95,7 @@ def test_a_training_in_passes_resumes_to_the_same_bytes(eyes, tmp_path, made):
     assert all(torch.equal(one, unbroken[name]) for name, one in loops.finished(again).items())
 
 
+@pytest.mark.slow
 def test_two_processes_train_the_weights_of_one(backbone, tiny_sd, eyes, alone, tmp_path):
     recipe = replace(QUICK, batch_size=5)
     trained(backbone, tmp_path / "one", recipe)
@@ -239,7 +241,7 @@ def test_updates_beyond_float16_are_left_out_and_said():
     assert "beyond float16" in note and "Lower learning_rate" in note
 
 
-@pytest.mark.parametrize("bfloat16", [True, False], ids=["bfloat16", "float16"])
+@pytest.mark.parametrize("bfloat16", first_of([True, False]), ids=["bfloat16", "float16"])
 def test_a_loss_that_is_no_number_is_said_with_its_precision_and_spares_the_checkpoint(eyes, tmp_path, bfloat16):
     with pretend.card(bfloat16=bfloat16):
         training = loops.of_clip(eyes, device=pretend.DEVICE, training_steps=60, learning_rate=1e30)

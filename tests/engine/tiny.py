@@ -33,6 +33,7 @@ def write_tokenizer(folder: Path, pad: str = "<|endoftext|>") -> None:
         model_max_length=77,
     )
     tokenizer.save_pretrained(folder)
+    (folder / "tokenizer.json").unlink()  # as the folders of Stable Diffusion are; it takes five times as long to read
 
 
 def write_stable_diffusion(folder: Path, prediction: str = "epsilon", linear: bool = False, seed: int = 0) -> Path:

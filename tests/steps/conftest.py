@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.engine.conftest import few_probes  # noqa: F401  a fixture of this folder too
 from tests.engine.tiny_clip import make_clip
 from tests.steps.kit import work_in
 

@@ -12,6 +12,7 @@ from synthstudio.resources import Resources
 from synthstudio.step import build, from_json
 from synthstudio.steps.adapt import previews
 from synthstudio.terms import LOW_RANK_METHODS, METHODS, Method
+from tests.matrix import first_of
 from tests.steps.kit import fresh, outputs, stored
 
 LORA_FILE = "pytorch_lora_weights.safetensors"
@@ -63,7 +64,7 @@ def test_the_probe_loss_is_measured_before_and_after(work, request_):
 
 
 @pytest.mark.parametrize("scope", ["dset", "cls"])
-@pytest.mark.parametrize("after", [2, 8])
+@pytest.mark.parametrize("after", first_of([2, 8]))
 def test_a_stopped_adaptation_ends_as_an_unbroken_one(work, request_, scope, after):
     step = build("adapt.lora", {**request_, "scope": scope})
     whole = outputs(step, work)[0]
@@ -221,7 +222,7 @@ def test_what_was_stored_before_there_were_kinds_is_the_lora_it_was(work, reques
     assert "method" not in adapter  # so a LoRA made now has the digest that version 1 gave it
 
 
-@pytest.mark.parametrize("method", ["dora", "lokr", "oft"])
+@pytest.mark.parametrize("method", first_of(["dora", "lokr", "oft"]))
 def test_an_adapter_of_any_kind_is_sampled_and_exported_for_the_tools_of_its_kind(work, request_, method):
     step = build("adapt.lora", {**request_, "method": method})
     running = step.run(work)

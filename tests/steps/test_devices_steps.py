@@ -10,6 +10,7 @@ from synthstudio.step import build
 from synthstudio.steps.evaluate import exam
 from tests.engine import pretend
 from tests.engine.tiny_timm import make_timm
+from tests.matrix import first_of
 from tests.steps.kit import LABELS, encoder_ref, outputs, stored, work_in
 
 SMALL = {"training_steps": 2, "batch_size": 4, "width": 4, "image_size": 8, "learning_rate": 0.01}
@@ -49,7 +50,9 @@ def done(work, kind, **given):
 
 
 @pytest.mark.parametrize(
-    ("work", "family"), [("bfloat16", "tiny_sd"), ("float16", "tiny_sd"), ("bfloat16", "tiny_sdxl")], indirect=["work"]
+    ("work", "family"),
+    first_of([("bfloat16", "tiny_sd"), ("float16", "tiny_sd"), ("bfloat16", "tiny_sdxl")]),
+    indirect=["work"],
 )
 def test_an_adapter_is_trained_and_sampled_with(work, fields, request, family):
     backbone = models.reference(str(request.getfixturevalue(family)), "backbone", work.workspace)
@@ -62,7 +65,7 @@ def test_an_adapter_is_trained_and_sampled_with(work, fields, request, family):
     assert len(work.workspace.image_set(made["images"])) == 2
 
 
-@pytest.mark.parametrize("work", ["bfloat16", "float16"], indirect=True)
+@pytest.mark.parametrize("work", first_of(["bfloat16", "float16"]), indirect=True)
 def test_words_are_learned_and_sampled_with(work, fields):
     given = {"backbone": fields["backbone"], "images": fields["small"]}
     words = done(work, "adapt.textual_inversion", **given, training_steps=2, batch_size=2, vectors=2)["adapter"]
@@ -81,7 +84,7 @@ def test_loras_of_single_photos_are_fused(work, fields):
     assert len(work.workspace.image_set(made["images"])) == 2
 
 
-@pytest.mark.parametrize("work", ["bfloat16", "float16"], indirect=True)
+@pytest.mark.parametrize("work", first_of(["bfloat16", "float16"]), indirect=True)
 def test_photos_are_inverted_and_drawn_from(work, fields):
     given = {"backbone": fields["backbone"], "images": fields["small"]}
     adapter = done(work, "adapt.inverted_vectors", **given, training_steps=2, batch_size=2, vectors=2)["adapter"]
@@ -97,7 +100,7 @@ def test_images_are_embedded_and_scored(work, fields, eye):
     assert done(work, "train.linear_probe", real=fields["images"], encoder=fields[eye])
 
 
-@pytest.mark.parametrize("work", ["bfloat16", "float16"], indirect=True)
+@pytest.mark.parametrize("work", first_of(["bfloat16", "float16"]), indirect=True)
 def test_classifiers_are_trained(work, fields):
     sets = {"real": fields["small"], "synthetic": fields["images"]}
     assert done(work, "train.classifier", encoder=fields["clip"], **sets, **CLASSIFIER, rank=2, alpha=4)

@@ -9,6 +9,7 @@ import pytest
 
 from synthstudio.step import build
 from tests.engine.tiny_timm import make_timm
+from tests.matrix import first_of
 from tests.steps.kit import LABELS, encoder_ref, outputs, stored
 
 ASK = """
@@ -38,12 +39,15 @@ def trained(work, clip, kind):
 
 @pytest.mark.parametrize(
     ("eye", "kind"),
-    [
-        ("clip", "train.classifier"),
-        ("clip", "train.linear_probe"),
-        ("network", "train.linear_probe"),
-        ("network", "train.finetune"),
-    ],
+    first_of(
+        [
+            ("clip", "train.classifier"),
+            ("network", "train.finetune"),
+            ("clip", "train.linear_probe"),
+            ("network", "train.linear_probe"),
+        ],
+        kept=2,
+    ),
 )
 def test_both_programs_in_the_folder_give_the_probabilities_we_give(work, request, tmp_path, eye, kind):
     from synthstudio.engine import classifier

@@ -6,6 +6,7 @@ from synthstudio import models
 from synthstudio.events import Made, Note
 from synthstudio.step import build
 from synthstudio.steps.adapt import previews
+from tests.matrix import first_of
 from tests.steps.kit import fresh, outputs, stored
 
 QUICK = {"rank": 4, "alpha": 4, "training_steps": 4, "warmup_steps": 1, "learning_rate": 0.02, "batch_size": 2}
@@ -59,7 +60,7 @@ def test_a_flow_is_adapted_sampled_and_exported_with_what_every_step_asks_for_by
 
 
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks transformers for it
-@pytest.mark.parametrize("method", ["lora", "lokr"])
+@pytest.mark.parametrize("method", first_of(["lora", "lokr"]))
 def test_an_export_of_sdxl_names_its_pipeline_and_loads_there(work, given, method, tiny_sdxl):
     from diffusers import StableDiffusionXLPipeline
     from peft import PeftModel

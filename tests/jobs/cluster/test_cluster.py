@@ -35,6 +35,7 @@ from synthstudio.steps.sample.variation import Variation
 from synthstudio.workspace import Workspace
 from tests.jobs.conftest import tick_until
 from tests.jobs.counting import Count, Learn, Mural, Paint, Tell
+from tests.matrix import first_of
 from tests.steps.kit import coloured
 
 with_ray = pytest.mark.skipif(
@@ -94,7 +95,7 @@ def painters(studio, run_id):
 
 
 @with_ray
-@pytest.mark.parametrize("sent", [False, True], ids=["the same folder", "sent by content"])
+@pytest.mark.parametrize("sent", first_of([True, False]), ids=["sent by content", "the same folder"])
 def test_images_made_in_shares_are_those_of_one_process(cluster, tmp_path, tiny_sd, monkeypatch, sent):
     if sent:
         monkeypatch.setenv("SYNTHSTUDIO_CLUSTER_SHARED", "off")
@@ -123,6 +124,7 @@ def set_of(photos):
 
 
 @with_ray
+@pytest.mark.slow
 def test_what_a_killed_worker_was_making_is_made_by_another(cluster, workers):
     run_id, _ = cluster.submit(Mural(images=160, seconds_each=0.05))
     tick_until(cluster, lambda: len(painters(cluster, run_id)) == 2, PATIENCE)
@@ -142,6 +144,7 @@ def test_what_a_killed_worker_was_making_is_made_by_another(cluster, workers):
 
 
 @with_ray
+@pytest.mark.slow
 def test_folds_go_side_by_side(cluster):
     nodes = [
         PipelineNode(n, "count", n, "test.count", {"source": str(n), "to": 20, "seconds_each": 0.1}) for n in (0, 1)

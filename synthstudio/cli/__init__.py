@@ -18,6 +18,7 @@ from synthstudio.cli import (
     names,
     page,
     photos,
+    push,
     recipe,
     runs,
     sql,
@@ -36,6 +37,7 @@ making.register(app)
 photos.register(app)
 runs.register(app)
 export.register(app)
+push.register(app)
 curate.register(app)
 causes.register(app)
 names.register(app)

@@ -80,6 +80,24 @@ def test_a_selection_is_frozen_judged_and_exported_by_name(synthstudio, reviewed
     assert found["sentence"].split(":")[0] in (tmp_path / "out" / "README.md").read_text()
 
 
+def test_an_export_that_was_looked_through_comes_back_as_decisions(synthstudio, reviewed, tmp_path):
+    assert "format must be 'imagefolder', 'webdataset'" in synthstudio(
+        "export", tmp_path / "out", "--format", "zipfolder", code=2
+    )
+    synthstudio("export", tmp_path / "out", "--format", "csv", "--strip")
+    assert "changed something" in synthstudio("decisions", "--in", tmp_path / "out")
+    assert "Nothing changed" in synthstudio("decisions", "--in", tmp_path / "out")
+    kept = next((tmp_path / "out" / "train" / "blue").glob("*.png"))
+    kept.unlink()
+    assert "1 of" in synthstudio("decisions", "--in", tmp_path / "out")
+    synthstudio("decisions", "--out", tmp_path / "now.csv")
+    with (tmp_path / "now.csv").open(newline="") as file:
+        now = {row["image"]: (row["decision"], row["label"]) for row in csv.DictReader(file)}
+    assert {image: now[image] for image, *_ in reviewed} == {image: (what, label) for image, what, label in reviewed}
+    rejected = {image[:16] for image, (what, _) in now.items() if what == "reject"}
+    assert rejected == {kept.stem, reviewed[0][0][:16], reviewed[1][0][:16]}
+
+
 def test_what_rejects_share_is_told_rejected_taken_back_and_left_out(synthstudio, tmp_path):
     with opened(tmp_path / "home") as studio:
         rows = sampled(studio.catalog, words(domains=("photo", "it's <b>")))

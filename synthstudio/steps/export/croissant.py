@@ -100,9 +100,11 @@ def _rows() -> dict[str, Any]:
 
 
 def _labels(contents: Contents) -> dict[str, Any]:
-    """What the numbers of classes stand for."""
-    fields = [_field(_LABELS, "number", "sc:Integer"), _field(_LABELS, "name", "sc:Text")]
-    data = [{f"{_LABELS}/number": number, f"{_LABELS}/name": name} for number, name in enumerate(contents.folders)]
+    """What the numbers of classes and the names of folders stand for; `intake.exported` reads it again."""
+    columns = {"number": "sc:Integer", "name": "sc:Text", "folder": "sc:Text"}
+    fields = [_field(_LABELS, name, kind) for name, kind in columns.items()]
+    rows = [(number, name, folder) for number, (name, folder) in enumerate(contents.folders.items())]
+    data = [{f"{_LABELS}/{column}": value for column, value in zip(columns, row, strict=True)} for row in rows]
     return {
         "@type": "cr:RecordSet", "@id": _LABELS, "name": _LABELS, "dataType": "sc:Enumeration",
         "key": {"@id": f"{_LABELS}/number"}, "field": fields, "data": data,

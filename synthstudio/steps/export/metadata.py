@@ -48,7 +48,7 @@ def schema(labels: Sequence[str]) -> "pa.Schema":
     return pa.schema([(name, getattr(pa, kind)()) for name, kind in COLUMNS.items()], metadata=about)
 
 
-BARE = ("file_name", "label", "source", "split", "id", "width", "height")  # what stripped exports still say
+BARE = ("file_name", "label", "source", "split", "id", "width", "height", "review_status")  # of a stripped export
 
 
 def bare(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from synthstudio.cli import (
     push,
     recipe,
     runs,
+    snapshots,
     sql,
     views,
 )
@@ -39,6 +40,7 @@ runs.register(app)
 export.register(app)
 push.register(app)
 curate.register(app)
+snapshots.register(app)
 causes.register(app)
 names.register(app)
 views.register(app)

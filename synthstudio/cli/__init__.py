@@ -11,6 +11,7 @@ from synthstudio.cli import (
     causes,
     curate,
     export,
+    frozen_sets,
     image,
     making,
     measures,
@@ -21,7 +22,6 @@ from synthstudio.cli import (
     push,
     recipe,
     runs,
-    snapshots,
     sql,
     views,
 )
@@ -40,7 +40,7 @@ runs.register(app)
 export.register(app)
 push.register(app)
 curate.register(app)
-snapshots.register(app)
+frozen_sets.register(app)
 causes.register(app)
 names.register(app)
 views.register(app)

@@ -6,7 +6,7 @@ import { button, field, h, offer, render, stateBadge } from "../shared/dom.js";
 import { many, progressWords, room } from "../shared/format.js";
 import { BASE, get } from "../shared/server.js";
 import { Asking } from "../shared/state.js";
-import { Snapshots } from "./snapshots.js";
+import { FrozenSets } from "./frozen_sets.js";
 
 const SNIPPETS = {
   "export.classifier": (folder) =>
@@ -97,8 +97,8 @@ class Export extends Asking {
       this.go,
     );
     this.list = h("div");
-    this.snapshots = new Snapshots();
-    this.append(this.nothing, this.form, this.snapshots.root, this.list);
+    this.frozen = new FrozenSets();
+    this.append(this.nothing, this.form, this.frozen.root, this.list);
   }
   async send() {
     this.go.disabled = true;
@@ -128,7 +128,7 @@ class Export extends Asking {
     this.folds();
     const frozen = selections.map((one) => [one.id, `${one.name} (${many(one.size, "image")})`]);
     begin(this.selection, [NOW, ...frozen], "selection");
-    this.snapshots.draw(selections);
+    this.frozen.draw(selections);
     begin(this.format, formats, "format");
     this.chosen();
     render(this.list, exports, () => exports.map(card));

@@ -1,11 +1,11 @@
-"""Snapshots as the page asks for them: what changed, going back, and taking that back."""
+"""Frozen sets as the page asks for them: what changed, going back, and taking that back."""
 
 import pytest
 from fastapi.testclient import TestClient
 
 from synthstudio.catalog.review import Query
 from synthstudio.jobs.curating.freeze import freeze
-from synthstudio.ui.api import routes, snapshot_routes
+from synthstudio.ui.api import frozen_routes, routes
 from synthstudio.ui.api.live import Live
 from synthstudio.ui.session.state import StudioSession
 from tests.jobs.counting import Paint
@@ -35,22 +35,22 @@ def session(tmp_path):
 
 @pytest.fixture
 def client(session):
-    others = [snapshot_routes.router(session)]
+    others = [frozen_routes.router(session)]
     return TestClient(routes.api(session, Live(session), others), base_url="http://127.0.0.1:7860")
 
 
 def test_the_page_sees_what_changed_goes_back_and_takes_that_back(client, session):
-    found = client.get("/snapshots", params={"before": "monday"}).json()
+    found = client.get("/frozen", params={"before": "monday"}).json()
     assert found["sentence"] == "From monday (2 images) to now (1 image): 1 removed."
     assert found["counts"] == {"added": 0, "removed": 1, "moved": 0}
     (one,) = found["images"]["removed"]
     assert one["digest"] == session.images[0] and one["after"] == ""
     body = {"name": "monday", "id": ACT}
-    assert client.post("/snapshots/restore", json=body).json() == {"act": ACT, "changed": 1}
-    assert client.get("/snapshots", params={"before": "monday"}).json()["classes"] == []
-    assert client.post("/snapshots/restore", json=body | {"id": f"{ACT}-2"}).json()["changed"] == 0
-    assert client.post("/snapshots/undo", json={"act": ACT}).json() == {"changed": 1, "kept_elsewhere": 0}
-    assert client.get("/snapshots", params={"before": "monday"}).json() == found
+    assert client.post("/frozen/restore", json=body).json() == {"act": ACT, "changed": 1}
+    assert client.get("/frozen", params={"before": "monday"}).json()["classes"] == []
+    assert client.post("/frozen/restore", json=body | {"id": f"{ACT}-2"}).json()["changed"] == 0
+    assert client.post("/frozen/undo", json={"act": ACT}).json() == {"changed": 1, "kept_elsewhere": 0}
+    assert client.get("/frozen", params={"before": "monday"}).json() == found
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ def test_the_page_sees_what_changed_goes_back_and_takes_that_back(client, sessio
     ],
 )
 def test_what_cannot_be_is_refused(client, path, body, status):
-    answer = client.post(f"/snapshots/{path}", json=body)
+    answer = client.post(f"/frozen/{path}", json=body)
     assert answer.status_code == status, answer.text
 
 
 def test_another_site_cannot_restore(client):
     elsewhere = {"origin": "https://elsewhere.example"}
-    assert client.post("/snapshots/restore", json={"name": "monday", "id": ACT}, headers=elsewhere).status_code == 403
+    assert client.post("/frozen/restore", json={"name": "monday", "id": ACT}, headers=elsewhere).status_code == 403

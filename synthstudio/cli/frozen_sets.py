@@ -28,11 +28,11 @@ def changes(
 ) -> None:
     """What changed between two frozen sets, or since one was frozen: images added, removed and moved, by class."""
     from synthstudio.jobs import Studio
-    from synthstudio.jobs.curating import snapshots
+    from synthstudio.jobs.curating import frozen_sets
 
     with Studio(home, project) as studio:
         studio.tick()
-        found = snapshots.changes(studio, before, after)
+        found = frozen_sets.changes(studio, before, after)
     if result is not None:
         body = {"sentence": found.sentence, "classes": found.classes, "changes": [vars(one) for one in found.changes]}
         write_atomically(result.absolute(), (json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode())
@@ -51,11 +51,11 @@ def restore(
 ) -> None:
     """Make a frozen set what is accepted again: every image that differs is decided as it was then, in one act."""
     from synthstudio.jobs import Studio
-    from synthstudio.jobs.curating import snapshots
+    from synthstudio.jobs.curating import frozen_sets
 
     with Studio(home, project) as studio:
         studio.tick()
-        outcome = snapshots.restore(studio, name, _WHO, "restore")
+        outcome = frozen_sets.restore(studio, name, _WHO, "restore")
         if not outcome.changed:
             typer.echo(f"Nothing changed: {name} is what is accepted now.")
             return
@@ -63,7 +63,7 @@ def restore(
             f"{many(outcome.changed, 'image')} decided as when {name} was frozen.\n"
             f"Take it back with: python -m synthstudio decisions --undo {outcome.id}"
         )
-        rest = snapshots.changes(studio, name).changes
+        rest = frozen_sets.changes(studio, name).changes
         if rest:
             typer.echo(
                 f"{many(len(rest), 'image')} still differ: by what was made or filtered since, not by decisions."

@@ -1,4 +1,4 @@
-// Snapshots: what has changed since a selection was frozen, or between two, and going back to one. Names come from
+// Frozen sets: what has changed since a selection was frozen, or between two, and going back to one. Names come from
 // strangers: only text.
 import { review } from "../shared/address.js";
 import { Answers } from "../shared/answers.js";
@@ -9,19 +9,19 @@ import { get } from "../shared/server.js";
 import { thumb } from "./pictures.js";
 
 const KINDS = { added: "Added", removed: "Removed", moved: "Moved to another class" };
-const select = (name, onchange) => h("select", { class: "ss-select", id: `ss-snapshots-${name}`, onchange });
+const select = (name, onchange) => h("select", { class: "ss-select", id: `ss-frozen-${name}`, onchange });
 
-export class Snapshots {
+export class FrozenSets {
   constructor() {
     this.before = select("before", () => this.show());
     this.after = select("after", () => this.show());
-    this.answers = new Answers("snapshots", { before: this.before, name: this.before, after: this.after });
+    this.answers = new Answers("frozen", { before: this.before, name: this.before, after: this.after });
     this.shown = h("div", { role: "region", "aria-label": "what has changed", "aria-live": "polite" });
     this.said = h("div", { "aria-live": "polite" });
-    this.back = button("Restore", () => this.restore(), "", { id: "ss-snapshots-restore" });
+    this.back = button("Restore", () => this.restore(), "", { id: "ss-frozen-restore" });
     this.root = h(
       "div",
-      { class: "ss-card", "data-part": "snapshots", hidden: true },
+      { class: "ss-card", "data-part": "frozen", hidden: true },
       h("h2", {}, "What has changed?"),
       h(
         "p",
@@ -33,7 +33,7 @@ export class Snapshots {
       h(
         "div",
         { class: "ss-buttons" },
-        button("Compare", () => this.compare(), "strong", { id: "ss-snapshots-go" }),
+        button("Compare", () => this.compare(), "strong", { id: "ss-frozen-go" }),
         button("Review its images", () => review({ what: this.before.value })),
         this.back,
       ),
@@ -57,21 +57,23 @@ export class Snapshots {
   async compare() {
     this.show();
     try {
-      this.drawn(await get("/snapshots", { before: this.before.value, after: this.after.value }));
+      this.drawn(await get("/frozen", { before: this.before.value, after: this.after.value }));
     } catch (error) {
       this.answers.refuse(wordsOf(error), error.fields);
     }
   }
   async restore() {
     this.show();
-    const answer = await this.answers.ask("/snapshots/restore", { name: this.before.value, id: uuid() });
+    const answer = await this.answers.ask("/frozen/restore", { name: this.before.value, id: uuid() });
     if (!answer) return;
     const { act, changed } = answer;
-    const words = changed ? `${many(changed, "image")} decided as it was then.` : "Nothing to restore: it is what is accepted now.";
+    const words = changed
+      ? `${many(changed, "image")} decided as when it was frozen.`
+      : "Nothing to restore: it is what is accepted now.";
     fill(this.said, h("p", {}, words, " ", changed > 0 && link("Take it back", () => this.undo(act))));
   }
   async undo(act) {
-    const answer = await this.answers.ask("/snapshots/undo", { act });
+    const answer = await this.answers.ask("/frozen/undo", { act });
     if (answer) fill(this.said, h("p", {}, `${many(answer.changed, "image")} decided as before.`));
   }
   drawn({ sentence, classes, counts, images }) {
@@ -81,14 +83,12 @@ export class Snapshots {
       this.shown,
       h("p", {}, sentence),
       rows.length > 0 && h("div", { class: "ss-scroll" }, table(heads, rows)),
-      Object.entries(images).map(([kind, some]) => [
-        h("h3", {}, `${KINDS[kind]}: ${counts[kind]}`),
-        h("div", { class: "ss-newest" }, some.map(picture)),
-        some.length < counts[kind] && h("p", { class: "ss-muted" }, `The first ${some.length}.`),
-      ]),
+      Object.entries(KINDS).map(([kind, words]) => images[kind] && group(`${words}: ${counts[kind]}`, images[kind])),
     );
   }
 }
+
+const group = (words, some) => [h("h3", {}, words), h("div", { class: "ss-newest" }, some.map(picture))];
 
 const picture = ({ digest, before, after }) =>
   h("img", {

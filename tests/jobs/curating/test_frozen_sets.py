@@ -5,7 +5,7 @@ import pytest
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.catalog.review import Query
 from synthstudio.errors import BadInput, UnknownName
-from synthstudio.jobs.curating import decision_files, snapshots
+from synthstudio.jobs.curating import decision_files, frozen_sets
 from synthstudio.jobs.curating.freeze import freeze
 from tests.jobs.counting import Paint
 from tests.jobs.curating.test_decision_files import decide, studio
@@ -47,29 +47,29 @@ def test_two_sets_differ_by_what_was_added_removed_and_moved_class_by_class():
     def of(text):
         return ImageSet.of("set", [Member(label, image * 64) for image, label in text.split()])
 
-    found = snapshots.compare(of("1x 2x 3y"), of("1x 2y 4z"), "monday", "today")
+    found = frozen_sets.compare(of("1x 2x 3y"), of("1x 2y 4z"), "monday", "today")
     assert [(one.kind, one.image[0]) for one in found.changes] == [("moved", "2"), ("removed", "3"), ("added", "4")]
     assert found.classes == (("x", 2, 1, 0, 1), ("y", 1, 1, 1, 1), ("z", 0, 1, 1, 0))
     assert found.sentence == (
         "From monday (3 images) to today (3 images): 1 added, 1 removed, 1 moved to another class."
     )
-    assert snapshots.compare(of("1x"), of("1x"), "a", "b").sentence.endswith("nothing has changed.")
+    assert frozen_sets.compare(of("1x"), of("1x"), "a", "b").sentence.endswith("nothing has changed.")
 
 
-def test_a_snapshot_is_compared_with_now_and_restored_and_that_is_taken_back(studio):
+def test_a_frozen_set_is_compared_with_now_and_restored_and_that_is_taken_back(studio):
     then = monday(studio)
     a, b, c, d, e, _ = images(studio)
-    decide(studio, "reject", a, d)  # d was pending and is no part of any snapshot
+    decide(studio, "reject", a, d)  # d was pending and is no part of any set
     decide(studio, "relabel", b, label="indigo")
     decide(studio, "keep", c, e)
     since = accepted(studio)
-    kinds = {one.image: one.kind for one in snapshots.changes(studio, "monday").changes}
+    kinds = {one.image: one.kind for one in frozen_sets.changes(studio, "monday").changes}
     assert kinds == {a: "removed", b: "moved", c: "added", e: "added"}
-    outcome = snapshots.restore(studio, "monday", "me", "here")
+    outcome = frozen_sets.restore(studio, "monday", "me", "here")
     assert (outcome.changed, accepted(studio)) == (4, then)
     stands = {row["image"]: row["decision"] for row in decision_files.rows(studio)}
     assert stands == {a: "keep", b: "relabel", c: "reject", d: "reject"}, "what differs, and nothing else, is as it was"
-    assert snapshots.restore(studio, "monday", "me", "here").changed == 0
+    assert frozen_sets.restore(studio, "monday", "me", "here").changed == 0
     assert decision_files.undo(studio, outcome.id, "me", "here").changed == 4 and accepted(studio) == since
 
 
@@ -80,36 +80,36 @@ def test_images_that_came_since_are_pending_after_a_restore(studio):
     studio.catalog.review.newest()
     fresh = {row["digest"] for row in studio.catalog.images.made_by(run_id)} - set(images(studio))
     decide(studio, "keep", *fresh)
-    assert fresh and {one.image for one in snapshots.changes(studio, "monday").changes} == fresh
-    snapshots.restore(studio, "monday", "me", "here")
+    assert fresh and {one.image for one in frozen_sets.changes(studio, "monday").changes} == fresh
+    frozen_sets.restore(studio, "monday", "me", "here")
     assert accepted(studio) == then
 
 
-def test_a_restored_snapshot_is_the_older_one_whatever_was_frozen_since(studio):
+def test_a_restored_set_is_the_older_one_whatever_was_frozen_since(studio):
     then = monday(studio)
     decide(studio, "reject", images(studio)[0])
     frozen(studio, "tuesday")
-    found = snapshots.changes(studio, "monday", "tuesday")
+    found = frozen_sets.changes(studio, "monday", "tuesday")
     assert found.sentence == "From monday (2 images) to tuesday (1 image): 1 removed."
-    snapshots.restore(studio, "monday", "me", "here")
+    frozen_sets.restore(studio, "monday", "me", "here")
     assert accepted(studio) == then
-    snapshots.restore(studio, "tuesday", "me", "here")
+    frozen_sets.restore(studio, "tuesday", "me", "here")
     assert len(accepted(studio)) == 1
 
 
 def test_images_that_were_picked_one_by_one_lose_what_was_rejected_since(studio):
     every = images(studio)
     frozen(studio, "picked", Query(), [(0, 2)])
-    assert snapshots.changes(studio, "picked").changes == ()
+    assert frozen_sets.changes(studio, "picked").changes == ()
     decide(studio, "reject", every[1], every[5])
-    assert [one.image for one in snapshots.changes(studio, "picked").changes] == [every[1]]
-    assert snapshots.restore(studio, "picked", "me", "here").changed == 1
+    assert [one.image for one in frozen_sets.changes(studio, "picked").changes] == [every[1]]
+    assert frozen_sets.restore(studio, "picked", "me", "here").changed == 1
 
 
 def test_what_cannot_be_compared_or_restored_says_so(studio):
     with pytest.raises(UnknownName):
-        snapshots.changes(studio, "sunday")
+        frozen_sets.changes(studio, "sunday")
     a, b, *_ = images(studio)
     other = studio.workspace.put_set(ImageSet.of("set", [Member("x", a), Member("y", b)]))
     with pytest.raises((BadInput, UnknownName)):
-        snapshots.restore(studio, other, "me", "here")
+        frozen_sets.restore(studio, other, "me", "here")

@@ -1,4 +1,4 @@
-"""Snapshots over HTTP: what has changed since a set was frozen, going back to it, and taking that back."""
+"""Frozen sets over HTTP: what has changed since a set was frozen, going back to it, and taking that back."""
 
 from itertools import groupby, islice
 from typing import Annotated, Any
@@ -7,12 +7,12 @@ from fastapi import APIRouter, Depends, Request
 from fastapi import Query as Asking
 from pydantic import BaseModel, ConfigDict, Field
 
-from synthstudio.jobs.curating import decision_files, snapshots
+from synthstudio.jobs.curating import decision_files, frozen_sets
 from synthstudio.ui.api.review_routes import same_origin, who_asks
 from synthstudio.ui.session.state import StudioSession
 
-_TAB = "snapshots"
-_SHOWN = 48  # images of a kind of change; the counts are of all
+_TAB = "frozen sets"
+_SHOWN = 48  # images of a kind of change; the counts are of all, and `changes --images` lists all
 _RESTORE_BYTES = 1 << 20
 _Name = Annotated[str, Field(min_length=1, max_length=120)]
 
@@ -31,19 +31,19 @@ class _Undo(BaseModel):
 
 
 def router(session: StudioSession) -> APIRouter:
-    """Everything below `/snapshots`."""
-    routes = APIRouter(prefix="/snapshots", dependencies=[Depends(same_origin)], include_in_schema=False)
+    """Everything below `/frozen`."""
+    routes = APIRouter(prefix="/frozen", dependencies=[Depends(same_origin)], include_in_schema=False)
 
     @routes.get("")
     def changes(
         before: Annotated[str, Asking(min_length=1, max_length=120)], after: Annotated[str, Asking(max_length=120)] = ""
     ) -> dict[str, Any]:
-        return _document(snapshots.changes(session.studio, before, after))
+        return _document(frozen_sets.changes(session.studio, before, after))
 
     @routes.post("/restore")
     def restore(body: _Restore, request: Request) -> dict[str, Any]:
         with session.admitting(_RESTORE_BYTES) as studio:
-            outcome = snapshots.restore(studio, body.name, who_asks(request), _TAB, body.id)
+            outcome = frozen_sets.restore(studio, body.name, who_asks(request), _TAB, body.id)
             return {"act": outcome.id, "changed": outcome.changed}
 
     @routes.post("/undo")
@@ -55,7 +55,7 @@ def router(session: StudioSession) -> APIRouter:
     return routes
 
 
-def _document(found: snapshots.Comparison) -> dict[str, Any]:
+def _document(found: frozen_sets.Comparison) -> dict[str, Any]:
     """The sentence, the classes that differ, and the first images of each kind of change."""
     kinds = groupby(sorted(found.changes, key=lambda one: one.kind), key=lambda one: one.kind)
     return {

@@ -1,6 +1,6 @@
-"""Frozen sets as snapshots: what has changed between two of them or since one, and going back to one.
+"""Frozen sets: what has changed between two of them or since one, and going back to one.
 
-“Now” is the question that a snapshot answered, asked again: what is accepted of its recipe run, or what its filter
+“Now” is the question that a frozen set answered, asked again: what is accepted of its recipe run, or what its filter
 finds. Going back gives the images that differ the decisions they had then, and leaves all others as they are: one act,
 which one undo takes back.
 """
@@ -83,7 +83,7 @@ def compare(before: ImageSet, after: ImageSet, first: str, second: str) -> Compa
 
 
 def restore(studio: Studio, name: str, who: str, tab: str, act: str | None = None) -> Outcome:
-    """Make a snapshot what is accepted: every image that differs is decided as it was then. BadInput for a set that
+    """Make a frozen set what is accepted: every image that differs is decided as it was then. BadInput for a set that
     nobody froze, and where decisions cannot bring it back.
     """
     chosen = studio.catalog.names.find(name, ("set",))
@@ -110,7 +110,7 @@ def restore(studio: Studio, name: str, who: str, tab: str, act: str | None = Non
 
 
 def _asked(studio: Studio, chosen: str) -> dict[str, Any]:
-    """What a snapshot was an answer to."""
+    """What a frozen set was an answer to."""
     for run in studio.catalog.runs.making(chosen):
         if run.kind == Freeze.kind:
             document = studio.workspace.document(studio.catalog.runs.fields(run.id)["selection"])
@@ -123,7 +123,7 @@ def _asked(studio: Studio, chosen: str) -> dict[str, Any]:
 
 
 def _now(studio: Studio, chosen: str) -> ImageSet:
-    """The answer of now to the question of a snapshot. Of images that were chosen by hand: those not rejected since."""
+    """The answer of now to the question of a frozen set; of images chosen by hand, those that were not rejected since."""
     asked = _asked(studio, chosen)
     if "pipeline" in asked:
         only = asked.get("decided_only", False)

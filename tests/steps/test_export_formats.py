@@ -184,6 +184,8 @@ def test_stripped_exports_say_what_an_image_is_and_not_how_it_was_made(work, eve
     assert (
         b"secret" not in every and b"a photo of a" not in every and b"synthetic" in every and secret.encode() in every
     )
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "was left out of this export" in card and "made with pico" in card, "the terms of a model bind its images"
     if name == "imagefolder":
         with (
             Image.open(folder / f"train/red/{secret[:16]}.png") as image,

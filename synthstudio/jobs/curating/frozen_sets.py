@@ -123,7 +123,7 @@ def _asked(studio: Studio, chosen: str) -> dict[str, Any]:
 
 
 def _now(studio: Studio, chosen: str) -> ImageSet:
-    """The answer of now to the question of a frozen set; of images chosen by hand, those that were not rejected since."""
+    """The answer of now to the question of a frozen set; of images chosen by hand, those not rejected since."""
     asked = _asked(studio, chosen)
     if "pipeline" in asked:
         only = asked.get("decided_only", False)

@@ -9,7 +9,7 @@ from typing import Any
 from synthstudio.measure_terms import MEASURES, SIZE_MATTERS, Measure, Number, as_numbers
 from synthstudio.models import MODELS
 from synthstudio.steps.export.formats import FORMATS, Format
-from synthstudio.steps.export.metadata import COLUMNS, EMPTY
+from synthstudio.steps.export.metadata import BARE, COLUMNS, EMPTY
 
 _ARMS = {
     "zero_shot": "no training (zero-shot)",
@@ -60,6 +60,7 @@ class Contents:
     base_models: Sequence[str]  # the backbones its synthetic images were made with, by name
     chosen: Chosen | None = None
     format: Format = FORMATS["imagefolder"]
+    stripped: bool = False  # whether rows and files do not say how images were made
 
     @property
     def splits(self) -> list[str]:
@@ -80,7 +81,7 @@ def write(contents: Contents, report: Mapping[str, Any] | None, measures: Mappin
         f"# {plain(contents.name)}",
         _introduction(contents),
         _table(contents),
-        _empty_cells(),
+        _empty_cells(contents),
         _review(contents.chosen, report),
         (_judged(report) if "arms" in report else numbers(report)) if report else "",
         _measured(measures) if measures else "",
@@ -147,7 +148,13 @@ def _introduction(contents: Contents) -> str:
     )
 
 
-def _empty_cells() -> str:
+def _empty_cells(contents: Contents) -> str:
+    if contents.stripped:
+        filled = ", ".join(f"`{name}`" for name in BARE)
+        return (
+            "## Empty cells\n\nHow images were made and who decided about them was left out of this export: of all "
+            f"columns {filled} are filled."
+        )
     rows = (f"- {', '.join(f'`{name}`' for name in names)}: {when}." for names, when in EMPTY.items())
     return "\n".join(["## Empty cells", "", "Every export has the same columns. Empty are:", "", *rows])
 

@@ -127,19 +127,23 @@ class ExportImageFolder(Step):
         counts: Counter[tuple[str, str, str]] = Counter()
         models: set[str] = set()
         folder.mkdir(parents=True)
-        written = layout.lay_out(folder, Classes(labels, trained), self._stream(items, labels, workspace))
+        stream = self._stream(items, labels, workspace, models)
+        written = layout.lay_out(folder, Classes(labels, trained), stream)
         for done, item in enumerate(written, start=1):
             counts[item.split, item.row["source"], item.label] += 1
-            models |= {item.row["base_model"]} - {None}
             yield Progress(done=done, total=len(items), unit="files")
         self._write_decisions(folder, self._decided(workspace))
         report = workspace.document(self.report) if self.report else None
-        contents = card.Contents(self.name, labels, counts, sorted(models), self._chosen(workspace), layout)
+        contents = card.Contents(self.name, labels, counts, sorted(models), self._chosen(workspace), layout, self.strip)
         (folder / "README.md").write_text(card.write(contents, report, measures), encoding="utf-8")
         croissant.write(folder, contents)
 
-    def _stream(self, items: list[_Item], labels: dict[str, str], workspace: Workspace) -> Iterator[Item]:
-        """Every image with its row, read when its turn comes."""
+    def _stream(
+        self, items: list[_Item], labels: dict[str, str], workspace: Workspace, models: set[str]
+    ) -> Iterator[Item]:
+        """Every image with its row, read when its turn comes. `models` is told the models they were made with: their
+        terms bind the images, also where rows do not say how they were made.
+        """
         known = origins(workspace, {item.member.image for item in items})
         decided = {row["image"]: row for row in self._decided(workspace)}
         made = {m.image for m in workspace.image_set(self.synthetic)} if self.synthetic else set()
@@ -153,6 +157,7 @@ class ExportImageFolder(Step):
             row = metadata.row(source, digest, marks.size(data), origin, _weights(origin, label, adapters, workspace))
             row |= {"file_name": f"{labels[label]}/{digest[:16]}.png", "label": index[label], "split": item.split}
             row |= metadata.reviewed(decided.get(digest)) if item.split != "test" else {}
+            models |= {row["base_model"]} - {None}
             if self.strip:
                 yield Item(png_text.without_notes(data), metadata.bare(row), label)
             elif self.marks and source != "real":

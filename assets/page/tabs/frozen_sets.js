@@ -78,7 +78,12 @@ export class FrozenSets {
   }
   drawn({ sentence, classes, counts, images }) {
     const heads = ["Class", "From", "To", "Came", "Went"].map((words, place) => th(place ? "n" : "", words));
-    const rows = classes.map(([label, ...numbers]) => tr(td("", label), numbers.map((one) => td("n", String(one)))));
+    const rows = classes.map(([label, ...numbers]) =>
+      tr(
+        td("", label),
+        numbers.map((one) => td("n", String(one))),
+      ),
+    );
     fill(
       this.shown,
       h("p", {}, sentence),

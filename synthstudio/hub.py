@@ -106,7 +106,7 @@ def listing(repository: str) -> Listing:
         with _sentences(repository):
             api = HfApi(endpoint=endpoint())
             found = api.model_info(repository, revision=_REVISION, files_metadata=True, timeout=_TIMEOUT)
-    except _transport_error() as error:
+    except transport_error() as error:
         raise Missing(
             f"The Hub at {endpoint()} cannot be reached, so {repository} cannot be fetched. Resume when there is a"
             " connection, give a local folder, or use pico."
@@ -219,7 +219,7 @@ def _pieces(found: Listing, file: File, part: Path) -> Iterator[int]:
             for here in _streamed(found, file, part):
                 yield here
                 tries = 0
-        except _transport_error() as error:
+        except transport_error() as error:
             lost: Exception | None = error
         else:
             lost = None  # a server that ends early calls that an end
@@ -270,7 +270,7 @@ def _digest(file: File, part: Path) -> str:
     return hashlib.sha1(b"blob %d\0" % file.size + part.read_bytes(), usedforsecurity=False).hexdigest()  # as Git does
 
 
-def _transport_error() -> type[Exception]:
+def transport_error() -> type[Exception]:
     """What the Hub's HTTP client raises where a connection fails; which client that is differs with its version."""
     from huggingface_hub import get_session
 

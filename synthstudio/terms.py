@@ -86,6 +86,14 @@ Labels = Annotated[tuple[Label, ...], Field(min_length=1, max_length=10_000, des
 
 Verdict = Literal["keep", "reject", "relabel", "clear"]  # what a person decides about an image; clear takes it back
 
+DatasetFormat = Annotated[
+    Literal["imagefolder", "webdataset", "kohya", "coco", "fiftyone", "csv"],
+    Field(
+        description="imagefolder: for datasets and torchvision; webdataset: tar shards; kohya: to train a LoRA; "
+        "coco: its JSON; fiftyone: a classification dataset; csv: one table."
+    ),
+]
+
 DIGEST = "[0-9a-f]{64}"
 PoolId = Annotated[str, Field(pattern=f"^pool:{DIGEST}$", description="Imported images, not yet split.")]
 ImageSetId = Annotated[str, Field(pattern=f"^set:{DIGEST}$", description="A frozen list of images; never test images.")]

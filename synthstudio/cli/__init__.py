@@ -11,6 +11,7 @@ from synthstudio.cli import (
     causes,
     curate,
     export,
+    frozen_sets,
     image,
     making,
     measures,
@@ -18,6 +19,7 @@ from synthstudio.cli import (
     names,
     page,
     photos,
+    push,
     recipe,
     runs,
     sql,
@@ -36,7 +38,9 @@ making.register(app)
 photos.register(app)
 runs.register(app)
 export.register(app)
+push.register(app)
 curate.register(app)
+frozen_sets.register(app)
 causes.register(app)
 names.register(app)
 views.register(app)

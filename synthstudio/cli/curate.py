@@ -27,7 +27,12 @@ def register(app: typer.Typer) -> None:
 def decisions(
     out: Annotated[Path | None, typer.Option(help="Write every decision that stands to this CSV or JSON file.")] = None,
     into: Annotated[
-        Path | None, typer.Option("--in", help="Let the rows of this file stand: columns image, decision, label.")
+        Path | None,
+        typer.Option(
+            "--in",
+            help="Let the rows of this file stand (columns image, decision, label); or an export that was looked "
+            "through: images in another class folder are moved, deleted ones rejected, the others accepted.",
+        ),
     ] = None,
     undo: Annotated[str | None, typer.Option(help="Take an import back: the id it said.")] = None,
     project: Project = "default",
@@ -113,10 +118,10 @@ def _written(studio: "Studio", out: Path) -> str:
 
 def _taken_in(studio: "Studio", file: Path) -> str:
     from synthstudio.catalog.review import Query
-    from synthstudio.intake.decisions import read
+    from synthstudio.intake import decisions, reviewed
     from synthstudio.jobs.curating import decision_files
 
-    rows = read(file)
+    rows = reviewed.read(file) if file.is_dir() else decisions.read(file)
     known = {label for label, *_ in studio.catalog.review.tally(studio.catalog.review.settle(Query()))}
     outcome = decision_files.take_in(studio, rows, _WHO)
     if not outcome.changed:

@@ -41,10 +41,14 @@ def export(
             "if review-helped trained one on it, else real_and_synthetic."
         ),
     ] = None,
+    format: Annotated[str, typer.Option(help="imagefolder, webdataset, kohya, coco, fiftyone or csv.")] = "imagefolder",
+    strip: Annotated[
+        bool, typer.Option("--strip", help="Leave out how images were made and who decided, in files and tables.")
+    ] = False,
     project: Project = "default",
     home: Home = HERE,
 ) -> None:
-    """Write the dataset (ImageFolder with metadata and a card), the LoRA and the classifier of a finished recipe.
+    """Write the dataset (with metadata and a card), the LoRA and the classifier of a finished recipe.
 
     Rejected images are left out, moved ones stand in their class.
     """
@@ -55,7 +59,8 @@ def export(
         raise BadInput(f"{target} exists already. Name a folder that does not.")
     with Studio(home, project) as studio:
         studio.tick()
-        for name, step in _steps(studio, target.name, chosen, pipeline, fold - 1, classifier).items():
+        written: dict[str, str | bool] = {"format": format, "strip": strip}
+        for name, step in _steps(studio, target.name, chosen, pipeline, fold - 1, classifier, **written).items():
             folder, counts = _carry_out(studio, step)
             place = target / _PLACES[name]
             with storage_errors(target.parent):
@@ -66,14 +71,15 @@ def export(
 
 
 def _steps(
-    studio: "Studio", name: str, chosen: str | None, pipeline: str | None, fold: int, classifier: str | None
-) -> "dict[str, Step]":
+    studio: "Studio", name: str, chosen: str | None, pipeline: str | None, fold: int, classifier: str | None,
+    **written: str | bool,
+) -> "dict[str, Step]":  # fmt: skip
     from synthstudio.jobs.curating import accepted, delivery
 
     selection = studio.catalog.names.find(chosen, ("set",)) if chosen else None
     if selection and pipeline is None and not any(one.state == "done" for one in studio.catalog.pipelines.all()):
-        return {"dataset": delivery.selection_alone(studio, selection, name)}
-    return delivery.steps(studio, accepted.pipeline(studio, pipeline).id, fold, name, classifier, selection)
+        return {"dataset": delivery.selection_alone(studio, selection, name, **written)}
+    return delivery.steps(studio, accepted.pipeline(studio, pipeline).id, fold, name, classifier, selection, **written)
 
 
 def _counted(counts: dict[str, dict[str, int]]) -> list[str]:

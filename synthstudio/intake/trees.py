@@ -4,11 +4,12 @@ import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from synthstudio.errors import BadInput
-from synthstudio.intake.decode import Refusal
+from synthstudio.intake.decode import SUFFIXES, Refusal
 from synthstudio.intake.entries import Budget, Entry, LabelCleaner, Limits, Rejected, printable
+from synthstudio.intake.exported import FILE, MOST_BYTES, ExportedLayout, class_folders
 from synthstudio.intake.layout import Layout, is_litter
 
 HOMELESS = "lies in no class folder"
@@ -28,8 +29,9 @@ class Tree:
     """Files placed by their paths. `folders` are named so that a class without images is noticed."""
 
     def __init__(self, files: Sequence[File], folders: Iterable[str], limits: Limits, label: str | None) -> None:
-        self._files = files
-        self._layout = Layout(file.name for file in files if not file.reason)
+        exported = _exported(files, limits)
+        self._files = [file for file in files if _is_picture(file)] if exported else files
+        self._layout = exported or Layout(file.name for file in files if not file.reason)
         self._limits = limits
         self._label = label
         self.declared = tuple(sorted({self._layout.class_of_folder(folder) for folder in folders} - {""}))
@@ -56,6 +58,26 @@ class Tree:
             return Rejected(name, f"{HOMELESS}; put it in a folder named after its class, or name the label")
         label, rejected = labels.clean(raw)
         return rejected if label is None else Entry(name, label, place.given, lambda: file.read(budget))
+
+
+def _exported(files: Sequence[File], limits: Limits) -> ExportedLayout | None:
+    """How an export of ours is to be read; None for every other tree."""
+    found = [file for file in files if PurePosixPath(file.name).name == FILE and not file.reason]
+    if len(found) != 1:
+        return None
+    try:
+        data = found[0].read(Budget(limits))
+    except Refusal:
+        return None
+    root = str(PurePosixPath(found[0].name).parent)
+    inside = all(PurePosixPath(file.name).is_relative_to(root) for file in files if _is_picture(file))
+    classes = class_folders(data) if inside and len(data) <= MOST_BYTES else {}
+    return ExportedLayout(root, classes) if classes else None
+
+
+def _is_picture(file: File) -> bool:
+    """Whether a file is to be read as a picture: of an export, its tables and programs are not."""
+    return PurePosixPath(file.name).suffix.lower() in SUFFIXES
 
 
 def check_count(what: str, count: int, limits: Limits) -> None:

@@ -22,6 +22,7 @@ from synthstudio.ui.access.guard import Guard, Rules
 from synthstudio.ui.access.space import SpaceSession
 from synthstudio.ui.api import (
     distil_routes,
+    frozen_routes,
     models_routes,
     routes,
     run_routes,
@@ -134,6 +135,7 @@ def launch(
         views_routes.router(session),
         run_routes.router(session),
         views_routes.export_router(session),
+        frozen_routes.router(session),
         distil_routes.router(session, live),
         things_routes.router(session),
         models_routes.router(session),

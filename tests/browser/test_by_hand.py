@@ -46,6 +46,18 @@ def test_a_classifier_is_trained_by_hand_from_a_frozen_selection_and_stands_in_e
     named = rows.locator("td:first-child").all_inner_texts()
     assert len(named) >= 5 and len(set(named)) == len(named)  # the two new ones beside those of the recipe
     assert "by hand" in shown.locator("select").first.locator("option").first.inner_text()
+    compared(page, made)
+
+
+def compared(page, made):
+    """In Export a frozen set is compared with now, and there is nothing to restore."""
+    go(page, "Export")
+    page.wait_for_selector(f"#ss-frozen-before option[value='{made['image_set']}']", state="attached")
+    page.select_option("#ss-frozen-before", made["image_set"])
+    page.click("#ss-frozen-go")
+    page.get_by_text(f"From everything made ({made['size']} images) to now").wait_for()
+    page.click("#ss-frozen-restore")
+    page.get_by_text("Nothing to restore").wait_for()
 
 
 def test_a_set_is_filtered_by_hand_with_what_falls_out_in_sight(watched, served, finished):

@@ -77,7 +77,46 @@ def test_a_selection_is_frozen_judged_and_exported_by_name(synthstudio, reviewed
     assert "kept by the filter: 15 images; exported: 13" in said and "blue: 5 -> 3" in said
     moved = reviewed[2][0]
     assert (tmp_path / "out" / "train" / "red" / f"{moved[:16]}.png").is_file()
+    compared_and_restored(synthstudio, reviewed, tmp_path)
     assert found["sentence"].split(":")[0] in (tmp_path / "out" / "README.md").read_text()
+
+
+def compared_and_restored(synthstudio, reviewed, tmp_path):
+    """`mine` is what is accepted; then one image is taken back in, another is moved, a third goes."""
+    assert "From mine (13 images) to now (13 images): nothing has changed." in synthstudio("changes", "mine")
+    assert "Nothing changed: mine is what is accepted now." in synthstudio("restore", "mine")
+    file = tmp_path / "later.csv"
+    file.write_text(f"image,decision,label\n{reviewed[0][0]},clear,\n{reviewed[2][0]},reject,\n")
+    synthstudio("decisions", "--in", file)
+    synthstudio("freeze", "later")
+    said = synthstudio("changes", "mine", "later", "--images", "--json", tmp_path / "changes.json")
+    assert (
+        "From mine (13 images) to later (13 images): 1 added, 1 removed." in said and f"{reviewed[0][0]}  - -> " in said
+    )
+    assert said.splitlines()[1:] and len(json.loads((tmp_path / "changes.json").read_text())["changes"]) == 2
+    assert "2 images decided as when mine was frozen." in (restored := synthstudio("restore", "mine"))
+    assert "nothing has changed" in synthstudio("changes", "mine")
+    undo = restored.split("decisions --undo ")[1].strip()
+    assert "2 images are as they were before" in synthstudio("decisions", "--undo", undo)
+    assert "nothing has changed" in synthstudio("changes", "later")
+
+
+def test_an_export_that_was_looked_through_comes_back_as_decisions(synthstudio, reviewed, tmp_path):
+    assert "format must be 'imagefolder', 'webdataset'" in synthstudio(
+        "export", tmp_path / "out", "--format", "zipfolder", code=2
+    )
+    synthstudio("export", tmp_path / "out", "--format", "csv", "--strip")
+    assert "changed something" in synthstudio("decisions", "--in", tmp_path / "out")
+    assert "Nothing changed" in synthstudio("decisions", "--in", tmp_path / "out")
+    kept = next((tmp_path / "out" / "train" / "blue").glob("*.png"))
+    kept.unlink()
+    assert "1 of" in synthstudio("decisions", "--in", tmp_path / "out")
+    synthstudio("decisions", "--out", tmp_path / "now.csv")
+    with (tmp_path / "now.csv").open(newline="") as file:
+        now = {row["image"]: (row["decision"], row["label"]) for row in csv.DictReader(file)}
+    assert {image: now[image] for image, *_ in reviewed} == {image: (what, label) for image, what, label in reviewed}
+    rejected = {image[:16] for image, (what, _) in now.items() if what == "reject"}
+    assert rejected == {kept.stem, reviewed[0][0][:16], reviewed[1][0][:16]}
 
 
 def test_what_rejects_share_is_told_rejected_taken_back_and_left_out(synthstudio, tmp_path):

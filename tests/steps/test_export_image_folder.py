@@ -19,6 +19,10 @@ NASTY = ("a/b", "test", 'say "hi"', "<b>🐱</b>", "Cat", "cat", "...")
 
 @pytest.fixture
 def everything(work):
+    return complete(work)
+
+
+def complete(work):
     """A complete request: two synthetic images per class, and their provenance in a run's log."""
     fields = {
         "real": stored(work, "set", LABELS, range(3)),

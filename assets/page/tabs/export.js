@@ -1,4 +1,4 @@
-// Export: the dataset as an image folder, the adapter as a LoRA folder, the classifier as a program with its weights,
+// Export: the dataset in a format of one's choice, the adapter as a LoRA folder, the classifier as a program with its weights,
 // each fetched as a zip.
 import { query } from "../shared/address.js";
 import { Answers } from "../shared/answers.js";
@@ -6,10 +6,9 @@ import { button, field, h, offer, render, stateBadge } from "../shared/dom.js";
 import { many, progressWords, room } from "../shared/format.js";
 import { BASE, get } from "../shared/server.js";
 import { Asking } from "../shared/state.js";
+import { FrozenSets } from "./frozen_sets.js";
 
 const SNIPPETS = {
-  "export.image_folder": (folder) =>
-    `from datasets import load_dataset\ndataset = load_dataset(${JSON.stringify(folder)})`,
   "export.classifier": (folder) =>
     `pip install open_clip_torch pillow safetensors\npython ${JSON.stringify(`${folder}/classify.py`)} photo.jpg`,
   "export.adapter": (folder) =>
@@ -47,6 +46,8 @@ class Export extends Asking {
     this.classifier = select("classifier");
     offer(this.classifier, Object.entries(TAUGHT));
     this.selection = select("selection", () => this.chosen());
+    this.format = select("format");
+    this.strip = h("input", { type: "checkbox", id: "ss-export-strip" });
     this.measures = h("studio-measured", { set: "", full: true });
     this.unfrozen = h(
       "p",
@@ -60,6 +61,7 @@ class Export extends Asking {
       fold: this.fold,
       classifier: this.classifier,
       selection: this.selection,
+      format: this.format,
       name: this.name,
     });
     this.form = h(
@@ -81,14 +83,22 @@ class Export extends Asking {
         field("Fold", this.fold),
         field("Images", this.selection),
         field("Classifier trained on", this.classifier),
+        field("Format", this.format),
         field("Name", this.name),
+      ),
+      h(
+        "label",
+        { class: "ss-check" },
+        this.strip,
+        "Leave out how images were made and who decided: notes in files, prompts, seeds, names",
       ),
       h("div", { class: "ss-chosen" }, this.measures, this.unfrozen),
       this.answers.root,
       this.go,
     );
     this.list = h("div");
-    this.append(this.nothing, this.form, this.list);
+    this.frozen = new FrozenSets();
+    this.append(this.nothing, this.form, this.frozen.root, this.list);
   }
   async send() {
     this.go.disabled = true;
@@ -98,12 +108,14 @@ class Export extends Asking {
       name: this.name.value,
       classifier: this.classifier.value,
       selection: this.selection.value,
+      format: this.format.value,
+      strip: this.strip.checked,
     });
     this.go.disabled = false;
     this.again();
   }
   async look() {
-    const { recipes, exports, selections } = await get("/exports");
+    const { recipes, exports, selections, formats } = await get("/exports");
     this.nothing.hidden = recipes.length + exports.length > 0;
     this.form.hidden = !recipes.length;
     this.recipes = recipes;
@@ -116,6 +128,8 @@ class Export extends Asking {
     this.folds();
     const frozen = selections.map((one) => [one.id, `${one.name} (${many(one.size, "image")})`]);
     begin(this.selection, [NOW, ...frozen], "selection");
+    this.frozen.draw(selections);
+    begin(this.format, formats, "format");
     this.chosen();
     render(this.list, exports, () => exports.map(card));
   }
@@ -153,7 +167,7 @@ const card = (one) =>
     one.images && h("studio-measured", { set: one.images }),
     one.folder && [
       h("p", { class: "ss-muted" }, `${one.files} files in ${one.folder}`),
-      h("div", { class: "ss-log" }, SNIPPETS[one.kind](one.folder)),
+      h("div", { class: "ss-log" }, one.loading || SNIPPETS[one.kind](one.folder)),
     ],
   );
 

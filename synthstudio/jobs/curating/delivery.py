@@ -17,9 +17,11 @@ CLASSIFIERS = ("real_and_synthetic", "real_only", "synthetic_only", "selection")
 
 
 def steps(
-    studio: Studio, pipeline_id: str, fold: int, name: str, classifier: str | None = None, selection: str | None = None
-) -> dict[str, Step]:
-    """The exports of a finished recipe: "dataset"; "adapter" and "classifier" if it made one.
+    studio: Studio, pipeline_id: str, fold: int, name: str, classifier: str | None = None, selection: str | None = None,
+    **written: Any,
+) -> dict[str, Step]:  # fmt: skip
+    """The exports of a finished recipe: "dataset", `written` as its fields say (`format`, `strip`); "adapter" and
+    "classifier" if it made one.
 
     The dataset holds what is accepted now, or the frozen set `selection`, and the numbers and the classifier of that
     selection where somebody asked what the review was worth.
@@ -42,7 +44,7 @@ def steps(
     wanted = classifier or ("selection" if review else CLASSIFIERS[0])
     if wanted == "selection" and not review:
         raise BadInput("No classifier was trained on this selection. Train one with: review-helped NAME")
-    found = {"dataset": build("export.image_folder", fields)}
+    found = {"dataset": build("export.image_folder", {**fields, **written})}
     adapted = next((outputs for kind, outputs in made.items() if kind.startswith("adapt.")), None)
     if adapted:
         found["adapter"] = build("export.adapter", {"adapter": adapted["adapter"], "name": name})
@@ -54,11 +56,11 @@ def steps(
     return found
 
 
-def selection_alone(studio: Studio, selection: str, name: str) -> Step:
+def selection_alone(studio: Studio, selection: str, name: str, **written: Any) -> Step:
     """The export of a frozen set by itself, as the training split, in a project without a finished recipe."""
     shown = decided(studio, _moment(studio, selection), [selection])
     about = {"synthetic": selection, "decisions": shown, "measures": _measures(studio, selection)}
-    return build("export.image_folder", {**about, "name": name})
+    return build("export.image_folder", {**about, "name": name, **written})
 
 
 def _measures(studio: Studio, images: str) -> str | None:

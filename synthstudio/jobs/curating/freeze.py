@@ -15,6 +15,8 @@ from synthstudio.jobs.curating import accepted
 from synthstudio.jobs.studio import Studio
 from synthstudio.steps.collect.freeze import Freeze
 
+BY_HAND = "chosen by hand among "  # how the sentence of a selection begins whose images were picked one by one
+
 
 @dataclass(frozen=True)
 class Frozen:
@@ -103,6 +105,6 @@ def describe(query: Query, as_of: int, partly: bool = False) -> str:
         text += f", {query.scorer} of at least {query.low:g}"
     if query.scorer and query.high is not None:
         text += f", {query.scorer} of at most {query.high:g}"
-    chosen = "chosen by hand among " if partly else ""
+    chosen = BY_HAND if partly else ""
     said = f"{chosen}{text}, {decided_by(as_of)}."
     return said[0].upper() + said[1:]

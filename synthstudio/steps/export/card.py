@@ -8,7 +8,8 @@ from typing import Any
 
 from synthstudio.measure_terms import MEASURES, SIZE_MATTERS, Measure, Number, as_numbers
 from synthstudio.models import MODELS
-from synthstudio.steps.export.metadata import COLUMNS, EMPTY
+from synthstudio.steps.export.formats import FORMATS, Format
+from synthstudio.steps.export.metadata import BARE, COLUMNS, EMPTY
 
 _ARMS = {
     "zero_shot": "no training (zero-shot)",
@@ -51,13 +52,15 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a dataset holds: the classes with their folders, and (split, source, class) of every image."""
+    """What a dataset holds: the classes with their folders, and how many images of each (split, source, class)."""
 
     name: str
     folders: Mapping[str, str]
-    images: Sequence[tuple[str, str, str]]
+    images: Mapping[tuple[str, str, str], int]
     base_models: Sequence[str]  # the backbones its synthetic images were made with, by name
     chosen: Chosen | None = None
+    format: Format = FORMATS["imagefolder"]
+    stripped: bool = False  # whether rows and files do not say how images were made
 
     @property
     def splits(self) -> list[str]:
@@ -78,7 +81,7 @@ def write(contents: Contents, report: Mapping[str, Any] | None, measures: Mappin
         f"# {plain(contents.name)}",
         _introduction(contents),
         _table(contents),
-        _empty_cells(),
+        _empty_cells(contents),
         _review(contents.chosen, report),
         (_judged(report) if "arms" in report else numbers(report)) if report else "",
         _measured(measures) if measures else "",
@@ -96,6 +99,18 @@ def plain(text: str) -> str:
 
 def _front_matter(contents: Contents) -> str:
     """YAML. Every text is written as a JSON string, which YAML reads as it is."""
+    tags = ["image-classification", "few-shot", "synthstudio", *(["synthetic"] if contents.is_synthetic else [])]
+    return f"""---
+pretty_name: {json.dumps(contents.name, ensure_ascii=False)}
+license: other
+task_categories:
+- image-classification
+tags: {json.dumps(tags)}
+{_configuration(contents) if contents.format.hub else ""}---"""
+
+
+def _configuration(contents: Contents) -> str:
+    """Which files are a split, and what the columns are, for `datasets`."""
     quoted = [json.dumps(label, ensure_ascii=False) for label in contents.folders]
     names = "\n".join(f"        '{index}': {label}" for index, label in enumerate(quoted))
     columns = "\n".join(
@@ -105,22 +120,15 @@ def _front_matter(contents: Contents) -> str:
         f"    dtype: {'image' if name == 'file_name' else kind}"
         for name, kind in COLUMNS.items()
     )
-    files = "\n".join(f"  - split: {split}\n    path: {split}/**" for split in contents.splits)
-    tags = ["image-classification", "few-shot", "synthstudio", *(["synthetic"] if contents.is_synthetic else [])]
-    return f"""---
-pretty_name: {json.dumps(contents.name, ensure_ascii=False)}
-license: other
-task_categories:
-- image-classification
-tags: {json.dumps(tags)}
-configs:
+    paths = "\n".join(f"  - split: {one}\n    path: {contents.format.hub.format(split=one)}" for one in contents.splits)
+    return f"""configs:
 - config_name: default
   data_files:
-{files}
+{paths}
 dataset_info:
   features:
 {columns}
----"""
+"""
 
 
 def _indented(text: str) -> str:
@@ -128,17 +136,25 @@ def _indented(text: str) -> str:
 
 
 def _introduction(contents: Contents) -> str:
-    counts = Counter(source for _, source, _ in contents.images)
+    counts: Counter[str] = Counter()
+    for (_, source, _), count in contents.images.items():
+        counts[source] += count
     said = ", ".join(f"{count} {source}" for source, count in sorted(counts.items()))
+    loading = contents.format.loaded_from("path/to/this/folder")
     return (
         f"{said} images of {len(contents.folders)} classes, written by SynthStudio. `train` may hold synthetic images "
         "(column `source`); `validation` and `test` hold photographs only. The column `id` is the SHA-256 of the image "
-        "before marks were added to the file.\n\n```python\nfrom datasets import load_dataset\n\n"
-        'dataset = load_dataset("path/to/this/folder")\n```'
+        f"before marks were added to the file. {contents.format.says}\n\n```python\n{loading}\n```"
     )
 
 
-def _empty_cells() -> str:
+def _empty_cells(contents: Contents) -> str:
+    if contents.stripped:
+        filled = ", ".join(f"`{name}`" for name in BARE)
+        return (
+            "## Empty cells\n\nHow images were made and who decided about them was left out of this export: of all "
+            f"columns {filled} are filled."
+        )
     rows = (f"- {', '.join(f'`{name}`' for name in names)}: {when}." for names, when in EMPTY.items())
     return "\n".join(["## Empty cells", "", "Every export has the same columns. Empty are:", "", *rows])
 

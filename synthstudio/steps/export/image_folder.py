@@ -1,9 +1,13 @@
-"""A dataset as a folder: train / validation / test, a subfolder per class, a metadata table per split, a card."""
+"""A dataset as a folder in a format of one's choice: train / validation / test, what is known of each image, a card.
+
+The Step keeps the name of its first format, for projects hold Steps of that name.
+"""
 
 import hashlib
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +18,15 @@ from pydantic import Field, model_validator
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import BadInput, Leak
 from synthstudio.events import Event, Note, Output, Progress
-from synthstudio.intake import decisions
+from synthstudio.intake import decisions, png_text
 from synthstudio.provenance import Origin, origins
 from synthstudio.quantities import many
 from synthstudio.step import Step
 from synthstudio.steps import Work
-from synthstudio.steps.export import card, marks, metadata
-from synthstudio.terms import DecisionsId, ImageSetId, ReportId, TestSetId
+from synthstudio.steps.export import card, croissant, marks, metadata
+from synthstudio.steps.export.formats import FORMATS
+from synthstudio.steps.export.formats.stream import Classes, Item
+from synthstudio.terms import DatasetFormat, DecisionsId, ImageSetId, ReportId, TestSetId
 from synthstudio.workspace import Workspace, slug, storage_errors
 
 # A class folder of such a name would be taken for a split by tools that guess splits from paths.
@@ -36,12 +42,13 @@ class _Item:
 
 
 class ExportImageFolder(Step):
-    """Write real and synthetic images for `datasets`, torchvision and everything else that reads folders."""
+    """Write real and synthetic images for `datasets`, torchvision, WebDataset, FiftyOne, kohya's scripts and others."""
 
     kind: ClassVar[str] = "export.image_folder"
     title: ClassVar[str] = "Export the dataset"
     travels: ClassVar[bool] = False
     version: ClassVar[int] = 4  # 3 had no measures; 2 left prompts and t0 empty where they were not asked for
+    later: ClassVar[frozenset[str]] = frozenset({"format", "strip"})
 
     real: Annotated[ImageSetId | None, Field(description="Real images of the training split.")] = None
     synthetic: Annotated[
@@ -62,6 +69,11 @@ class ExportImageFolder(Step):
     ] = None
     name: Annotated[str, Field(min_length=1, max_length=120, description="What to call the dataset.")] = "dataset"
     marks: Annotated[bool, Field(description="Write into each synthetic PNG that it is synthetic, and how.")] = True
+    format: DatasetFormat = "imagefolder"
+    strip: Annotated[
+        bool,
+        Field(description="Leave out how images were made and who decided: notes in files, prompts, seeds, names."),
+    ] = False
 
     @model_validator(mode="after")
     def _something_to_write(self) -> "ExportImageFolder":
@@ -101,19 +113,43 @@ class ExportImageFolder(Step):
             raise Leak(
                 f"{len(leaked)} test images also stand in {leaked[0].split}. Split again, and use that split only."
             )
-        return list(dict.fromkeys(items))
+        once = {(item.split, item.member.label, item.member.image): item for item in items}
+        wanted = [item for item in once.values() if item.split in FORMATS[self.format].splits]
+        if not wanted:
+            raise BadInput(f"format: {self.format} holds training images only. Name some as real or synthetic.")
+        return sorted(wanted, key=lambda item: item.member.image) if FORMATS[self.format].mixed else wanted
 
     def _write(
         self, folder: Path, items: list[_Item], labels: dict[str, str], workspace: Workspace
     ) -> Iterator[Progress]:
-        measures = self._measures(workspace)
+        layout, measures = FORMATS[self.format], self._measures(workspace)
+        trained = Counter(item.member.label for item in items if item.split == "train")
+        counts: Counter[tuple[str, str, str]] = Counter()
+        models: set[str] = set()
+        folder.mkdir(parents=True)
+        stream = self._stream(items, labels, workspace, models)
+        written = layout.lay_out(folder, Classes(labels, trained), stream)
+        for done, item in enumerate(written, start=1):
+            counts[item.split, item.row["source"], item.label] += 1
+            yield Progress(done=done, total=len(items), unit="files")
+        self._write_decisions(folder, self._decided(workspace))
+        report = workspace.document(self.report) if self.report else None
+        contents = card.Contents(self.name, labels, counts, sorted(models), self._chosen(workspace), layout, self.strip)
+        (folder / "README.md").write_text(card.write(contents, report, measures), encoding="utf-8")
+        croissant.write(folder, contents)
+
+    def _stream(
+        self, items: list[_Item], labels: dict[str, str], workspace: Workspace, models: set[str]
+    ) -> Iterator[Item]:
+        """Every image with its row, read when its turn comes. `models` is told the models they were made with: their
+        terms bind the images, also where rows do not say how they were made.
+        """
         known = origins(workspace, {item.member.image for item in items})
         decided = {row["image"]: row for row in self._decided(workspace)}
         made = {m.image for m in workspace.image_set(self.synthetic)} if self.synthetic else set()
         index = {label: place for place, label in enumerate(labels)}
         adapters: dict[str, dict[str, Any]] = {}
-        rows: dict[str, list[dict[str, Any]]] = {}
-        for done, item in enumerate(items, start=1):
+        for item in items:
             digest, label = item.member.image, item.member.label
             origin = known.get(digest)
             data = workspace.get(digest)
@@ -121,18 +157,13 @@ class ExportImageFolder(Step):
             row = metadata.row(source, digest, marks.size(data), origin, _weights(origin, label, adapters, workspace))
             row |= {"file_name": f"{labels[label]}/{digest[:16]}.png", "label": index[label], "split": item.split}
             row |= metadata.reviewed(decided.get(digest)) if item.split != "test" else {}
-            if self.marks and source != "real":
-                data = marks.marked(data, row, label, _how(origin, label, adapters))
-            file = folder / item.split / row["file_name"]
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
-            rows.setdefault(item.split, []).append(row)
-            yield Progress(done=done, total=len(items), unit="files")
-        _write_tables(folder, rows, list(labels))
-        self._write_decisions(folder, list(decided.values()))
-        report = workspace.document(self.report) if self.report else None
-        contents = _contents(self.name, labels, rows, self._chosen(workspace))
-        (folder / "README.md").write_text(card.write(contents, report, measures), encoding="utf-8")
+            models |= {row["base_model"]} - {None}
+            if self.strip:
+                yield Item(png_text.without_notes(data), metadata.bare(row), label)
+            elif self.marks and source != "real":
+                yield Item(marks.marked(data, row, label, _how(origin, label, adapters)), row, label)
+            else:
+                yield Item(data, row, label)
 
     def _measures(self, workspace: Workspace) -> dict[str, Any] | None:
         """The measures, which have to be of the very images that are written."""
@@ -147,7 +178,7 @@ class ExportImageFolder(Step):
     def _write_decisions(self, folder: Path, decided: list[dict[str, Any]]) -> None:
         """The decisions beside the images, of those that were left out too; `decisions --in` reads them again."""
         if decided:
-            columns = (*decisions.COLUMNS, "made_as", "who", "decided_at", "why")
+            columns = decisions.COLUMNS if self.strip else (*decisions.COLUMNS, "made_as", "who", "decided_at", "why")
             (folder / "decisions.csv").write_bytes(decisions.to_csv(decided, columns))
             (folder / "decisions.json").write_bytes(decisions.to_json(decided, columns))
 
@@ -204,22 +235,3 @@ def _weights(
 def _how(origin: Origin | None, label: str, adapters: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     adapter = origin.made.get("adapter") if origin else None
     return marks.how(origin, label, adapters.get(adapter or ""))
-
-
-def _write_tables(folder: Path, rows: Mapping[str, list[dict[str, Any]]], labels: list[str]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    for split, own in rows.items():
-        table = pa.Table.from_pylist(own, schema=metadata.schema(labels))
-        pq.write_table(table, folder / split / "metadata.parquet")
-
-
-def _contents(
-    name: str, labels: dict[str, str], rows: Mapping[str, list[dict[str, Any]]], chosen: card.Chosen | None
-) -> card.Contents:
-    names = list(labels)
-    every = [row for own in rows.values() for row in own]
-    images = [(row["split"], row["source"], names[row["label"]]) for row in every]
-    models = sorted({row["base_model"] for row in every if row["base_model"]})
-    return card.Contents(name, labels, images, models, chosen)

@@ -48,6 +48,14 @@ def schema(labels: Sequence[str]) -> "pa.Schema":
     return pa.schema([(name, getattr(pa, kind)()) for name, kind in COLUMNS.items()], metadata=about)
 
 
+BARE = ("file_name", "label", "source", "split", "id", "width", "height", "review_status")  # of a stripped export
+
+
+def bare(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row that does not say how its image was made, nor who decided about it."""
+    return dict.fromkeys(COLUMNS) | {name: row[name] for name in BARE}
+
+
 STATUS = {"keep": "accepted", "relabel": "relabelled", "reject": "rejected"}
 UNREVIEWED = "unreviewed"
 

@@ -14,6 +14,7 @@ from synthstudio.jobs import Studio
 from synthstudio.jobs.curating import by_hand, delivery
 from synthstudio.jobs.knowing.stock import title_of
 from synthstudio.step import from_json
+from synthstudio.steps.export.formats import FORMATS
 from synthstudio.ui.api import selections
 from synthstudio.ui.session.state import StudioSession
 
@@ -32,21 +33,23 @@ def overview(session: StudioSession) -> dict[str, Any]:
             for one in done
         ],
         "selections": selections.frozen(studio),
+        "formats": [[name, one.title] for name, one in FORMATS.items()],
         "exports": [_listed(session, run) for run in runs],
     }  # fmt: skip
 
 
 def begin(
-    session: StudioSession, pipeline_id: str, fold: int, name: str, classifier: str, selection: str = ""
+    session: StudioSession, pipeline_id: str, fold: int, name: str, classifier: str, selection: str = "", **written: Any
 ) -> list[str]:
     """Queue the exports of a finished recipe: dataset, adapter, and the classifier of this arm; returns their runs.
 
-    The dataset holds the frozen set `selection` (name or id), without one what is accepted now.
+    The dataset holds the frozen set `selection` (name or id), without one what is accepted now, `written` as the fields
+    of its Step say.
     """
     delivery.check_name(name)
     with session.acting() as studio:
         chosen = _chosen(studio, selection.strip())
-        steps = delivery.steps(studio, pipeline_id, fold, name.strip(), classifier, chosen)
+        steps = delivery.steps(studio, pipeline_id, fold, name.strip(), classifier, chosen, **written)
         return [studio.submit(step)[0] for step in steps.values()]
 
 
@@ -98,6 +101,8 @@ def _listed(session: StudioSession, run: Run) -> dict[str, Any]:
             return found | {"error": str(error)}
         count, size = _measured(folder, run.id)
         found |= {"folder": str(folder), "files": count, "bytes": size}
+        if run.kind == _KINDS[0]:
+            found["loading"] = FORMATS[fields["format"]].loaded_from(str(folder))
         counts = session.studio.catalog.runs.outputs(run.id).get("counts")
         found["counted"] = {when: sum(each.values()) for when, each in counts.items()} if counts else None
     return found

@@ -1,6 +1,7 @@
 """The routes of Runs, Evaluate, Data and Export: they read; only asking for an export changes anything."""
 
 import asyncio
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from synthstudio.jobs.running.run_folder import LOG
+from synthstudio.terms import DatasetFormat
 from synthstudio.ui.api import (
     data_views,
     exports,
@@ -98,6 +100,8 @@ class _Export(BaseModel):
     name: str = Field("dataset", max_length=120)
     classifier: str = Field("real_and_synthetic", max_length=40)
     selection: str = Field("", max_length=120, description="A frozen set by name or id; none: what is accepted now.")
+    format: DatasetFormat = "imagefolder"
+    strip: bool = False
 
 
 def export_router(session: StudioSession) -> APIRouter:
@@ -110,11 +114,9 @@ def export_router(session: StudioSession) -> APIRouter:
 
     @routes.post("")
     async def begin(asked: _Export) -> dict[str, Any]:
-        return {
-            "runs": await asyncio.to_thread(
-                exports.begin, session, asked.pipeline, asked.fold, asked.name, asked.classifier, asked.selection
-            )
-        }
+        what = (asked.pipeline, asked.fold, asked.name, asked.classifier, asked.selection)
+        begun = functools.partial(exports.begin, session, *what, format=asked.format, strip=asked.strip)
+        return {"runs": await asyncio.to_thread(begun)}
 
     @routes.get("/{name}.zip")
     def download(name: str) -> StreamingResponse:

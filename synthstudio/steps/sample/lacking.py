@@ -24,7 +24,7 @@ def lack_of(work: Work, step: Lacking) -> "Lack | None":
     from synthstudio.engine.lack import Lack
 
     name = step.lack
-    judge = cast("Judge", work.load(("judge", name), lambda: _judge(work, name)))
+    judge = cast("Judge", work.load(("lack", name), lambda: _judge(work, name)))
     return Lack(judge, step.lack_strength)
 
 

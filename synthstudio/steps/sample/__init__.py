@@ -5,7 +5,7 @@ from typing import Any
 
 from synthstudio.effort import Amounts, Effort
 
-_GUIDED = 4  # a step that is guided by a classifier takes as long as so many: decoder and network, there and back
+_GUIDED = 5  # a step that is guided by a classifier takes as long as so many: decoder and network, there and back
 
 
 def planned(fields: Mapping[str, Any], classes: int) -> int:

@@ -233,7 +233,7 @@ def _at_once(
 
     side = diffusion.side(backbone, step.resolution)
     size = work.resources.batch or diffusion.default_batch(backbone, step.resolution)
-    memory, kept = devices.memory_of(backbone.device), work.scratch / f"{_FOUND}-{side}"
+    memory, kept = devices.memory_of(backbone.device), work.scratch / f"{_FOUND}-{side}{'-guided' if lack else ''}"
     if memory is None:
         return size, []
     if kept.exists() and not work.resources.batch:

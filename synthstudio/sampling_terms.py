@@ -168,6 +168,13 @@ MixShare = Annotated[
     Field(ge=0, lt=1, description="Share of a second shot of the class, mixed into the first one's latents; 0: none."),
     Slider(0, 0.9, 0.1),
 ]
+LackStrength = Annotated[
+    float,
+    Field(
+        ge=0, le=1000,
+        description="How hard images are pulled to where the classifier in lack is unsure; 0: not at all.",
+    ),
+]  # fmt: skip
 VectorsOfAPhoto = Annotated[
     int, Field(ge=1, le=16, description="Vectors that hold a photo, in the place of its prompt."), Slider(3, 8, 1)
 ]
@@ -189,4 +196,11 @@ Only = Annotated[
 ]
 WordsId = Annotated[
     str, Field(pattern=f"^adapter:{DIGEST}$", description="Learned words (textual inversion) beside the adapter.")
+]
+LackId = Annotated[
+    str,
+    Field(
+        pattern=f"^classifier:{DIGEST}$",
+        description="A classifier whose uncertainty guides images, see lack_strength; none: no such guidance.",
+    ),
 ]

@@ -33,6 +33,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "select.filter": {"images": SET, "scores": [f"scores:{_A}"], "filters": [_FILTER]},
     "select.random": {"images": SET, "like": f"set:{_B}", "seed": 1},
     "select.share": {"images": SET, "count": 20, "seed": 1},
+    "select.union": {"sets": [SET, f"set:{_B}"]},
     "train.classifier": {"encoder": ENCODER, "real": SET, "seed": 1},
     "train.finetune": {"encoder": f"lite0@{_C}", "real": SET, "seed": 1},
     "train.linear_probe": {"encoder": ENCODER, "real": SET},

@@ -16,7 +16,7 @@ from synthstudio.catalog.selection import narrowing
 from synthstudio.filters import Condition
 
 _SETS = ("set:", "pool:", "test:")
-_TAUGHT = re.compile("(?:set|adapter|experts):[0-9a-f]{64}")
+_TAUGHT = re.compile("(?:set|adapter|experts|classifier):[0-9a-f]{64}")
 
 
 class Images:
@@ -123,8 +123,8 @@ class Images:
         return bool(self._database.rows("select 1 from image_sets where id = ?", [set_id]))
 
     def sets_behind(self, ids: Iterable[str]) -> set[str]:
-        """Sets that taught what is named: of every image that is no photo, and of every adapter or expert, the sets its
-        maker was given, and so on back to photos.
+        """Sets that taught what is named: of every image that is no photo, and of every adapter, expert or classifier,
+        the sets its maker was given, and so on back to photos.
         """
         seen: set[str] = set()
         todo = set(ids)

@@ -35,6 +35,7 @@ _WORDS = {
     "sample.vectors.images": "inversions",
     "select.filter.images": "kept",
     "select.random.images": "random",
+    "select.union.images": "together",
     "train.finetune.classifier": "finetuned",
     "train.linear_probe.classifier": "probe",
 }

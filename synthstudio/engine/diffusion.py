@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
@@ -20,6 +20,9 @@ from synthstudio.engine.pixels import squares, to_png, to_tensor, to_uint8
 from synthstudio.engine.seeds import exactly, generator, normal
 from synthstudio.engine.solvers import random_of
 from synthstudio.errors import BadInput
+
+if TYPE_CHECKING:
+    from synthstudio.engine.lack import Lack
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Settings:
     strength: float = 1.0  # below 1 the images start from sources
     resolution: int = 512
     guided: tuple[float, float] = (0.0, 1.0)  # from which share of the schedule to which there is guidance
+    lack: "Lack | None" = None  # guidance of another kind, in the same part of the schedule
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Request:
     mix: Mix | None = None
 
 
-@torch.inference_mode()
+@torch.no_grad()  # as fast as inference mode, whose tensors no gradient could pass
 def sample(backbone: Backbone, requests: Sequence[Request], settings: Settings) -> list[bytes]:
     """PNG files, one per request, in order. What is no number in half precision is drawn once more in float32."""
     pictures, numbers = _drawn(backbone, requests, settings)
@@ -90,21 +94,24 @@ def _drawn(backbone: Backbone, requests: Sequence[Request], settings: Settings) 
     return pictures, bool(latents.isfinite().all())
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def denoise(backbone: Backbone, requests: Sequence[Request], settings: Settings) -> Tensor:
     """Latents (N, C, h, w) of the finished images."""
     groups = _groups(backbone, requests, settings)
     texts = _Texts(backbone, requests, settings)
-    count = len(groups[0].solver.timesteps)
+    lack, count = settings.lack, len(groups[0].solver.timesteps)
 
     def phase(step: int) -> tuple[int, bool]:
         """How many groups are under way, and whether they are guided."""
         begin, end = settings.guided
-        return sum(group.first <= step for group in groups), texts.guided and begin <= step / count < end
+        guided = texts.guided or lack is not None
+        return sum(group.first <= step for group in groups), guided and begin <= step / count < end
 
     for (active, guided), steps in groupby(range(groups[0].first, count), phase):
         under_way = groups[:active]
-        with texts.asked([row for group in under_way for row in group.rows], guided) as predict:
+        rows = [row for group in under_way for row in group.rows]
+        with texts.asked(rows, guided and texts.guided) as asked:
+            predict = lack.guided(backbone, asked) if lack and guided else asked
             for step in steps:
                 t = groups[0].solver.timesteps[step]
                 seen = torch.cat([group.solver.scale_model_input(group.latents, t) for group in under_way])

@@ -41,6 +41,23 @@ class Noising(ABC):
     def weights(self, timesteps: Tensor, gamma: float | None) -> Tensor:
         """(N,) weights of the loss: 1, or min-SNR-γ weights."""
 
+    # ---- in sampling, where the network is told what need not be a timestep of training
+
+    @abstractmethod
+    def parts(self, told: Tensor) -> tuple[Tensor, Tensor]:
+        """α and σ of noised latents, α · clean + σ · noise, as the network is told of them."""
+
+    @abstractmethod
+    def expected(self, noised: Tensor, predicted: Tensor, told: Tensor) -> Tensor:
+        """The clean latents that a prediction means."""
+
+    @abstractmethod
+    def moved(self, predicted: Tensor, score: Tensor, told: Tensor) -> Tensor:
+        """The prediction under a score with so much more: the clean latents it means move by σ²/α · `score`.
+
+        (Dhariwal & Nichol 2021, arXiv:2105.05233, eq. 14, for noise.) Where no signal is left, it stays as it is.
+        """
+
 
 class Diffusion(Noising):
     """Variance-preserving noise; the network predicts it, or the velocity (Salimans & Ho 2022)."""
@@ -83,6 +100,24 @@ class Diffusion(Noising):
         snr = share / (1 - share)
         return snr.clamp(max=gamma) / (snr + 1 if self.velocity else snr)
 
+    def parts(self, told: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Noising.parts`; between two timesteps the share of the signal is on the line between theirs."""
+        at = told.float().clamp(0, len(self) - 1)
+        below, above = at.floor().long(), at.ceil().long()
+        share = torch.lerp(self.signal[below], self.signal[above], at - below)
+        return share.sqrt(), (1 - share).sqrt()
+
+    def expected(self, noised: Tensor, predicted: Tensor, told: Tensor) -> Tensor:
+        """See `Noising.expected`."""
+        alpha, sigma = self.parts(told)
+        return alpha * noised - sigma * predicted if self.velocity else (noised - sigma * predicted) / alpha
+
+    def moved(self, predicted: Tensor, score: Tensor, told: Tensor) -> Tensor:
+        """See `Noising.moved`."""
+        alpha, sigma = self.parts(told)
+        factor = sigma / alpha if self.velocity else sigma
+        return torch.where(alpha > 0, predicted - factor * score, predicted)
+
 
 class Flow(Noising):
     """A straight line from latents to noise (Lipman et al. 2023, arXiv:2210.02747); the network predicts its slope."""
@@ -120,6 +155,20 @@ class Flow(Noising):
         if gamma is not None:
             raise BadInput("Min-SNR weights are for models that predict noise or velocity; leave them out here.")
         return torch.ones(len(timesteps), device=timesteps.device)
+
+    def parts(self, told: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Noising.parts`."""
+        sigma = told.float() / 1000
+        return 1 - sigma, sigma
+
+    def expected(self, noised: Tensor, predicted: Tensor, told: Tensor) -> Tensor:
+        """See `Noising.expected`."""
+        return noised - self.parts(told)[1] * predicted
+
+    def moved(self, predicted: Tensor, score: Tensor, told: Tensor) -> Tensor:
+        """See `Noising.moved`."""
+        alpha, sigma = self.parts(told)
+        return torch.where(alpha > 0, predicted - sigma / alpha * score, predicted)
 
     def _sigma(self, timesteps: Tensor) -> Tensor:
         return (timesteps + 1).float() / self.count

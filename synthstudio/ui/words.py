@@ -84,7 +84,8 @@ def node_words(name: str, kind: str, template: Mapping[str, Any]) -> str:
         many_made = f"{known['images_per_class']} per class"
         if "accepted" in known:
             many_made = f"{known['accepted']} per class, {known['images_per_class']} made at most"
-        return f"{step_title(kind)}: {many_made}, guidance {known['guidance_scale']:g}"
+        unsure = ", where the classifier is unsure" if known.get("lack_strength") else ""
+        return f"{step_title(kind)}: {many_made}, guidance {known['guidance_scale']:g}{unsure}"
     if kind == "select.filter":
         return filter_words(_FILTERS.validate_python(template.get("filters", ())))
     return step_title(kind)

@@ -5,7 +5,7 @@ import threading
 import duckdb
 import pytest
 
-from synthstudio.artifacts import Image
+from synthstudio.artifacts import Image, ImageSet, Member
 from synthstudio.catalog import Catalog
 from synthstudio.catalog.database import Database
 from synthstudio.catalog.migrations import MIGRATIONS
@@ -14,6 +14,8 @@ from synthstudio.errors import CatalogBusy
 from synthstudio.events import Made, Measured, Note, Output, Progress, Scored
 from synthstudio.filters import AtLeast, AtMost, TopPerLabel, sentence
 from synthstudio.resources import Resources
+from synthstudio.step import build
+from tests.examples import EXAMPLES
 from tests.jobs.counting import Count
 
 LINES = [
@@ -146,3 +148,17 @@ def test_closing_waits_for_who_is_being_answered_and_refuses_who_comes_later(tmp
     closer.join(60)
     assert answers == [(42,)]
     duckdb.connect(tmp_path / "catalog.duckdb").close()
+
+
+def test_what_taught_the_classifier_that_guided_images_stands_behind_them(catalog):
+    shots, named, made = f"set:{'a' * 64}", f"classifier:{'b' * 64}", ImageSet.of("set", [Member("cat", "d0")])
+    probe = build("train.linear_probe", {"encoder": f"eye@{'e' * 64}", "real": shots})
+    drawn = build("sample.text", {**EXAMPLES["sample.text"], "lack": named, "lack_strength": 1.0})
+    picture = Image("d0", "cat", "synthetic", 8, 8)
+    for run, step, line in (
+        ("taught", probe, Output(name="classifier", value=named)), ("drawn", drawn, Made(index=0, image=picture)),
+    ):  # fmt: skip
+        catalog.runs.add(run, step, Resources())
+        catalog.ingest(run, [(1.0, line)], 10)
+    catalog.images.add_set(made, "drawn")
+    assert shots in catalog.images.sets_behind([made.id])

@@ -74,6 +74,13 @@ def test_a_setting_that_cannot_be_is_refused_in_words(text, says):
         sample._read_settings(Text, text)
 
 
+def test_a_classifier_among_the_settings_is_called_by_name(session):
+    named = f"classifier:{'a' * 64}"
+    assert sample._found(session, Text, f"lack={named}\nlack_strength=3") == {"lack": named, "lack_strength": 3}
+    with pytest.raises(BadInput, match="no classifier called 'mine'"):
+        sample._found(session, Text, "lack=mine")
+
+
 def test_one_text_is_a_list_of_one():
     assert sample._read_settings(Text, "templates = a drawing, of a {label}") == {
         "templates": ["a drawing, of a {label}"]

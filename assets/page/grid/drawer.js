@@ -12,6 +12,7 @@ const SHOWN_FIRST = [
   "backbone",
   "adapter",
   "adapter_scale",
+  "lack_strength",
   "name",
   "given",
 ];

@@ -17,6 +17,7 @@ from synthstudio.engine.noising import Noising
 from synthstudio.errors import BadInput, MemoryFull, ran_out_of_memory
 
 _LATENTS_AT_ONCE = 1 << 20  # pixels the autoencoder sees at once: 4 images of 512, 256 of 64
+_KEPT = 4  # times the memory that an image takes in the autoencoder where gradients go back through it
 
 Prompts = Any  # encoded prompts: what `embed` of a family gives and its `predict` takes; nobody else looks inside
 _Found = TypeVar("_Found")
@@ -201,6 +202,11 @@ class Backbone(ABC):
         """Images in [-1, 1]."""
         pixels = latents[0, 0].numel() * self.factor**2
         return torch.cat(self._some_at_once(lambda some: self.decoded(some.float()), latents, pixels))
+
+    def decoded_with_gradients(self, latents: Tensor) -> int:
+        """How many of these latents `decoded` should be given at once where its activations are kept."""
+        pixels = latents[0, 0].numel() * self.factor**2
+        return 1 if self.slicing else max(1, _LATENTS_AT_ONCE // (_KEPT * pixels))
 
     def _some_at_once(self, work: Callable[[Tensor], _Found], images: Tensor, pixels: int) -> list[_Found]:
         """What the autoencoder makes of images of so many pixels; of one after the other once several do not fit."""

@@ -2,7 +2,8 @@
 
 A value that begins with `$` is a hole. `$source $shots $fold $seed $backbone $encoder $eyes $judge_eye $witness` come
 from the request (`$eyes`: the encoders to choose from, `$judge_eye`: the one that filters, or none; `$witness`: the one
-that looks for copies, or none);
+that looks for copies, or none; `$next_seed` is another seed that follows from `$seed`, for images that are to be
+others);
 `$name` is the first output of the step called `name`, `$name.output` a certain one. A step with `each = "fold"`
 is repeated per fold; a step without it sees the outputs of such a step as a list over the folds. `=name.field` is what
 a field of another step is set to, known before anything runs. `shots = "all"` at the
@@ -27,12 +28,13 @@ from synthstudio.catalog.pipelines import Node
 from synthstudio.complaints import concerning, label, phrases, sentence
 from synthstudio.errors import BadInput, StudioError, UnknownName
 from synthstudio.models import ASSETS
+from synthstudio.seeds import derived_seed
 from synthstudio.step import Step, step_class
 
 RECIPES = ASSETS / "recipes"
 OWN = "recipes"  # the folder of a home where somebody keeps recipes of their own
 _EYE = "select.eye"  # left out where a setting names every encoder, and nobody asks for the choice
-REQUEST_HOLES = ("source", "shots", "fold", "seed", "backbone", "encoder", "eyes", "judge_eye", "witness")
+REQUEST_HOLES = ("source", "shots", "fold", "seed", "next_seed", "backbone", "encoder", "eyes", "judge_eye", "witness")
 
 
 @dataclass(frozen=True)
@@ -300,6 +302,8 @@ def _of_request(hole: str, request: Mapping[str, Any]) -> Any:
     """What of a request fills a hole. One that names an encoder leaves nothing to choose; earlier ones all do."""
     if hole == "eyes":
         return request.get("eyes") or [request["encoder"]]
+    if hole == "next_seed":
+        return derived_seed(request["seed"], "next")
     return request.get(hole) if hole in ("judge_eye", "witness") else request[hole]
 
 

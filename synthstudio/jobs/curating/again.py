@@ -12,8 +12,14 @@ from synthstudio.intake.image_notes import Notes
 from synthstudio.jobs.studio import Studio
 from synthstudio.models import MODELS, folder_of, reference
 from synthstudio.step import Step, build
+from synthstudio.workspace import Workspace
 
 KINDS = ("sample.text", "sample.variation", "sample.until")
+_TRAINED = {  # the fields that name something trained, and what it is to the image
+    "adapter": "adapter it was made with",
+    "words": "set of learned words it was made with",
+    "lack": "classifier that guided it",
+}
 _NO_NUMBER = (
     "This image cannot be made again from its file: it does not say which image of which step it is. Images say so when"
     " they were exported or downloaded here with notes."
@@ -50,15 +56,9 @@ def _missing(studio: Studio, fields: dict[str, Any], look: bool) -> Iterator[str
         _known_model(studio, str(fields["backbone"]), look)
     except StudioError as error:
         yield f"The backbone it was made with is not here: {error}"
-    for name, words in (("adapter", "adapter"), ("words", "set of learned words")):
-        if not fields.get(name):
-            continue
-        try:
-            files = workspace.document(fields[name])["weights"].values()
-        except StudioError:
-            files = None
-        if files is None or not all(workspace.weight_path(one).exists() for one in files):
-            yield f"The {words} it was made with ({fields[name][:16]}…) is not in this project."
+    for name, words in _TRAINED.items():
+        if fields.get(name) and not _is_here(workspace, fields[name]):
+            yield f"The {words} ({fields[name][:16]}…) is not in this project."
     if fields.get("sources"):
         try:
             shots = workspace.image_set(fields["sources"])
@@ -66,6 +66,16 @@ def _missing(studio: Studio, fields: dict[str, Any], look: bool) -> Iterator[str
             shots = None
         if shots is None or not all(workspace.has(member.image) for member in shots):
             yield "The shots it was made from are not in this project. Import and split the same photos here first."
+
+
+def _is_here(workspace: Workspace, named: str) -> bool:
+    """Whether the document and all weights of something trained are there."""
+    try:
+        found = workspace.document(named)["weights"]
+    except StudioError:
+        return False
+    files = [found] if isinstance(found, str) else found.values()
+    return all(workspace.weight_path(one).exists() for one in files)
 
 
 def _known_model(studio: Studio, ref: str, look: bool) -> None:

@@ -47,6 +47,8 @@ class Prototypes(Step):
     words: ClassVar[str | None] = None
     guidance_begin: ClassVar[float] = 0.0
     guidance_end: ClassVar[float] = 1.0
+    lack: ClassVar[None] = None
+    lack_strength: ClassVar[float] = 0.0
 
     backbone: ModelRef
     adapter: AdapterId | None = None

@@ -5,6 +5,8 @@ from typing import Any
 
 from synthstudio.effort import Amounts, Effort
 
+_GUIDED = 5  # a step that is guided by a classifier takes as long as so many: decoder and network, there and back
+
 
 def planned(fields: Mapping[str, Any], classes: int) -> int:
     """How many images the fields of a Step of this package ask for, where they name so many classes."""
@@ -15,7 +17,8 @@ def planned(fields: Mapping[str, Any], classes: int) -> int:
 def denoising(fields: Mapping[str, Any], classes: int) -> Effort:
     """The denoising steps of the images that are asked for."""
     images = planned(fields, classes)
-    return Effort(images * int(fields["inference_steps"]), images)
+    each = _GUIDED if fields.get("lack_strength") else 1
+    return Effort(images * int(fields["inference_steps"]) * each, images)
 
 
 def denoising_named(fields: Mapping[str, Any], there: Amounts) -> Effort:

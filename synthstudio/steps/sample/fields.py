@@ -13,6 +13,8 @@ from synthstudio.sampling_terms import (
     GuidancePerLabel,
     GuidanceTo,
     Hypernyms,
+    LackId,
+    LackStrength,
     MixShare,
     Only,
     Prefix,
@@ -24,7 +26,15 @@ from synthstudio.sampling_terms import (
     Vocabulary,
     WordsId,
 )
-from synthstudio.steps.sample.plan import Start, check_interval, check_labels, check_only, check_prompts, check_start
+from synthstudio.steps.sample.plan import (
+    Start,
+    check_interval,
+    check_labels,
+    check_lack,
+    check_only,
+    check_prompts,
+    check_start,
+)
 from synthstudio.terms import (
     AdapterId,
     AdapterScale,
@@ -63,6 +73,8 @@ class Prompted(BaseModel):
     guidance_begin: GuidanceBegin = 0.0
     guidance_end: GuidanceEnd = 1.0
     guidance_per_label: GuidancePerLabel = ()
+    lack: LackId | None = None
+    lack_strength: LackStrength = 0.0
     inference_steps: InferenceSteps = 50
     sampler: Sampler = "dpm++"
     images_per_class: ImagesPerClass = 100
@@ -77,6 +89,7 @@ class Prompted(BaseModel):
         check_prompts(self)
         check_labels(self.labels)
         check_interval(self.guidance_begin, self.guidance_end)
+        check_lack(self.lack, self.lack_strength)
         check_only(self.only, self.images)
         return self
 

@@ -27,12 +27,14 @@ from synthstudio.terms import DIGEST, ImageSetId, ImagesPerClass, ModelRef, Stre
 _LARGEST = 2.0**53  # beyond it whole numbers of JSON are rounded
 MOST_CELLS, MOST_IMAGES = 225, 2_000
 # What a batch cannot mix: cells that differ in one of these are drawn apart.
-_APART = ("inference_steps", "sampler", "adapter_scale", "guidance_begin", "guidance_end", "resolution")
+_APART = (
+    "inference_steps", "sampler", "adapter_scale", "guidance_begin", "guidance_end", "lack_strength", "resolution",
+)  # fmt: skip
 _OF_SHOTS = ("strength", "mix")
 
 Axis = Literal[
     "strength", "guidance_scale", "inference_steps", "sampler", "adapter_scale", "prompt", "negative_prompt", "prefix",
-    "guidance_begin", "guidance_end", "mix", "resolution", "seed",
+    "guidance_begin", "guidance_end", "lack_strength", "mix", "resolution", "seed",
 ]  # fmt: skip
 
 

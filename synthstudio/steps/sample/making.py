@@ -10,6 +10,7 @@ from synthstudio.errors import BadInput
 from synthstudio.events import Event, Made, Note, Output, Progress
 from synthstudio.steps import Work, room
 from synthstudio.steps.backbone import loaded
+from synthstudio.steps.sample.lacking import lack_of
 from synthstudio.steps.sample.plan import Row, Rows, chunks
 from synthstudio.steps.saying import facts, warnings
 from synthstudio.terms import INVERTED_VECTORS, TEXTUAL_INVERSION
@@ -20,6 +21,7 @@ _FOUND = "images_at_once"
 if TYPE_CHECKING:
     from synthstudio.engine.backbones import Backbone
     from synthstudio.engine.diffusion import Request, Vectors
+    from synthstudio.engine.lack import Lack
 
     Told = Callable[[Row], tuple[str | Vectors, str | Vectors]]
 
@@ -39,6 +41,10 @@ class Sampled(Protocol):
     def guidance_begin(self) -> float: ...
     @property
     def guidance_end(self) -> float: ...
+    @property
+    def lack(self) -> str | None: ...
+    @property
+    def lack_strength(self) -> float: ...
     @property
     def inference_steps(self) -> int: ...
     @property
@@ -162,6 +168,7 @@ class Ready:
     step: Sampled
     backbone: "Backbone"
     told: "Told"
+    lack: "Lack | None"
     size: int
     side: int
 
@@ -181,7 +188,7 @@ class Ready:
         yield Progress(done=len(made), total=total, unit="images")
 
     def _files(self, batch: Sequence[Row]) -> list[bytes]:
-        return _files(self.work, self.step, self.backbone, batch, self.told)
+        return _files(self.work, self.step, self.backbone, batch, self.told, self.lack)
 
 
 def ready(work: Work, step: Sampled, rows: Sequence[Row]) -> Generator[Event, None, Ready]:
@@ -190,13 +197,13 @@ def ready(work: Work, step: Sampled, rows: Sequence[Row]) -> Generator[Event, No
 
     backbone = loaded(work, step.backbone)
     _read_words(work, step, backbone)
-    told = _told(work, step, backbone, rows[0])
+    told, lack = _told(work, step, backbone, rows[0]), lack_of(work, step)
     if work.share is None or work.share.start == 0:
         yield from _warnings(backbone, rows)
-    size, said = _at_once(work, step, backbone, rows[0].prompt)
+    size, said = _at_once(work, step, backbone, rows[0].prompt, lack)
     yield from facts([*backbone.facts, *said])
     backbone.facts.clear()
-    return Ready(work, step, backbone, told, size, diffusion.side(backbone, step.resolution))
+    return Ready(work, step, backbone, told, lack, size, diffusion.side(backbone, step.resolution))
 
 
 def _made(
@@ -214,7 +221,9 @@ def _made(
             yield from able.draw(batch, made, total, only)
 
 
-def _at_once(work: Work, step: Sampled, backbone: "Backbone", prompt: str) -> tuple[int, list[str]]:
+def _at_once(
+    work: Work, step: Sampled, backbone: "Backbone", prompt: str, lack: "Lack | None"
+) -> tuple[int, list[str]]:
     """Images in a chunk, and what was found of the memory; MemoryFull if not even one fits.
 
     As many as somebody asked for, else as many as suit the device and fit. What was found is kept for a resume, since
@@ -224,13 +233,13 @@ def _at_once(work: Work, step: Sampled, backbone: "Backbone", prompt: str) -> tu
 
     side = diffusion.side(backbone, step.resolution)
     size = work.resources.batch or diffusion.default_batch(backbone, step.resolution)
-    memory, kept = devices.memory_of(backbone.device), work.scratch / f"{_FOUND}-{side}"
+    memory, kept = devices.memory_of(backbone.device), work.scratch / f"{_FOUND}-{side}{'-guided' if lack else ''}"
     if memory is None:
         return size, []
     if kept.exists() and not work.resources.batch:
         return int(kept.read_text()), []
     request = diffusion.Request(prompt, "", 0)
-    settings = diffusion.Settings(inference_steps=1, sampler="euler", resolution=side)
+    settings = diffusion.Settings(inference_steps=1, sampler="euler", resolution=side, lack=lack)
     name = step.backbone.partition("@")[0]
     taken = room.one_image(
         name, side, memory, lambda: diffusion.sample(backbone, [request], settings), backbone.dtype.itemsize
@@ -264,7 +273,9 @@ def _told(work: Work, step: Sampled, backbone: "Backbone", first: Row) -> "Told"
     return told
 
 
-def _files(work: Work, step: Sampled, backbone: "Backbone", batch: Sequence[Row], told: "Told") -> list[bytes]:
+def _files(
+    work: Work, step: Sampled, backbone: "Backbone", batch: Sequence[Row], told: "Told", lack: "Lack | None"
+) -> list[bytes]:
     from synthstudio.engine import diffusion
     from synthstudio.engine.adapters import files, merging
 
@@ -281,6 +292,7 @@ def _files(work: Work, step: Sampled, backbone: "Backbone", batch: Sequence[Row]
         sampler=step.sampler,
         resolution=diffusion.side(backbone, step.resolution),
         guided=_guided(step),
+        lack=lack,
     )
     return diffusion.sample(backbone, [_request(work, row, told) for row in batch], settings)
 
@@ -328,6 +340,8 @@ def _image(work: Work, step: Sampled, row: Row, file: bytes, side: int) -> Image
         made["words"] = step.words
     if _guided(step) != (0.0, 1.0):
         made["guided"] = list(_guided(step))
+    if step.lack_strength:
+        made |= {"lack": step.lack, "lack_strength": step.lack_strength}
     if row.second:
         made |= {"mixed_with": row.second.parent, "mixed_share": row.second.share, "mixed_prompt": row.second.prompt}
     if row.grammar:

@@ -17,7 +17,10 @@ from synthstudio.terms import fill
 
 EVERY = "*"  # the label under which an adapter keeps weights that serve all labels
 _BY_SHOTS = {16: 0.15, 8: 0.2, 4: 0.35, 2: 0.4, 1: 0.5}  # Real Guidance (He et al. 2023, arXiv:2210.07574)
-LATER = wording.LATER | {"guidance_to", "guidance_begin", "guidance_end", "guidance_per_label", "words", "only"}
+LATER = wording.LATER | {
+    *("guidance_to", "guidance_begin", "guidance_end", "guidance_per_label"),
+    *("lack", "lack_strength", "words", "only"),
+}
 _PAIRED = 5_000  # rows that are looked through for those made with the same two files
 _LOOKED_AT = 10_000  # rows whose prompts are counted where images draw them
 
@@ -327,6 +330,12 @@ def check_interval(begin: float, end: float) -> None:
     """ValueError unless guidance has a part of the schedule."""
     if begin >= end:
         raise ValueError("guidance must begin before it ends; to switch it off, set guidance_scale to 1")
+
+
+def check_lack(classifier: str | None, strength: float) -> None:
+    """ValueError if there is a strength and nothing that could be unsure."""
+    if strength and classifier is None:
+        raise ValueError("lack_strength needs a classifier; name one as lack, or set it to 0")
 
 
 def _between(low: float, high: float, share: float) -> float:

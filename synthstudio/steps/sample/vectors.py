@@ -50,6 +50,8 @@ class Vectors(Step):
     seconds_per_unit: ClassVar[float] = 0.03  # a denoising step of one image
     adapter_scale: ClassVar[float] = 1.0
     words: ClassVar[None] = None
+    lack: ClassVar[None] = None
+    lack_strength: ClassVar[float] = 0.0
 
     backbone: ModelRef
     adapter: AdapterId

@@ -11,7 +11,7 @@ from synthstudio.complaints import concerning
 from synthstudio.errors import BadInput, UnknownName
 from synthstudio.jobs.asking.recipes import json_or_text
 from synthstudio.quantities import many
-from synthstudio.step import FieldInfo, Step, describe, from_json
+from synthstudio.step import FieldInfo, Step, describe, from_json, roles_of
 from synthstudio.step import build as build_step
 from synthstudio.steps.sample.plan import expand, plan
 from synthstudio.steps.sample.text import Text
@@ -110,7 +110,7 @@ class _Wish:
         if kind is Variation:
             fields |= self._shots(values, preview)
         with concerning("settings", self.all):
-            return build_step(kind.kind, fields | _read_settings(kind, str(values["settings"] or "")))
+            return build_step(kind.kind, fields | _found(self._session, kind, str(values["settings"] or "")))
 
     def _shots(self, values: Mapping[str, Any], preview: bool) -> dict[str, Any]:
         if not values["sources"]:
@@ -140,6 +140,15 @@ def _read_settings(cls: type[Step], text: str) -> dict[str, Any]:
         value = json_or_text(given)
         found[name] = [value] if known[name].type == "array" and not isinstance(value, list) else value
     return found
+
+
+def _found(session: StudioSession, cls: type[Step], text: str) -> dict[str, Any]:
+    """The settings; a classifier or learned words may be called as people call them."""
+    names = session.studio.catalog.names
+    return {
+        name: names.find(value, roles) if (roles := roles_of(cls, name)[0]) and isinstance(value, str) else value
+        for name, value in _read_settings(cls, text).items()
+    }
 
 
 def _written(step: Step) -> str:

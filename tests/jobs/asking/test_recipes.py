@@ -101,6 +101,17 @@ def test_a_recipe_without_a_small_set_takes_no_pool():
         )
 
 
+@pytest.mark.parametrize("preset", ["quick", "standard", "paper"])
+def test_deliberate_practice_draws_other_images_in_its_second_round_and_looks_at_both(preset):
+    nodes = {node.name: node for node in expand(load_recipe("deliberate-practice"), preset, [], REQUEST, folds=1)}
+    first, second = nodes["sample"].template, nodes["practice"].template
+    alike = ("images_per_class", "inference_steps", "guidance_scale", "sampler")
+    assert [first.get(name) for name in alike] == [second.get(name) for name in alike]
+    assert second["lack"] == "$first" and second["lack_strength"] > 0 and first["seed"] != second["seed"]
+    assert nodes["together"].template["sets"] == ["$sample", "$practice"]
+    assert nodes["keep"].template["images"] == nodes["agreement"].template["images"] == "$together"
+
+
 def test_a_setting_that_looks_like_a_pointer_is_text():
     nodes = expand(load_recipe("dm"), "quick", [parse_setting("synthetic.prompt==a {label}")], REQUEST, folds=1)
     (drawn,) = [node for node in nodes if node.kind == "sample.text"]

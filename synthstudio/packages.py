@@ -23,6 +23,7 @@ class Package:
     network: str  # timm's name; the tensors stand in the file in its order
     content: str  # digest of the converted folder: the same on every machine
     source: str  # where its weights come from
+    words: Path | None = None  # a folder with a text tower for the network's pictures: together they are a CLIP
 
 
 LITE0 = Package(

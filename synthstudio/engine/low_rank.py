@@ -60,6 +60,14 @@ def targets_of(model: nn.Module, which: str, depth: int | None) -> tuple[Target,
     return targets
 
 
+def adapts_pictures(model: nn.Module, which: str) -> bool:
+    """Whether the image tower has a layer that `which` means: one of convolutions alone has no attention."""
+    return any(
+        name.startswith("visual.") and _is_target(model, name, weight, which)
+        for name, weight in model.named_parameters()
+    )
+
+
 class LowRank:
     """The trainable factors of all targets, in one flat vector: one tensor to optimise, to save, to compare."""
 

@@ -9,11 +9,12 @@ import pytest
 import timm
 import torch
 from safetensors.torch import load_file
+from torch.nn import functional as F
 
 from synthstudio import models, packages
-from synthstudio.engine import packaged
+from synthstudio.engine import encoders, packaged
 from synthstudio.errors import Damaged, Missing
-from synthstudio.models import folder_of, reference
+from synthstudio.models import LITE0_WORDS, folder_of, reference
 from synthstudio.packages import LITE0
 from synthstudio.workspace import Workspace, file_digest
 
@@ -61,6 +62,11 @@ def test_tensors_of_another_network_are_refused(weights, tmp_path):
         packaged.read(file, known(file))
 
 
+def plain_weights(workspace):
+    """The file of the network alone, whose last layer has a vector for each of ImageNet's classes."""
+    return folder_of(reference("lite0", "encoder", workspace), "encoder", workspace) / packaged.WEIGHTS
+
+
 def without_package(monkeypatch):
     monkeypatch.setattr(packages, "find_spec", lambda _: None)
 
@@ -87,7 +93,7 @@ def test_an_altered_package_is_refused_by_digest(monkeypatch, workspace, tmp_pat
         reference("lite0", "encoder", workspace)
     found, left_out = models.at_hand(workspace)
     assert [ref.partition("@")[0] for ref in found] == ["pico-clip"]
-    assert left_out and left_out[0].startswith("lite0 is left out: ")
+    assert [said.partition(" is left out: ")[0] for said in left_out] == ["lite0", "lite0-words"]
 
 
 def test_it_is_converted_once_to_safetensors_under_a_digest_known_before(monkeypatch, workspace):
@@ -99,6 +105,21 @@ def test_it_is_converted_once_to_safetensors_under_a_digest_known_before(monkeyp
     other = Workspace.open(workspace.root.parent.parent, "another project")
     assert folder_of(reference("lite0", "encoder", other), "encoder", other) == folder
     assert sorted(path.name for path in folder.parent.iterdir()) == [LITE0.content]
+
+
+def test_with_its_words_it_is_a_clip_that_sees_what_it_saw_and_knows_names_of_photographs(workspace):
+    folder = folder_of(reference("lite0-words", "encoder", workspace), "encoder", workspace)
+    assert folder.name == LITE0_WORDS.content, "the same bytes on every machine"
+    eye, plain = (
+        encoders.load(one, torch.device("cpu"))
+        for one in (folder, folder_of(reference("lite0", "encoder", workspace), "encoder", workspace))
+    )
+    picture = torch.rand(1, 3, eye.size, eye.size) * 2 - 1
+    assert torch.allclose(eye.features(picture), plain.features(picture), atol=1e-4)
+    names = ["ladybug", "school bus", "lemon", "golden retriever", "goldfish", "banana"]
+    known = F.normalize(load_file(plain_weights(workspace))["classifier.weight"], dim=1)
+    asked = torch.from_numpy(eye.embed_labels(names, ["a photo of a {label}."]))
+    assert (asked @ known[[301, 779, 951, 207, 1, 954]].T).argmax(1).tolist() == list(range(6))
 
 
 def test_a_converted_model_that_is_damaged_or_gone_is_made_again_while_the_package_is_there(monkeypatch, workspace):

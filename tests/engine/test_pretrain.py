@@ -11,7 +11,9 @@ import open_clip
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
+from synthstudio.engine import packaged
 from synthstudio.engine.pretrain import evaluate, strokes
 from synthstudio.engine.pretrain.assemble import assemble, unpack
 from synthstudio.engine.pretrain.cached import Rows, latents
@@ -292,6 +294,9 @@ def test_words_become_an_open_clip_folder_that_sees_as_the_teacher(tmp_path: Pat
     assert torch.allclose(loaded.eval().encode_image(image), teacher.embed(image), atol=1e-5)
     assert preprocess(Image.new("RGB", (64, 64))).shape == (3, 128, 128)
     assert text_encoder_from(load_words(tmp_path)).config.hidden_size == 8
+    texts = load_file(tmp_path / packaged.TEXT)
+    assert set(texts) == {name for name in loaded.state_dict() if not name.startswith("visual.")}
+    assert {one.dtype for one in texts.values()} == {torch.float16}
 
 
 def test_any_right_caption_will_do() -> None:

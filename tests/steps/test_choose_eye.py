@@ -118,17 +118,28 @@ def test_one_shot_is_decided_by_words_where_an_eye_surely_names_more_than_half(w
     eyes, _ = models.at_hand(work.workspace)
     made, choice, events = chosen(work, eyes, [digits(work, n, n + 1) for n in range(3)])
     assert made["eye"].startswith("pico-clip@") and choice["rule"] == "words"
-    (row,) = [event for event in events if isinstance(event, Measured)]
+    row, other = [event for event in events if isinstance(event, Measured)]
     assert (row.name, row.n, row.split) == ("named", 30, "train") and row.low > 0.5
+    assert other.value < row.value, "whose words are of photographs"
     assert f"names {100 * row.value:.0f} % of the shots by words alone (n = 30)" in choice["sentence"]
     assert made["judge"].startswith("lite0@")
+
+
+def test_of_two_eyes_with_one_network_neither_judges_the_other(work):
+    plain, worded = (models.reference(name, "encoder", work.workspace) for name in ("lite0", "lite0-words"))
+    small = models.reference("pico-clip", "encoder", work.workspace)
+    images = stored(work, "set", ["red", "green"], range(3))
+    made, *_ = chosen(work, [plain, worded, small], [images])
+    assert {made["eye"], made["judge"]} != {plain, worded}
+    alone, choice, _ = chosen(work, [plain, worded], [images])
+    assert alone["judge"] == alone["eye"] and "there is no other" in choice["judge_sentence"]
 
 
 @pytest.mark.parametrize("shots", first_of([4, 2]))
 def test_on_handwritten_digits_the_small_clip_wins_over_the_eye_for_photographs(work, shots):
     images = digits(work, 0, shots)
     eyes, left_out = models.at_hand(work.workspace)
-    assert not left_out and [ref.partition("@")[0] for ref in eyes] == ["pico-clip", "lite0"]
+    assert not left_out and [ref.partition("@")[0] for ref in eyes] == list(models.EYES)
     made, choice, _ = chosen(work, eyes, [images])
     assert made["eye"].startswith("pico-clip@"), choice["sentence"]
 

@@ -7,6 +7,7 @@ import pytest
 from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import BadInput, Missing
 from synthstudio.events import Note
+from synthstudio.models import reference
 from synthstudio.step import build
 from tests.engine.tiny_timm import make_timm
 from tests.steps.kit import LABELS, coloured, encoder_ref, fresh, outputs, stored
@@ -79,6 +80,15 @@ def test_a_classifier_on_an_eye_without_words_is_a_probe_and_that_is_said(work, 
     document = work.workspace.document(made["classifier"])
     assert document["kind"] == "linear_probe" and document["trained_on"] == [real, synthetic]
     assert any("knows no words: a linear probe" in text for text in notes(events))
+
+
+def test_a_clip_whose_pictures_have_no_attention_is_probed_from_its_words(work):
+    real = stored(work, "set", LABELS, range(4))
+    made, events = outputs(
+        build("train.classifier", {"encoder": reference("lite0-words", "encoder", work.workspace), "real": real}), work
+    )
+    assert work.workspace.document(made["classifier"])["kind"] == "linear_probe"
+    assert any("no attention among its pictures to adapt: a linear probe that starts" in text for text in notes(events))
 
 
 def test_a_comparison_without_words_has_no_zero_shot_arm(work, eye):

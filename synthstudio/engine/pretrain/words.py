@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from synthstudio.engine import packaged
 from synthstudio.engine.pretrain.cached import LOOK
 from synthstudio.engine.pretrain.captions import TEMPLATES, Caption, looks_of, rich_caption
 from synthstudio.engine.pretrain.clip import CONTEXT, VOCABULARY, encode_text, multi_positive, right_pairs
@@ -110,14 +111,18 @@ class WordsStage:
 
 
 def save_words(clip: CLIP, shape: WordsShape, folder: Path) -> None:
-    """An open_clip folder: `open_clip.create_model_and_transforms("local-dir:FOLDER")`."""
+    """An open_clip folder: `open_clip.create_model_and_transforms("local-dir:FOLDER")`; beside its weights those of the
+    text tower alone, in half precision, as `packaged.convert` puts them to the teacher's.
+    """
     half = [0.5, 0.5, 0.5]
     preprocess = {"mean": half, "std": half, "interpolation": "bicubic", "resize_mode": "shortest"}
     folder.mkdir(parents=True, exist_ok=True)
     config = {"model_cfg": shape.config(), "preprocess_cfg": preprocess}
-    (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (folder / packaged.CLIP_CONFIG).write_text(json.dumps(config, indent=2) + "\n")
     state = {name: value.contiguous() for name, value in clip.state_dict().items()}
-    save_file(state, folder / "open_clip_model.safetensors")
+    save_file(state, folder / packaged.CLIP_WEIGHTS)
+    texts = {name: value.half() for name, value in state.items() if not name.startswith("visual.")}
+    save_file(texts, folder / packaged.TEXT)
 
 
 def load_words(folder: Path) -> CLIP:

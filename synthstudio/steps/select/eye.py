@@ -10,6 +10,7 @@ from pydantic import Field
 from synthstudio.artifacts import ImageSet
 from synthstudio.errors import BadInput
 from synthstudio.events import Event, Measured, Note, Output, Progress
+from synthstudio.models import see_alike
 from synthstudio.step import Step
 from synthstudio.steps import Work, encoding
 from synthstudio.terms import ImageSetId, ModelRef, Prompt
@@ -36,8 +37,8 @@ class ChooseEye(Step):
     best.
 
     What is trained and what filters should not be the same eye, or a filter keeps what the classifier finds easy. So
-    the best other encoder judges, unless it recognises less than half as much. The outputs are names of models, so
-    whatever follows is named by the encoder, not by how it was chosen.
+    the best encoder of another network judges, unless it recognises less than half as much. The outputs are names of
+    models, so whatever follows is named by the encoder, not by how it was chosen.
     """
 
     kind: ClassVar[str] = "select.eye"
@@ -169,7 +170,7 @@ class ChooseEye(Step):
 def _judged(body: dict[str, Any], asked: str | None) -> dict[str, Any]:
     """Which encoder filters, and why."""
     eye, rows = body["eye"], body["eyes"]
-    others = sorted((row for row in rows if row["eye"] != eye), key=lambda row: -row.get("accuracy", 0.0))
+    others = sorted((row for row in rows if not see_alike(row["eye"], eye)), key=lambda row: -row.get("accuracy", 0.0))
     if asked is not None:
         return {"judge": asked, "judge_sentence": f"Asked to filter: {_name(asked)}."}
     if not others:

@@ -34,8 +34,20 @@ from synthstudio.terms import (
 
 if TYPE_CHECKING:
     from synthstudio.engine.classifier import Settings, Training
+    from synthstudio.engine.encoders import Encoder
 
 _MEASURED = 256  # training images asked at the end, per part
+
+
+def _why_probed(model: "Encoder", targets: str) -> str:
+    """Why an encoder is left as it is and a head alone is trained; empty if both its towers can be adapted."""
+    from synthstudio.engine.low_rank import adapts_pictures
+
+    if not model.reads_words:
+        return "knows no words: a linear probe on what it sees"
+    if not adapts_pictures(model.model, targets):
+        return "has no attention among its pictures to adapt: a linear probe that starts from its words"
+    return ""
 
 
 class TrainClassifier(Step):
@@ -45,8 +57,9 @@ class TrainClassifier(Step):
     batch is real, whatever the counts, and λ weighs the two losses. Mirroring is off unless `flip` asks for it: a
     mirrored 2, b or left arrow is another class, and the data cannot tell us.
 
-    An encoder without a text tower has no words to adapt. On its embeddings a linear probe is trained, with the same λ,
-    as `train.linear_probe` does, and the run says so; `train.finetune` also trains such an encoder itself.
+    An encoder without a text tower has no words to adapt, and one whose image tower is of convolutions alone no
+    attention. On their embeddings a linear probe is trained, with the same λ, as `train.linear_probe` does (from the
+    words, where there are any), and the run says so; `train.finetune` also trains an encoder without words itself.
     """
 
     kind: ClassVar[str] = "train.classifier"
@@ -84,11 +97,9 @@ class TrainClassifier(Step):
         sets, labels, notes = named_sets(work, self.real, self.synthetic)
         yield from notes
         model = encoding.encoder(work, self.encoder)
-        if not model.reads_words:
-            yield Note(
-                text=f"{self.encoder.partition('@')[0]} knows no words: a linear probe on what it sees is trained."
-            )
-            yield from probed(work, self, sets, labels, None, "none")
+        if why := _why_probed(model, self.targets):
+            yield Note(text=f"{self.encoder.partition('@')[0]} {why} is trained.")
+            yield from probed(work, self, sets, labels, None, "text" if model.reads_words else "none")
             return
         parts = {name: part_of(work, model, images, labels) for name, images in sets.items()}
         texts = [sentence(self.prompt, label) for label in labels]

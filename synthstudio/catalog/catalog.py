@@ -18,6 +18,7 @@ from synthstudio.catalog.replay import ReadLog
 from synthstudio.catalog.review import Review
 from synthstudio.catalog.runs import Runs
 from synthstudio.catalog.saved_views import SavedViews
+from synthstudio.catalog.spread import Spreads
 from synthstudio.embeddings import Likenesses
 from synthstudio.workspace import Workspace
 
@@ -56,6 +57,7 @@ class Catalog:
         self.ingest = Ingest(self.database)
         self.vectors = Likenesses(workspace)
         self.review = Review(self.database, self.vectors.of)
+        self.spreads = Spreads(self.database, self.review)
         self.points = Points(self.database, self.review)
         self.made_with = MadeWith(self.database, self.review)
         self.decisions = Decisions(self.database)

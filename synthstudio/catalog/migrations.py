@@ -186,6 +186,19 @@ def m010_saved_views(cursor: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+@migration
+def m011_settings(cursor: duckdb.DuckDBPyConnection) -> None:
+    """What the first maker of a picture said it was made with, by the picture's number: filters read columns, not JSON.
+
+    Like `latest_scores` it is filled when somebody looks, and made again from the images.
+    """
+    cursor.execute(
+        "create table settings (number bigint not null, prompt text, negative_prompt text, seed text,"
+        " guidance_scale double, strength double, inference_steps double, adapter_scale double, domain text,"
+        " sampler text, parent text, adapter text, words text, backbone text)"
+    )
+
+
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:
     """Apply what has not been applied, each change in a transaction of its own."""
     cursor = connection.cursor()

@@ -54,6 +54,8 @@ export class Review {
       filter: (filter) => this.view.show(filter),
       tiles: (shown) => this.#scoreTiles(shown),
       thumb: (digest) => this.api.thumb(digest, 96),
+      classes: () => this.classes.chips.firstChild?.focus(),
+      ask: (path, more, part) => this.api.ask(path, { ...more, q: JSON.stringify({ ...this.store.query, ...part }) }),
     });
     this.layout = new Layout(this);
     this.filters.element.prepend(this.layout.element);
@@ -71,6 +73,7 @@ export class Review {
     this.place.replaceChildren(
       this.classes.element,
       this.filters.element,
+      this.filters.narrowed,
       h(
         "div",
         { class: "ss-middle" },

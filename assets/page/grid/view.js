@@ -49,11 +49,12 @@ export class View {
     }
     if (wish !== this.#wish) return;
     place.classList.remove("busy");
-    this.#shown = filter;
+    const { as_of: decision, upto: image, ...said } = view.query; // as the program says it: filters of before, too
+    this.filter = this.#shown = { ...filter, ...said };
     store.use(view.query, view.total);
-    this.last = Math.max(this.last, view.query.as_of);
-    this.newest = view.query.upto;
-    this.seen = { as_of: view.query.as_of, upto: view.query.upto };
+    this.last = Math.max(this.last, decision);
+    this.newest = image;
+    this.seen = { as_of: decision, upto: image };
     selection.clear();
     this.sentence = view.words;
     this.count(view);

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from synthstudio import cause_terms
 from synthstudio.filters import Score
+from synthstudio.terms import clean_label
 
 # How a field is asked for: between two numbers, one of some values, one of some texts that are typed, a part of a text.
 Kind = Literal["number", "choice", "typed", "written"]
@@ -20,8 +21,10 @@ MADE_WITH: dict[str, Kind] = {
     **dict.fromkeys(cause_terms.NUMBERS, "number"),
     **dict.fromkeys(cause_terms.TEXTS, "choice"),
 }
-KINDS: dict[str, Kind] = {**MADE_WITH, **dict.fromkeys(SIZES, "number")}
+TAG = "tag"
+KINDS: dict[str, Kind] = {TAG: "choice", **MADE_WITH, **dict.fromkeys(SIZES, "number")}
 _WORDS: dict[str, str] = {name: words for name, words in cause_terms.FIELDS.items() if name in KINDS}
+_LONGEST_TAG = 60
 _SCORER = re.compile(r"score:[^\x00-\x1f]{1,80}")
 
 
@@ -33,6 +36,20 @@ def kind(field: str) -> Kind:
 def words(field: str) -> str:
     """What a person calls a field: 'guidance', 't0', 'label agreement'."""
     return _WORDS.get(field) or field.removeprefix(SCORE).replace("_", " ")
+
+
+def clean_tag(text: str) -> str:
+    """A tag as it is kept: one line without commas, which stand between tags; ValueError says what is wrong."""
+    try:
+        kept = clean_label(text)
+    except ValueError as error:
+        raise ValueError("a tag needs at least one visible character, and at most 60") from error
+    if len(kept) > _LONGEST_TAG or "," in kept:
+        raise ValueError("a tag has at most 60 characters and no comma; shorten it, or make two of it")
+    return kept
+
+
+Tag = Annotated[str, Field(max_length=200), AfterValidator(clean_tag)]
 
 
 def _known(field: str) -> str:

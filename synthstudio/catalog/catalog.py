@@ -19,6 +19,7 @@ from synthstudio.catalog.review import Review
 from synthstudio.catalog.runs import Runs
 from synthstudio.catalog.saved_views import SavedViews
 from synthstudio.catalog.spread import Spreads
+from synthstudio.catalog.tags import Tags
 from synthstudio.embeddings import Likenesses
 from synthstudio.workspace import Workspace
 
@@ -61,6 +62,7 @@ class Catalog:
         self.points = Points(self.database, self.review)
         self.made_with = MadeWith(self.database, self.review)
         self.decisions = Decisions(self.database)
+        self.tags = Tags(self.database)
         self.names = Names(self.database)
         self.views = SavedViews(self.database, self.review, self.names)
         self.freed = Freed(self.database)

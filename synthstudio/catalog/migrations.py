@@ -199,6 +199,16 @@ def m011_settings(cursor: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+@migration
+def m012_tags(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Free words on images: what was put on and taken off, only ever added to, and what stands of it by number."""
+    cursor.execute(
+        "create table tagged (seq bigint not null, act text not null, image text not null, tag text not null,"
+        " put boolean not null)"
+    )
+    cursor.execute("create table tags (number bigint not null, tag text not null, seq bigint not null)")
+
+
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:
     """Apply what has not been applied, each change in a transaction of its own."""
     cursor = connection.cursor()

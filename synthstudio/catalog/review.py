@@ -19,6 +19,7 @@ from synthstudio.catalog.decisions import Chosen
 from synthstudio.catalog.likeness import Likeness, LookAlike
 from synthstudio.catalog.limits import condition
 from synthstudio.catalog.review_tables import ReviewTables
+from synthstudio.catalog.tags import LAST
 from synthstudio.filters import Score
 from synthstudio.view_terms import Limit, of_scorer
 
@@ -90,7 +91,7 @@ class Review:
     def settle(self, query: Query) -> Query:
         """The query with `as_of` and `upto` made definite."""
         newest = self.tables.upto()
-        (last,) = self._database.rows("select coalesce(max(seq), 0) from decisions")[0]
+        (last,) = self._database.rows(LAST)[0]
         changes = {"as_of": int(last)} if query.as_of < 0 else {}
         return query.model_copy(update=changes | ({"upto": newest} if query.upto < 0 else {}))
 
@@ -313,7 +314,7 @@ def _rows(query: Query) -> tuple[str, list[Any]]:
         conditions.append("t.digest in (select image from members where set_id in (select unnest(?::text[])))")
         bound.append(list(query.image_sets))
     for limit in query.limits:
-        sql_of, own = condition(limit)
+        sql_of, own = condition(limit, query.as_of)
         conditions.append(sql_of)
         bound += own
     where = " and ".join(conditions)

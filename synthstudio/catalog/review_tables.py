@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import duckdb
 
 from synthstudio.catalog.database import Database
+from synthstudio.catalog.tags import stand_again
 from synthstudio.cause_terms import NUMBERS, TEXTS
 
 _HEX = re.compile("[0-9a-f]+")
@@ -140,6 +141,7 @@ def number_again(cursor: duckdb.DuckDBPyConnection, numbers: Sequence[Sequence[i
     cursor.execute(_NUMBERED, [list(column) for column in zip(*rows, strict=True)] or [[], [], []])
     cursor.execute(_ADD_PICTURES)
     cursor.execute("drop table fresh")
+    stand_again(cursor)
     cursor.execute(
         "update review set verdict = s.verdict, given = s.label, seq = s.seq"  # noqa: S608 - from above
         f" from ({_STANDS}) s where s.image = review.digest and s.seq > review.seq"
@@ -187,6 +189,7 @@ def _take_in(cursor: duckdb.DuckDBPyConnection) -> list[list[int]]:
     if images > done["images"]:
         cursor.execute(_NEW_PICTURES, [done["images"]])
         cursor.execute(_ADD_PICTURES)
+        stand_again(cursor, "fresh")
         numbers = [list(row) for row in cursor.execute(_NUMBERS.format(table="fresh")).fetchall()]
         cursor.execute("drop table fresh")
         cursor.execute(_ADD_MAKERS, [done["images"]])

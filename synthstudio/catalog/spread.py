@@ -68,7 +68,7 @@ class Spreads:
     def _seen(self, query: Query, field: str) -> tuple[str, list[Any]]:
         """The standing and the value of every image under the other filters; null where it has none."""
         listed, values = self._review.listed(without(query, field), "number, standing")
-        table, about = said(query) if field == LIKENESS else valued(field)
+        table, about = said(query) if field == LIKENESS else valued(field, query.as_of)
         return (
             f"select l.standing, v.value from ({listed}) l left join ({table}) v using (number)",  # noqa: S608
             [*values, *about],

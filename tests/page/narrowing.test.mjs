@@ -38,3 +38,12 @@ test("two filters with the same limits in another order show the same", () => {
   assert.ok(same({ ...NOTHING, limits: [guided, seed] }, { ...NOTHING, limits: [seed, guided] }));
   assert.ok(!same({ ...NOTHING, limits: [guided] }, NOTHING));
 });
+
+const { tagsOf } = await import("../../assets/page/grid/tags.js");
+
+test("tags stand between commas, once each, and too much is refused with a reason", () => {
+  assert.deepEqual(tagsOf(" to  keep,, blurry ,to keep"), [["to keep", "blurry"], ""]);
+  assert.deepEqual(tagsOf(" , ")[0], []);
+  assert.match(tagsOf("x".repeat(61))[1], /60 characters/);
+  assert.match(tagsOf([...Array(21).keys()].join(","))[1], /At most 20/);
+});

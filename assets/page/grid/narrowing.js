@@ -124,7 +124,7 @@ export class Narrowing {
   }
 
   #nothing() {
-    return h("p", { class: "ss-faint" }, `No image of this view has ${this.called(this.field)}.`);
+    return h("p", { class: "ss-faint" }, `There is no ${this.called(this.field)} in this view.`);
   }
 
   #choices(texts) {

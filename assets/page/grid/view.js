@@ -11,6 +11,7 @@ export class View {
   last = 0; // the last decision that was heard of
   newest = 0; // the newest image that was heard of
   seen = null; // how far the list goes: {as_of: decision, upto: image}
+  tags = []; // [tag, how many images have it]
   empty = h("div", { class: "ss-empty", hidden: true });
   #shown = null; // the filter of the list that is in sight
   #counts = {};
@@ -139,13 +140,15 @@ export class View {
   }
 
   #offered(overview) {
+    this.tags = overview.tags;
     this.review.filters.offer(overview);
     this.review.saved.offer(overview.views);
   }
 
   #filtersDecisions() {
-    const { standings, relabelled, labels, sort } = this.filter;
-    return Boolean(standings.length || relabelled || labels.length || sort === "decided");
+    const { standings, relabelled, labels, limits, sort } = this.filter;
+    const tagged = limits.some(({ field }) => field === "tag");
+    return Boolean(standings.length || relabelled || labels.length || tagged || sort === "decided");
   }
 
   #emptiness() {

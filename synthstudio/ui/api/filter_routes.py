@@ -13,7 +13,7 @@ from synthstudio.ui.api.map_routes import settled
 from synthstudio.ui.api.review_routes import same_origin
 from synthstudio.view_terms import LIKENESS, Named, kind
 
-_View = Annotated[Query, Depends(settled)]
+_View = Annotated[Query, Depends(settled)]  # as somebody looks at it
 _NAMES = 200  # of one field, as the catalog gives them
 
 
@@ -25,11 +25,11 @@ def router(session: Opened) -> APIRouter:
     def likeness(query: _View) -> dict[str, Any]:
         if not query.similar_to:
             return {}
-        return session.studio.catalog.spreads.numbers(query, LIKENESS).document()
+        return session.studio.catalog.spreads.numbers(_now(session, query), LIKENESS).document()
 
     @routes.get("/field")
     def field(query: _View, name: Annotated[Named, Asking()]) -> dict[str, Any]:
-        spreads = session.studio.catalog.spreads
+        spreads, query = session.studio.catalog.spreads, _now(session, query)
         if kind(name) == "number":
             return spreads.numbers(query, name).document()
         texts = spreads.texts(query, name)[:_NAMES] if kind(name) == "choice" else []
@@ -40,3 +40,8 @@ def router(session: Opened) -> APIRouter:
         return {"sql": as_sql(query)}
 
     return routes
+
+
+def _now(session: Opened, query: Query) -> Query:
+    """The view as it would be once it is chosen from: what was decided and tagged since is in it."""
+    return query.model_copy(update={"as_of": session.studio.catalog.decisions.last()})

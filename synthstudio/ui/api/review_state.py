@@ -49,6 +49,7 @@ def overview(studio: Studio, project: str) -> dict[str, Any]:
         "fields": [{"field": name, "words": view_terms.words(name), "kind": kind} for name, kind in KINDS.items()],
         "targets": studio.catalog.decisions.targets(),
         "views": saved_views(studio),
+        "tags": studio.catalog.tags.all(),
     }
 
 

@@ -18,6 +18,8 @@ from synthstudio.catalog.replay import ReadLog
 from synthstudio.catalog.review import Review
 from synthstudio.catalog.runs import Runs
 from synthstudio.catalog.saved_views import SavedViews
+from synthstudio.catalog.spread import Spreads
+from synthstudio.catalog.tags import Tags
 from synthstudio.embeddings import Likenesses
 from synthstudio.workspace import Workspace
 
@@ -56,9 +58,11 @@ class Catalog:
         self.ingest = Ingest(self.database)
         self.vectors = Likenesses(workspace)
         self.review = Review(self.database, self.vectors.of)
+        self.spreads = Spreads(self.database, self.review)
         self.points = Points(self.database, self.review)
         self.made_with = MadeWith(self.database, self.review)
         self.decisions = Decisions(self.database)
+        self.tags = Tags(self.database)
         self.names = Names(self.database)
         self.views = SavedViews(self.database, self.review, self.names)
         self.freed = Freed(self.database)

@@ -14,6 +14,7 @@ import duckdb
 
 from synthstudio.catalog.database import Database, insert
 from synthstudio.catalog.review_tables import decide, keys
+from synthstudio.catalog.tags import LAST, change, concerns, last_seq
 from synthstudio.terms import Verdict
 
 _CHANGES_AT_ONCE = 1000
@@ -50,7 +51,8 @@ class Chosen:
 @dataclass(frozen=True)
 class Act:
     """One gesture. `undoes` names an earlier act whose images go back to what they were before it; `each` says
-    (image, verdict, class by hand) of every image instead of one verdict for all that are chosen, as a file does.
+    (image, verdict, class by hand) of every image instead of one verdict for all that are chosen, as a file does. An
+    act with `tags` says nothing else: it puts them on what is chosen, or takes them `off`.
     """
 
     id: str
@@ -62,6 +64,8 @@ class Act:
     why: str = ""
     context: dict[str, Any] = field(default_factory=dict)
     each: tuple[tuple[str, Verdict, str], ...] = ()
+    tags: tuple[str, ...] = ()
+    off: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,24 +91,34 @@ class Decisions:
             return [_known(cursor, act.id) or self._store(cursor, act, who) for act in acts]
 
     def _store(self, cursor: duckdb.DuckDBPyConnection, act: Act, who: str) -> Outcome:
-        (start,) = cursor.execute("select coalesce(max(seq), 0) from decisions").fetchall()[0]
+        start = last_seq(cursor)
+        if concerns(cursor, act):
+            tags, changed, named = change(cursor, act, start)
+            self._write(cursor, {"tagged": act.id, "tags": tags}, act, who, (start, changed))
+            return Outcome(act.id, start + changed, changed, max(0, named - changed))
         named = _add(cursor, act) if act.undoes is None else _take_back(cursor, act)
         images = cursor.execute(GROUPED.format(table="change", order="number", by="verdict, label")).fetchall()
         changed = sum(count for *_, count in images)
         decide(cursor, act.id, start)
         cursor.execute("drop table change")
+        self._write(cursor, {"act": act.id, "images": [list(row[:3]) for row in images]}, act, who, (start, changed))
+        return Outcome(act.id, start + changed, changed, max(0, named - changed))
+
+    def _write(
+        self, cursor: duckdb.DuckDBPyConnection, done: dict[str, Any], act: Act, who: str, numbers: tuple[int, int]
+    ) -> None:
+        """The row of an act and its line in the journal; `numbers`: the last one before it, and how many it took."""
+        start, changed = numbers
         line = {
-            "act": act.id, "first": start + 1, "last": start + changed, "who": who, "tab": act.tab,
-            "at": time.time(), "why": act.why, "context": json.dumps(act.context, ensure_ascii=False),
-            "undoes": act.undoes, "images": [list(row[:3]) for row in images],
+            "first": start + 1, "last": start + changed, "who": who, "tab": act.tab, "at": time.time(), "why": act.why,
+            "context": json.dumps(act.context, ensure_ascii=False), "undoes": act.undoes, **done,
         }  # fmt: skip
         insert(cursor, "acts", ACTS, [act_row(line)])
         self._database.keep(line)
-        return Outcome(act.id, start + changed, changed, max(0, named - changed))
 
     def last(self) -> int:
-        """The number of the newest decision; 0 before the first."""
-        return int(self._database.rows("select coalesce(max(seq), 0) from decisions")[0][0])
+        """The number of the newest decision or tag; 0 before the first."""
+        return int(self._database.rows(LAST)[0][0])
 
     def has(self, act_id: str) -> bool:
         """Whether there is an act of this id."""
@@ -168,7 +182,8 @@ def _known(cursor: duckdb.DuckDBPyConnection, act_id: str) -> Outcome | None:
 
 def act_row(line: dict[str, Any]) -> tuple[Any, ...]:
     """The row of an act, from its line of the journal; for the columns `ACTS`."""
-    return tuple(line[name] for name in ("act", "first", "last", "who", "tab", "at", "why", "context", "undoes"))
+    names = ("first", "last", "who", "tab", "at", "why", "context", "undoes")
+    return (line.get("act") or line["tagged"], *(line[name] for name in names))
 
 
 def set_target(cursor: duckdb.DuckDBPyConnection, label: str, wanted: int | None) -> None:

@@ -186,6 +186,29 @@ def m010_saved_views(cursor: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+@migration
+def m011_settings(cursor: duckdb.DuckDBPyConnection) -> None:
+    """What the first maker of a picture said it was made with, by the picture's number: filters read columns, not JSON.
+
+    Like `latest_scores` it is filled when somebody looks, and made again from the images.
+    """
+    cursor.execute(
+        "create table settings (number bigint not null, prompt text, negative_prompt text, seed text,"
+        " guidance_scale double, strength double, inference_steps double, adapter_scale double, domain text,"
+        " sampler text, parent text, adapter text, words text, backbone text)"
+    )
+
+
+@migration
+def m012_tags(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Free words on images: what was put on and taken off, only ever added to, and what stands of it by number."""
+    cursor.execute(
+        "create table tagged (seq bigint not null, act text not null, image text not null, tag text not null,"
+        " put boolean not null)"
+    )
+    cursor.execute("create table tags (number bigint not null, tag text not null, seq bigint not null)")
+
+
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:
     """Apply what has not been applied, each change in a transaction of its own."""
     cursor = connection.cursor()

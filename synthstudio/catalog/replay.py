@@ -21,6 +21,8 @@ from synthstudio.catalog.pipelines import store_pipeline
 from synthstudio.catalog.review_tables import number_again, numbers_given
 from synthstudio.catalog.runs import SETTABLE, change_run, store_note, store_run
 from synthstudio.catalog.saved_views import store_view
+from synthstudio.catalog.tags import lines as tag_lines
+from synthstudio.catalog.tags import store_tagged
 from synthstudio.errors import BadInput, StudioError
 
 log = logging.getLogger("synthstudio")
@@ -119,11 +121,15 @@ class Replay:
     def _store_acts(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """All acts of some lines at once: a row at a time would take a hundred times as long."""
         sql = "select id from acts where id in (select unnest(?::text[]))"
-        known = {act for (act,) in cursor.execute(sql, [[line["act"] for line in self._acts]]).fetchall()}
-        new = {line["act"]: line for line in self._acts if line["act"] not in known}
+        given = {act_row(line)[0]: line for line in self._acts}
+        known = {act for (act,) in cursor.execute(sql, [list(given)]).fetchall()}
+        new = [line for act, line in given.items() if act not in known]
         self._acts = []
-        insert(cursor, "acts", ACTS, [act_row(line) for line in new.values()])
-        rows = [row for line in new.values() for row in _decisions(line)]
+        insert(cursor, "acts", ACTS, [act_row(line) for line in new])
+        for line in new:
+            if "tagged" in line:
+                store_tagged(cursor, line)
+        rows = [row for line in new if "act" in line for row in _decisions(line)]
         if rows:
             cursor.execute(
                 "insert into decisions (seq, act, image, verdict, label)"
@@ -150,6 +156,7 @@ _NOUNS: dict[str, Callable[[Replay, duckdb.DuckDBPyConnection, Line], None]] = {
     "noted": Replay._noted,
     "pipeline": Replay._pipeline,
     "act": Replay._act,
+    "tagged": Replay._act,
     "target": Replay._target,
     "set": Replay._set,
     "numbers": Replay._numbered,
@@ -205,11 +212,17 @@ def _acts(database: Database) -> Iterator[Line]:
     )
     table = "(select act, seq, verdict, label, image from decisions where seq between ? and ?)"
     grouped = GROUPED.format(table=table, order="seq", by="act, verdict, label")
+    tags = tag_lines(database)
     while some := list(islice(acts, _LINES_AT_ONCE)):
         images: dict[str, list[Any]] = {}
         for act, verdict, label, named, _ in database.rows(grouped, [some[0]["first"], some[-1]["last"]]):
             images.setdefault(act, []).append([verdict, label, named])
-        yield from ({**line, "images": images.get(line["act"], [])} for line in some)
+        for line in some:
+            act = line["act"]
+            if act in tags:
+                yield {"tagged": line.pop("act"), **line, "tags": tags[act]}
+            else:
+                yield {**line, "images": images.get(act, [])}
 
 
 def _pipelines(database: Database) -> Iterator[Line]:

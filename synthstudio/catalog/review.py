@@ -11,21 +11,23 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from synthstudio.artifacts import Origin
 from synthstudio.catalog.database import Database
 from synthstudio.catalog.decisions import Chosen
 from synthstudio.catalog.likeness import Likeness, LookAlike
+from synthstudio.catalog.limits import condition
 from synthstudio.catalog.review_tables import ReviewTables
+from synthstudio.catalog.tags import LAST
 from synthstudio.filters import Score
+from synthstudio.view_terms import Limit, of_scorer
 
 Standing = Literal["pending", "accepted", "rejected"]
 Sort = Literal["arrival", "newest", "class", "score_high", "score_low", "decided", "shuffled"]
 
 _VIEWS_KEPT = 8
 _MANY_SPANS = 200
-_BINS = 24
 # What a view is ordered by, ascending; then by number. A database sorts a million names slowly, so `order` sorts keys.
 _KEYS: dict[str, str] = {
     "arrival": "0::utinyint",
@@ -36,7 +38,7 @@ _KEYS: dict[str, str] = {
     "decided": "-seq",
     "shuffled": "hash(digest)",
 }
-_STANDING = "case when verdict in ('keep', 'relabel') then 'accepted' when verdict = 'reject' then 'rejected' else 'pending' end"  # noqa: E501 - one expression
+STANDING = "case when verdict in ('keep', 'relabel') then 'accepted' when verdict = 'reject' then 'rejected' else 'pending' end"  # noqa: E501 - one expression
 
 
 class Query(BaseModel):
@@ -55,11 +57,25 @@ class Query(BaseModel):
     similar_to: str = Field(
         default="", pattern="^([0-9a-f]{64})?$", description="An image: its likeness to others is the score."
     )
-    low: Score | None = None
-    high: Score | None = None
+    low: Score | None = Field(default=None, description="The least likeness to that image.")
+    high: Score | None = Field(default=None, description="The greatest likeness to that image.")
+    limits: tuple[Limit, ...] = Field(default=(), max_length=30, description="What fields and scores have to be.")
     sort: Sort = "arrival"
     as_of: int = Field(default=-1, ge=-1, lt=2**53, description="The last decision that counts; -1: the newest.")
     upto: int = Field(default=-1, ge=-1, lt=2**53, description="The last image that counts; -1: the newest there is.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_before(cls, said: Any) -> Any:
+        """Views of before had room for one range of scores, which was that of the scorer they name."""
+        if not isinstance(said, dict) or not said.get("scorer") or said.get("similar_to"):
+            return said
+        low, high = (said.get(bound) for bound in ("low", "high"))
+        if low is None and high is None:
+            return said
+        limits = said.get("limits")
+        others = limits if isinstance(limits, list | tuple) else ()
+        return {**said, "low": None, "high": None, "limits": [*others, of_scorer(said["scorer"], low, high)]}
 
 
 class Review:
@@ -75,13 +91,18 @@ class Review:
     def settle(self, query: Query) -> Query:
         """The query with `as_of` and `upto` made definite."""
         newest = self.tables.upto()
-        (last,) = self._database.rows("select coalesce(max(seq), 0) from decisions")[0]
+        (last,) = self._database.rows(LAST)[0]
         changes = {"as_of": int(last)} if query.as_of < 0 else {}
         return query.model_copy(update=changes | ({"upto": newest} if query.upto < 0 else {}))
 
     def size(self, query: Query) -> int:
         """How many images a settled query finds."""
         return len(self.order(query))
+
+    def count(self, query: Query) -> int:
+        """The same, of a view that nobody will look at."""
+        listed, values = self.listed(query)
+        return int(self._database.rows(f"select count(*) from ({listed})", values)[0][0])  # noqa: S608 - from below
 
     def page(self, query: Query, start: int, count: int) -> list[dict[str, Any]]:
         """Some images of a settled query in its order: digest, the maker's class and origin."""
@@ -160,7 +181,7 @@ class Review:
         rows, values = _rows(query)
         counted = (
             f"with {rows}, counts as (select label, given, origin, verdict, count(*) as count from rows group by all)"  # noqa: S608
-            f" select coalesce(nullif(given, ''), label), origin, {_STANDING}, given not in ('', label), sum(count)"
+            f" select coalesce(nullif(given, ''), label), origin, {STANDING}, given not in ('', label), sum(count)"
             " from counts group by all"
         )
         return [
@@ -191,32 +212,16 @@ class Review:
             str(name) for (name,) in self._database.rows("select distinct scorer from latest_scores order by scorer")
         ]
 
-    def histogram(self, query: Query) -> dict[str, Any]:
-        """How the chosen scorer's values, or the likeness to an image, are spread under the query's other filters."""
-        self._likeness.ensure(query)
-        listed, values = _listing(query.model_copy(update={"low": None, "high": None}), "score")
-        ((low, high),) = self._database.rows(f"select min(score), max(score) from ({listed})", values)  # noqa: S608
-        if low is None:
-            return {"low": None, "high": None, "counts": []}
-        width = (high - low) / _BINS or 1.0
-        rows = self._database.rows(
-            f"select least(floor((score - ?) / ?), ?)::int as bin, count(*) from ({listed})"  # noqa: S608
-            " where score is not null group by bin",
-            [low, width, _BINS - 1, *values],
-        )
-        counts = [0] * _BINS
-        for place, count in rows:
-            counts[place] = count
-        return {"low": low, "high": high, "counts": counts}
-
     def knows(self, digest: str) -> bool:
         """Whether this digest names an image of the project."""
         return bool(self._database.rows("select 1 from images where digest = ? limit 1", [digest]))
 
-    def listed(self, query: Query) -> tuple[str, list[Any]]:
-        """A query for the numbers of the images of a settled view, in no order, with its bound values."""
+    def listed(self, query: Query, columns: str = "number") -> tuple[str, list[Any]]:
+        """A query for the images of a settled view, in no order, with its bound values. `columns` are of number,
+        standing, label and score.
+        """
         self._likeness.ensure(query)
-        return _listing(query, "number")
+        return _listing(query, columns)
 
     def newest(self) -> int:
         """The number of the newest image."""
@@ -308,6 +313,10 @@ def _rows(query: Query) -> tuple[str, list[Any]]:
     if query.image_sets:
         conditions.append("t.digest in (select image from members where set_id in (select unnest(?::text[])))")
         bound.append(list(query.image_sets))
+    for limit in query.limits:
+        sql_of, own = condition(limit, query.as_of)
+        conditions.append(sql_of)
+        bound += own
     where = " and ".join(conditions)
     return f"{sql}, rows as (select t.*, {score} as score from stood t{joins} where {where})", [*values, *bound]  # noqa: S608
 
@@ -317,7 +326,7 @@ def _listing(query: Query, columns: str) -> tuple[str, list[Any]]:
     rows, values = _rows(query)
     base = (
         f"with {rows}, base as (select number, digest, coalesce(nullif(given, ''), label) as label, origin, seq, score,"  # noqa: S608
-        f" {_STANDING} as standing, given not in ('', label) as relabelled from rows)"
+        f" {STANDING} as standing, given not in ('', label) as relabelled from rows)"
     )
     conditions: list[str] = []
     lists: Sequence[tuple[str, Sequence[str]]] = (

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import duckdb
 
 from synthstudio.catalog.database import Database
+from synthstudio.catalog.tags import stand_again
+from synthstudio.cause_terms import NUMBERS, TEXTS
 
 _HEX = re.compile("[0-9a-f]+")
 _TEST = "select m.image from members m join image_sets i on i.id = m.set_id where i.role = 'test'"
@@ -66,6 +68,23 @@ _NEW_SCORES = """
       and (s.rowid >= ? or t.number > ?)
     group by s.scorer, t.number
 """
+# What new pictures were made with, by their first maker; its first place, if it made one twice.
+_TEXTS = ("prompt", "negative_prompt", "seed", *TEXTS)
+_COLUMNS = ", ".join(
+    f"try_cast(e[{place}] as double)" if name in NUMBERS else f"nullif(e[{place}], '')"
+    for place, name in enumerate((*_TEXTS, *NUMBERS), 1)
+)
+_PATHS = ", ".join(f"'$.{name}'" for name in (*_TEXTS, *NUMBERS))
+_ADD_SETTINGS = f"""
+    insert into settings (number, {", ".join((*_TEXTS, *NUMBERS))})
+    select number, {_COLUMNS} from (
+        select f.number, json_extract_string(i.made, [{_PATHS}]) as e from (
+            select t.number, u.id as run_id, min(i.plan_index) as plan_index
+            from review t join runs u on u.position = t.run join images i on i.run_id = u.id and i.digest = t.digest
+            where t.number > (select coalesce(max(number), 0) from settings) group by all
+        ) f join images i using (run_id, plan_index)
+    ) order by number
+"""  # noqa: S608 - all of it stands above
 
 
 class ReviewTables:
@@ -111,7 +130,7 @@ def number_again(cursor: duckdb.DuckDBPyConnection, numbers: Sequence[Sequence[i
     """Give images the numbers they had, so that places in an open view mean the same; the rest is taken in anew when
     somebody looks.
     """
-    for table in ("makers", "latest_scores"):
+    for table in ("makers", "latest_scores", "settings"):
         cursor.execute(f"delete from {table}")  # noqa: S608 - names from the line above
     cursor.execute("update read_to set rows = 0")
     rows = [
@@ -122,6 +141,7 @@ def number_again(cursor: duckdb.DuckDBPyConnection, numbers: Sequence[Sequence[i
     cursor.execute(_NUMBERED, [list(column) for column in zip(*rows, strict=True)] or [[], [], []])
     cursor.execute(_ADD_PICTURES)
     cursor.execute("drop table fresh")
+    stand_again(cursor)
     cursor.execute(
         "update review set verdict = s.verdict, given = s.label, seq = s.seq"  # noqa: S608 - from above
         f" from ({_STANDS}) s where s.image = review.digest and s.seq > review.seq"
@@ -169,6 +189,7 @@ def _take_in(cursor: duckdb.DuckDBPyConnection) -> list[list[int]]:
     if images > done["images"]:
         cursor.execute(_NEW_PICTURES, [done["images"]])
         cursor.execute(_ADD_PICTURES)
+        stand_again(cursor, "fresh")
         numbers = [list(row) for row in cursor.execute(_NUMBERS.format(table="fresh")).fetchall()]
         cursor.execute("drop table fresh")
         cursor.execute(_ADD_MAKERS, [done["images"]])
@@ -183,5 +204,6 @@ def _take_in(cursor: duckdb.DuckDBPyConnection) -> list[list[int]]:
             " on l.scorer = s.scorer and l.number = s.number"
         )
         cursor.execute("drop table said")
+    cursor.execute(_ADD_SETTINGS)
     cursor.execute("update read_to set rows = case source when 'images' then ? else ? end", [images, scores])
     return numbers

@@ -14,8 +14,9 @@ import duckdb
 from synthstudio.catalog.database import Database, insert
 from synthstudio.catalog.names import Names, checked
 from synthstudio.catalog.review import Query, Review
-from synthstudio.catalog.view_words import called, in_words, listed, things_in
+from synthstudio.catalog.view_words import called, chips, in_words, listed, things_in
 from synthstudio.errors import BadInput, UnknownName
+from synthstudio.view_terms import SCORE, Limit
 
 MOST = 100
 _LONGEST = 64_000  # characters of a query: about a thousand sets, or several thousand classes
@@ -60,6 +61,10 @@ class SavedViews:
     def words(self, query: Query) -> str:
         """What a query shows, in one sentence."""
         return in_words(query, self._called([query]))
+
+    def chips(self, query: Query) -> list[tuple[str, str]]:
+        """What narrows a query: see `view_words.chips`."""
+        return chips(query, self._called([query]))
 
     def save(self, name: str, query: Query, who: str, replace: bool = False) -> str:
         """Keep a query under a name; returns the name as it is kept. BadInput if it is taken, unless `replace`, if it
@@ -123,12 +128,14 @@ class SavedViews:
         runs = self._among("id from runs", [query.run])
         sets = self._among("id from image_sets", [query.image_set, *query.image_sets])
         labels = self._among("distinct coalesce(nullif(given, ''), label) as id from review", query.labels)
-        kept = {
+        scorers = self._review.scorers()
+        kept: dict[str, Any] = {
             "run": query.run if query.run in runs else "",
             "image_set": query.image_set if query.image_set in sets else "",
             "image_sets": tuple(one for one in query.image_sets if one in sets),
             "labels": tuple(one for one in query.labels if one in labels),
-            "scorer": query.scorer if query.scorer in self._review.scorers() else "",
+            "limits": tuple(one for one in query.limits if _scorer(one) in ("", *scorers)),
+            "scorer": query.scorer if query.scorer in scorers else "",
             "similar_to": query.similar_to if self._review.knows(query.similar_to) else "",
         }
         if kept["scorer"] or kept["similar_to"]:
@@ -160,6 +167,11 @@ def _names(cursor: duckdb.DuckDBPyConnection) -> set[str]:
     return {str(name) for (name,) in cursor.execute("select name from saved_views").fetchall()}
 
 
+def _scorer(limit: Limit) -> str:
+    """The scorer whose word a limit is about; '' if it is about a field."""
+    return limit.field.removeprefix(SCORE) if limit.field.startswith(SCORE) else ""
+
+
 def _body(query: Query) -> str:
     """A query as it is kept: what it asks of images, not how far it was looked at. BadInput if that is too long."""
     body = query.model_dump_json(exclude_defaults=True, exclude={"as_of", "upto"})
@@ -175,7 +187,7 @@ def _gone(query: Query, kept: Query, names: Mapping[str, str]) -> Iterator[str]:
     sets = {one for one in (query.image_set, *query.image_sets) if one} - {kept.image_set, *kept.image_sets}
     yield from (f"the set {called(one, names)}" for one in sorted(sets))
     yield from (f"the class {label}" for label in query.labels if label not in kept.labels)
-    if query.scorer != kept.scorer:
-        yield f"the score {query.scorer.replace('_', ' ')}"
+    scorers = {query.scorer} - {kept.scorer} | {_scorer(one) for one in query.limits if one not in kept.limits}
+    yield from (f"the score {one.replace('_', ' ')}" for one in sorted(scorers))
     if query.similar_to != kept.similar_to:
         yield f"the image {query.similar_to[:8]}"

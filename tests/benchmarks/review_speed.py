@@ -1,7 +1,8 @@
 """How quick the catalog is at reviewing: `python -m tests.benchmarks.review_speed [IMAGES ...]`, default 5,000 and 1M.
 
 Prints milliseconds: the first view and its counts, a page in the middle, one decision committed, counts after it, a
-decision about every image of the view at once, and then every filter with its counts and a page, all images decided.
+decision about every image of the view at once, then every filter with its counts and a page, all images decided, and
+the histogram of a field under two other filters.
 `--log` adds how long the same counts take when they are worked out from the log of decisions, as a comparison.
 """
 
@@ -15,11 +16,16 @@ from pathlib import Path
 from synthstudio.catalog import Catalog
 from synthstudio.catalog.decisions import Act, Chosen
 from synthstudio.catalog.review import Query
+from synthstudio.view_terms import Limit
 
 FILL = """
     insert into images
     select 'r' || (1 + range % 2), range, sha256(range::text), 'class ' || (range % 100),
-           case range % 5 when 0 then 'real' else 'synthetic' end, 512, 512, '{}', 0 from range(?)
+           case range % 5 when 0 then 'real' else 'synthetic' end, 512, 512,
+           json_object('prompt', 'a ' || (range % 5000) || 'th drawing of a cat on a sofa', 'seed', hash(range) // 4,
+                       'backbone', 'pico@0123456789ab', 'guidance_scale', 1 + range % 80 / 10, 'inference_steps', 20,
+                       'sampler', ['ddim', 'dpm', 'euler'][1 + range % 3], 'strength', null),
+           0 from range(?)
 """
 SCORE = "insert into scores select 'r1', digest, 'sharpness', (plan_index % 1000) / 1000 from images"
 FROM_THE_LOG = """
@@ -37,6 +43,17 @@ FILTERS = {
     "a run": {"run": "r2"},
     "rejected": {"standings": ("rejected",)},
     "a score range": {"scorer": "sharpness", "low": 0.25, "high": 0.75},
+    "guidance": {"limits": (Limit(field="guidance_scale", low=2, high=4),)},
+    "two solvers": {"limits": (Limit(field="sampler", any_of=("ddim", "dpm")),)},
+    "a seed": {"limits": (Limit(field="seed", any_of=("7",)),)},
+    "part of the prompt": {"limits": (Limit(field="prompt", contains="42th Drawing"),)},
+    "three limits": {
+        "limits": (
+            Limit(field="score:sharpness", low=0.25, high=0.75),
+            Limit(field="guidance_scale", low=2, high=4),
+            Limit(field="sampler", any_of=("ddim",)),
+        ),
+    },
     "newest first": {"sort": "newest"},
     "by class": {"sort": "class"},
     "shuffled": {"sort": "shuffled"},
@@ -89,6 +106,10 @@ def measure(images, folder):
         rows["list of runs"], _ = timed(review.runs, 3)
         for name, filters in FILTERS.items():
             rows |= filtered(catalog, name, filters, one)
+        limited = review.settle(Query(**FILTERS["three limits"]))
+        for field in ("guidance_scale", "score:sharpness"):
+            rows[f"histogram: {field}"], _ = timed(lambda f=field: catalog.spreads.numbers(limited, f), 5)
+        rows["values: sampler"], _ = timed(lambda: catalog.spreads.texts(limited, "sampler"), 5)
         if "--log" in sys.argv:
             rows["counts from the log"], _ = timed(lambda: catalog.database.rows(FROM_THE_LOG), 3)
     return rows

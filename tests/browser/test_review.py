@@ -212,6 +212,42 @@ def test_a_view_is_saved_found_again_by_its_link_and_list_renamed_and_deleted(pa
     page.wait_for_selector("[data-value=accepted][aria-pressed=false]", state="attached")
 
 
+def test_chips_say_what_filters_the_view_by_settings_scores_and_tags_and_each_is_taken_away_alone(page, served):
+    whole = total(served)
+    page.locator("#ss-tile-0").click()
+    page.locator("#ss-tile-1").click(modifiers=["Shift"])
+    press(page, "t")
+    page.get_by_role("dialog").get_by_role("textbox").fill("to keep, <b>odd</b>")
+    press(page, "Enter")
+    page.locator(".ss-saved", has_text="Tagged: to keep, <b>odd</b>").wait_for()
+    page.locator(".ss-more summary").click()
+    field = page.get_by_label("Filter by")
+    field.select_option("tag")
+    page.locator(".ss-values").get_by_text("<b>odd</b> 2").click()
+    chips = page.get_by_role("group", name="What filters the view")
+    chips.get_by_text("tag: <b>odd</b>").wait_for()
+    page.get_by_text("1 of 2", exact=True).wait_for()
+    chips.get_by_role("button", name="Remove the filter tag").click()
+    field.select_option("guidance_scale")
+    plot = page.get_by_role("group", name="Range: guidance")
+    plot.locator(".ss-histogram i").first.wait_for()
+    assert " have no guidance" in plot.get_by_role("status").inner_text()  # photos have none
+    plot.get_by_role("slider", name="Lowest guidance").press("PageUp")
+    chips.get_by_text("guidance ≥").wait_for()
+    field.select_option("prompt")
+    page.get_by_label("prompt contains").fill("PHOTO of a 3")
+    press(page, "Enter")
+    chips.get_by_text("prompt has “PHOTO of a 3”").wait_for()
+    page.get_by_role("button", name="Show as SQL").click()
+    assert "ilike '%PHOTO of a 3%'" in page.locator(".ss-sql").inner_text()
+    press(page, "Escape")
+    page.get_by_role("button", name="Clear filters").click()
+    page.get_by_text(f"1 of {whole}", exact=True).wait_for()
+    page.locator(".ss-grid").focus()
+    press(page, "Control+z")
+    served.until(lambda: served.get("/review/start")["tags"] == [])
+
+
 def test_a_killed_page_process_loses_no_decision_and_the_tab_comes_back_by_itself(watched, served, finished):
     shown = watched()
     shown.may_lose_server = True

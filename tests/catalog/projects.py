@@ -153,6 +153,18 @@ def decide(studio: Studio, chance: random.Random, images: int, decisions: int) -
         acts.append(Act(f"a{number}", chance.choice("ab"), Chosen.images(some), verdict, label, context={"n": number}))
     for start in range(0, len(acts), 500):
         studio.catalog.decisions.decide(acts[start : start + 500], "me")
+    put_tags(studio, known)
+
+
+def put_tags(studio: Studio, known: list[str]) -> None:
+    """Tags that were put on, taken off, and taken back."""
+    some, others = Chosen.images(known[:9]), Chosen.images(known[5:20])
+    acts = [
+        Act("t1", "a", some, tags=("blurry", "é 'b'")), Act("t2", "a", others, tags=("blurry",)),
+        Act("t3", "b", some, tags=("blurry",), off=True), Act("t4", "a", undoes="t2"),
+        Act("t5", "a", Chosen.images(known[:1]), "reject"), Act("t6", "a", undoes="t4"), Act("t7", "a", undoes="t9"),
+    ]  # fmt: skip
+    studio.catalog.decisions.decide(acts, "me")
 
 
 def log_of(studio: Studio, run_id: str) -> Path:

@@ -147,8 +147,8 @@ def test_new_images_do_not_move_a_view(catalog):
 def test_scores_filter_and_sort(catalog):
     assert found(catalog, scorer="s", low=0.5) == [C]
     assert found(catalog, scorer="s", sort="score_high") == [C, B, A, D]
-    histogram = catalog.review.histogram(catalog.review.settle(Query(scorer="s")))
-    assert (histogram["low"], histogram["high"], sum(histogram["counts"])) == (0.2, 0.8, 2)
+    spread = catalog.spreads.numbers(catalog.review.settle(Query()), "score:s")
+    assert (spread.low, spread.high, sum(spread.counts["pending"]), spread.none) == (0.2, 0.8, 2, 2)
 
 
 def test_what_ended_runs_made_and_said_is_offered_before_anybody_has_looked(catalog):

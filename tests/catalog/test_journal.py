@@ -42,6 +42,9 @@ def made(tmp_path_factory):
             "names",
             "freed",
             "saved_views",
+            "settings",
+            "tagged",
+            "tags",
         )
     )
     assert states >= {"done", "failed", "lost", "stopped"}

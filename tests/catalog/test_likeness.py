@@ -11,6 +11,7 @@ from synthstudio.embeddings import EmbeddingStore, Likenesses
 from synthstudio.errors import BadInput
 from synthstudio.events import Made
 from synthstudio.resources import Resources
+from synthstudio.view_terms import LIKENESS
 from synthstudio.workspace import Workspace
 from tests.jobs.counting import Paint
 
@@ -58,7 +59,8 @@ def test_the_likeness_is_a_score_like_any_other_to_filters_counts_and_gestures(c
     assert [digest for digest, _ in like(catalog, DIGESTS[0], low=0.5)] == [DIGESTS[n] for n in (0, 1, 3)]
     query = catalog.review.settle(Query(similar_to=DIGESTS[0], sort="score_high", low=0.5))
     assert sum(count for *_, count in catalog.review.tally(query)) == 3
-    assert sum(catalog.review.histogram(query)["counts"]) == 5
+    spread = catalog.spreads.numbers(query, LIKENESS)
+    assert (sum(spread.counts["pending"]), spread.none, spread.inside) == (5, 1, 3)
     catalog.decisions.decide([Act("one", "tab", catalog.review.chosen(query, [(1, 2)]), "reject")], "me")
     assert {row["image"] for row in catalog.decisions.states(DIGESTS)} == {DIGESTS[1], DIGESTS[3]}
 

@@ -28,10 +28,10 @@ def old(tmp_path):
 
 def as_old(found):
     """Tables as the old version knew them: no launch of a worker was written down, no turn in the queue, no names, no
-    saved views, and nothing that was thrown away.
+    saved views, no tags, no settings beside the images, and nothing that was thrown away.
     """
     runs = [row[:-2] for row in found["runs"]]
-    new = ("names", "freed", "saved_views")
+    new = ("names", "freed", "saved_views", "settings", "tagged", "tags")
     known = {name: rows for name, rows in {**found, "runs": runs}.items() if name not in new}
     return json.loads(json.dumps(known))
 

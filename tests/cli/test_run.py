@@ -96,7 +96,7 @@ def test_no_column_of_an_export_is_empty_throughout_unless_the_card_says_when_it
     assert synthstudio("export", target, "--home", folder / "home").returncode == 0
     rows = [row for file in target.glob("*/metadata.parquet") for row in parquet.read_table(file).to_pylist()]
     empty = {name for name in rows[0] if all(row[name] is None for row in rows)}
-    assert empty == {"parent_id", "review_reason", "reviewed_by", "reviewed_utc"}
+    assert empty == {"parent_id", "review_reason", "reviewed_by", "reviewed_utc", "tags"}
     said = (target / "README.md").read_text().partition("## Empty cells")[2].partition("\n## ")[0]
     assert all(f"`{name}`" in said for name in rows[0] if any(row[name] is None for row in rows))
     drawn = {(row["negative_prompt"], row["domain_prompt"], row["t0"]) for row in rows if row["source"] == "synthetic"}

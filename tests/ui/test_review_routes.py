@@ -18,7 +18,7 @@ from synthstudio.jobs.public.ledger import Ledger
 from synthstudio.jobs.running.launchers import ProcessLauncher
 from synthstudio.jobs.studio import Studio
 from synthstudio.resources import Resources
-from synthstudio.ui.api import image_routes, review_routes
+from synthstudio.ui.api import filter_routes, image_routes, review_routes
 from tests.jobs.counting import Paint
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -70,6 +70,7 @@ def client(session):
     app, api = FastAPI(), FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     api.include_router(image_routes.router(session))
     api.include_router(review_routes.router(session))
+    api.include_router(filter_routes.router(session))
     app.mount("/studio", api)
     return TestClient(app, base_url="http://127.0.0.1:7860", raise_server_exceptions=False)
 
@@ -212,7 +213,8 @@ def test_our_own_page_may(client, session):
         {"id": "x" * 36}, {"id": "1'; drop table acts; --"}, {"images": ["../x"]}, {"images": ["A" * 64]},
         {"verdict": "delete"}, {"images": ["a" * 64] * 1001}, {"who": "admin"}, {"verdict": "relabel", "label": ""},
         {"verdict": "relabel", "label": "x" * 200}, {"why": "x" * 501}, {"query": {"sort": "number; drop table acts"}},
-        {"spans": [[-1, 5]]}, {"undoes": "nothing"},
+        {"spans": [[-1, 5]]}, {"undoes": "nothing"}, {"tags": ["a, b"]}, {"tags": ["\x00"]}, {"tags": ["x" * 61]},
+        {"tags": ["x"] * 21}, {"tags": "x"}, {"query": {"limits": [{"field": "made", "low": 1}]}},
     ],
 )  # fmt: skip
 def test_requests_that_make_no_sense_are_refused_and_store_nothing(client, session, changes):
@@ -244,6 +246,37 @@ def test_decide_undo_and_see_it_in_another_tab(client, session):
     assert view(client, standings=["rejected"])["total"] == 1
     assert send(client, one).json()["outcomes"][0]["again"] is True
     assert client.get("/studio/review/changes", params={"since": 0}).json()["last"] == seen["last"]
+
+
+def test_tags_are_put_on_a_selection_found_and_taken_back(client, session):
+    query = view(client)["query"]
+    one = act(tags=[" to  keep ", "<b>"], query=query, spans=[[0, 1]])
+    assert send(client, one).json()["outcomes"][0]["changed"] == 4
+    limits = [{"field": "tag", "any_of": ["to keep"]}]
+    found = view(client, limits=limits)
+    assert (found["total"], found["chips"]) == (2, [["tag", "tag: to keep"]])
+    assert client.get("/studio/review/start").json()["tags"] == [["<b>", 2], ["to keep", 2]]
+    assert client.get(f"/studio/review/details/{session.digests[0]}").json()["tags"] == ["<b>", "to keep"]
+    assert send(client, act(tags=["<b>"], off=True, images=session.digests)).json()["outcomes"][0]["changed"] == 2
+    assert send(client, act(undoes=one["id"])).status_code == 200
+    assert view(client, limits=limits)["total"] == 0
+
+
+def test_the_values_of_a_field_and_the_sql_of_a_view_are_told(client):
+    def asked(path, query, **more):
+        return client.get(f"/studio/review/filter/{path}", params={"q": json.dumps(query), **more})
+
+    query = view(client, limits=[{"field": "seed", "any_of": ["0", "2"]}])["query"]
+    assert asked("field", query, name="prompt").json() == {"texts": []}
+    spread = asked("field", query, name="width").json()
+    assert (spread["low"], spread["high"], spread["inside"], spread["whole"]) == (8, 8, 2, 2)
+    assert asked("field", query, name="sampler").json() == {"texts": [["", "", 2]]}
+    assert asked("likeness", query).json() == {}
+    assert "seed, '') in ('0', '2')" in asked("sql", query).json()["sql"]
+    for name in ("made", "score:", "x" * 91, "number; drop table review"):
+        assert asked("field", query, name=name).status_code == 422
+    assert asked("field", {}, name="width").status_code == 422
+    assert asked("sql", query | {"limits": [{"field": "seed"}]}).status_code == 422
 
 
 def test_another_project_is_told_so_and_nothing_is_stored(client, session):

@@ -29,6 +29,23 @@ export class Deciding {
     else this.review.redraw();
   }
 
+  /** Put tags on the selection or the current image, or take them off: one act. */
+  tag(tags, off) {
+    const { grid, queue, selection, store } = this.review;
+    const act = { tags, off };
+    if (selection.size) {
+      const rows = selection.size <= NAMED ? [...selection].map((place) => store.row(place)) : [];
+      if (rows.length && rows.every(Boolean)) queue.add({ ...act, images: rows.map((row) => row.digest) });
+      else queue.add({ ...act, query: store.query, spans: selection.spans });
+    } else if (store.row(grid.current)) queue.add({ ...act, images: [store.row(grid.current).digest] });
+    this.review.redraw();
+  }
+
+  /** Take a tag off one image. */
+  untag(digest, tag) {
+    this.review.queue.add({ tags: [tag], off: true, images: [digest] });
+  }
+
   /** Reject every pending image of the view that was made in one way: one act, which one undo takes back. */
   rejectAll({ cause, says }) {
     const { queue, store, view } = this.review;
@@ -69,12 +86,25 @@ export class Deciding {
       store.settle(ids);
       this.#stored(answer);
       batch.forEach((one, at) => one.cause && this.#gone(one, answer.outcomes[at]));
+      batch.forEach((one, at) => one.tags && this.#tagged(one, answer.outcomes[at]));
+      if (batch.some((one) => one.tags || one.undoes)) this.#tagsChanged();
     }
     this.review.redraw();
   }
 
   #gone({ why }, { changed }) {
     this.review.status.say(`${many(changed, "image")} rejected: ${why}. Undo takes all of them back.`);
+  }
+
+  #tagged({ tags, off }, { changed }) {
+    this.review.status.say(`${off ? "Taken off" : "Tagged"}: ${tags.join(", ")} (${many(changed, "change")})`);
+  }
+
+  #tagsChanged() {
+    const { drawer, grid, store, view } = this.review;
+    view.offer();
+    const row = store.row(grid.current);
+    if (row) drawer.show(row.digest, true);
   }
 
   #decideMany(act) {

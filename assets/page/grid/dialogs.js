@@ -12,6 +12,7 @@ export const KEYS = [
       ["0 – 9", "move to the class of that name, or with that key, and accept"],
       ["Ctrl Z", "undo"],
       ["Shift Ctrl Z", "redo"],
+      ["T", "tags: free words, on what is selected"],
     ],
   ],
   [

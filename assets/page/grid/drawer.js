@@ -75,6 +75,7 @@ export class Drawer {
         ),
       ),
       ...found.made.map((one) => this.#origin(one, found.digest)),
+      this.#tags(found),
       this.#scores(found),
       found.nearest && this.#nearest(found.nearest),
       this.#history(found.decisions),
@@ -146,6 +147,31 @@ export class Drawer {
     setTimeout(() => {
       button.textContent = word;
     }, 1200);
+  }
+
+  #tags({ digest, tags }) {
+    const chip = (tag) =>
+      h(
+        "span",
+        { class: "ss-narrow" },
+        h("span", {}, tag),
+        h(
+          "button",
+          { type: "button", "aria-label": `Take off the tag ${tag}`, onclick: () => this.on.untag(digest, tag) },
+          "✕",
+        ),
+      );
+    return h(
+      "section",
+      {},
+      h("h4", {}, "Tags"),
+      h(
+        "div",
+        { class: "ss-narrowed" },
+        tags.map(chip),
+        h("button", { type: "button", title: "Free words (T)", onclick: () => this.on.tag() }, "Tag…"),
+      ),
+    );
   }
 
   #scores({ scores }) {

@@ -1,7 +1,8 @@
 // Filters and order, each with the number of images it would show.
 import { h } from "../shared/dom.js";
 import { many, number } from "../shared/format.js";
-import { Range } from "./range.js";
+import { Chips, taken } from "./chips.js";
+import { Narrowing } from "./narrowing.js";
 
 const SORTS = [
   ["arrival", "As they came"],
@@ -37,12 +38,13 @@ export const NOTHING = {
   similar_to: "",
   low: null,
   high: null,
+  limits: [],
   sort: "arrival",
 };
 
 export class Filters {
   /** `on.filter` hears of another filter, `on.tiles` whether tiles show the chosen score; `on.thumb` says where the
-   * small picture of an image is. */
+   * small picture of an image is, `on.ask` asks about the view. */
   constructor(on) {
     this.on = on;
     this.filter = { ...NOTHING };
@@ -55,11 +57,16 @@ export class Filters {
     this.origin = this.#segments("Origin", ORIGINS, (value) => this.#change({ origins: value ? [value] : [] }));
     this.run = this.#select("Run", (run) => this.#change({ run }));
     this.set = this.#select("Frozen set", (image_set) => this.#change({ image_set }));
-    this.scorer = this.#select("Score", (scorer) =>
-      this.#change({ scorer, similar_to: "", low: null, high: null }),
-    );
+    this.scorer = this.#select("Score", (scorer) => {
+      this.narrowing.open(scorer && `score:${scorer}`);
+      this.#change({ scorer, similar_to: "", low: null, high: null });
+    });
     this.sort = this.#select("Order", (sort) => this.#change({ sort }));
-    this.range = new Range((part) => this.#change(part));
+    this.narrowing = new Narrowing({ ask: on.ask, change: (part) => this.#change(part) });
+    this.chips = new Chips({
+      open: (part) => this.#open(part),
+      take: (part) => this.#change(taken(this.filter, part)),
+    });
     this.tiles = h("input", { type: "checkbox", onchange: () => on.tiles(this.tiles.checked) });
     this.onTiles = h(
       "label",
@@ -85,16 +92,14 @@ export class Filters {
       {
         type: "button",
         class: "ss-link",
-        hidden: true,
         onclick: () => this.#change({ ...NOTHING, sort: this.filter.sort }),
       },
       "Clear filters",
     );
-    this.summary = h("summary", {}, "Filters");
     this.more = h(
       "details",
-      { class: "ss-more" },
-      this.summary,
+      { class: "ss-more", ontoggle: () => this.narrowing.look() },
+      h("summary", {}, "+ Filter"),
       h(
         "div",
         { class: "ss-more-body" },
@@ -103,23 +108,24 @@ export class Filters {
         this.set.parentElement,
         this.scorer.parentElement,
         this.onTiles,
-        this.range.element,
+        this.narrowing.element,
+        this.narrowing.place,
       ),
     );
-    this.element = h(
+    this.element = h("div", { class: "ss-filters" }, this.standing, this.sort.parentElement, this.more);
+    this.narrowed = h(
       "div",
-      { class: "ss-filters" },
-      this.standing,
-      this.sort.parentElement,
-      this.more,
+      { class: "ss-narrowed", hidden: true },
       this.only,
       this.like,
+      this.chips.element,
       this.clear,
     );
   }
 
-  /** What can be chosen: runs, sets, scorers. */
-  offer({ runs, sets, scorers }) {
+  /** What can be chosen: runs, sets, scorers, fields. */
+  offer({ runs, sets, scorers, fields }) {
+    this.narrowing.offer(fields, scorers);
     this.runs = runs;
     this.#options(this.run, [
       ["", "All runs"],
@@ -173,11 +179,19 @@ export class Filters {
       [this.sort, filter.sort],
     ])
       select.value = value;
-    const chosen = [filter.origins.length, filter.run, filter.image_set, filter.image_sets.length, scored];
-    const set = chosen.filter(Boolean).length;
-    this.summary.textContent = set ? `Filters (${set})` : "Filters";
-    this.clear.hidden = !(set || filter.labels.length || filter.standings.length || filter.relabelled);
-    this.range.show(filter.scorer || (scored && "similarity"), scored ? counts.histogram : null, filter);
+    const chips = counts.chips ?? [];
+    this.chips.show(chips);
+    this.narrowed.hidden = !(chips.length || filter.image_sets.length || filter.similar_to);
+    this.narrowing.show(filter);
+  }
+
+  /** Show where a filter can be changed. */
+  #open(part) {
+    const always = { standings: () => this.standing.firstChild.focus(), labels: this.on.classes };
+    if (part in always) return always[part]();
+    this.more.open = true;
+    const own = { origins: this.origin.firstChild, run: this.run, image_set: this.set }[part];
+    return own ? own.focus() : this.narrowing.open(part);
   }
 
   #change(part) {

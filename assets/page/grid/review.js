@@ -18,6 +18,7 @@ import { SavedViews } from "./saved_views.js";
 import { freeze, helped } from "./selections.js";
 import { StatusBar } from "./status.js";
 import { Store } from "./store.js";
+import { tagging } from "./tags.js";
 import { View } from "./view.js";
 
 export class Review {
@@ -42,6 +43,8 @@ export class Review {
       {
         toggle: () => this.toggleDetails(),
         similar: (digest) => this.view.similar(digest),
+        untag: (digest, tag) => this.deciding.untag(digest, tag),
+        tag: () => this.tag(),
         use,
       },
       this.causes.element,
@@ -54,6 +57,8 @@ export class Review {
       filter: (filter) => this.view.show(filter),
       tiles: (shown) => this.#scoreTiles(shown),
       thumb: (digest) => this.api.thumb(digest, 96),
+      classes: () => this.classes.chips.firstChild?.focus(),
+      ask: (path, more, part) => this.api.ask(path, { ...more, q: JSON.stringify({ ...this.store.query, ...part }) }),
     });
     this.layout = new Layout(this);
     this.filters.element.prepend(this.layout.element);
@@ -71,6 +76,7 @@ export class Review {
     this.place.replaceChildren(
       this.classes.element,
       this.filters.element,
+      this.filters.narrowed,
       h(
         "div",
         { class: "ss-middle" },
@@ -145,6 +151,7 @@ export class Review {
     const unlisten = listen(this.place, this.#gestures());
     const fitting = new ResizeObserver(() => this.#fit());
     fitting.observe(this.place.parentElement);
+    fitting.observe(this.filters.more);
     return () => {
       unlisten();
       fitting.disconnect();
@@ -177,6 +184,7 @@ export class Review {
       refresh: () => {
         this.view.refresh();
       },
+      tag: during(() => this.tag()),
       advance: () => this.toggleAdvance(),
       help: () => this.help(),
     };
@@ -226,6 +234,12 @@ export class Review {
     this.status.draw();
   }
 
+  /** Ask for tags, for what is selected or for the current image. */
+  tag() {
+    const { deciding, place, selection, store, view } = this;
+    if (store.total) tagging(place, selection.size || 1, view.tags, (tags, off) => deciding.tag(tags, off));
+  }
+
   selectAll() {
     if (this.store.total) {
       this.selection.add(0, this.store.total - 1);
@@ -271,7 +285,8 @@ export class Review {
   /** As tall as the window leaves room for: the grid scrolls, the page does not. */
   #fit = () => {
     const top = this.place.getBoundingClientRect().top + scrollY;
-    this.place.style.height = `${Math.max(innerWidth > 700 ? 420 : this.layout.isMap ? 900 : 640, innerHeight - top - 14)}px`;
+    const phone = this.filters.more.offsetHeight + (this.layout.isMap ? 860 : 600);
+    this.place.style.height = `${Math.max(innerWidth > 700 ? 420 : phone, innerHeight - top - 14)}px`;
   };
 
   #scoreTiles(shown) {

@@ -1,12 +1,12 @@
 // Views with a name: chosen beside the filters, and named in the address for as long as they are what is shown.
 import { keep, place, query } from "../shared/address.js";
 import { h, link, offer, text } from "../shared/dom.js";
-import { changing, naming } from "./view_dialogs.js";
+import { changing, naming, sql } from "./view_dialogs.js";
 import { NOTHING } from "./filters.js";
 
-/** Whether two filters show the same: what is missing is not filtered, and the order of classes and sets says nothing. */
+/** Whether two filters show the same: what is missing is not filtered, and the order of classes, sets and limits says nothing. */
 export function same(one, other) {
-  const sorted = (value) => (Array.isArray(value) ? value.toSorted() : value);
+  const sorted = (value) => (Array.isArray(value) ? value.map((one) => JSON.stringify(one)).toSorted() : value);
   return Object.keys(NOTHING).every((part) => {
     const [a, b] = [one, other].map((filter) => JSON.stringify(sorted(filter[part] ?? NOTHING[part])));
     return a === b;
@@ -29,6 +29,7 @@ export class SavedViews {
       this.field,
       link("Save view…", () => this.#save()),
       this.edit,
+      link("Show as SQL", () => this.#sql()),
     );
   }
 
@@ -84,6 +85,16 @@ export class SavedViews {
       this.#open = { name: made.name, filter, gone: "" };
       this.offer(made.views);
     });
+  }
+
+  async #sql() {
+    const { api, place: parent, status, store, view } = this.review;
+    try {
+      const found = await api.ask("filter/sql", { q: store.asked });
+      sql(parent, view.sentence, found.sql);
+    } catch (error) {
+      status.say(error.message);
+    }
   }
 
   #edit() {

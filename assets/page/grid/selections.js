@@ -7,8 +7,8 @@ import { NOTHING } from "./filters.js";
 export async function freeze(review) {
   if (stillSaving(review)) return;
   const { api, place, project, selection, store, view } = review;
-  const { labels, origins, run, image_set, image_sets, scorer, low, high } = view.filter;
-  const filter = { ...NOTHING, labels, origins, run, image_set, image_sets, scorer, low, high };
+  const { labels, origins, run, image_set, image_sets, scorer, limits } = view.filter;
+  const filter = { ...NOTHING, labels, origins, run, image_set, image_sets, scorer, limits };
   const frozen = (query, name, spans = []) => api.say("freeze", { project, query, spans, name });
   const viewed = (standings) => api.insist("view", { q: JSON.stringify({ ...filter, standings }) });
   const views = await Promise.all([["accepted"], ["accepted", "pending"]].map(viewed));

@@ -59,6 +59,7 @@ export class StatusBar {
         button("Pending", "Back to pending (U)", () => review.deciding.decide("clear")),
         button("✓ Accept", "Accept (P)", () => review.deciding.decide("keep"), "ss-accept"),
         this.move,
+        button("Tag…", "Free words on what is selected (T)", () => review.tag()),
         this.undo,
         this.redo,
         h("span", { class: "ss-spacer" }),

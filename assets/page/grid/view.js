@@ -11,6 +11,7 @@ export class View {
   last = 0; // the last decision that was heard of
   newest = 0; // the newest image that was heard of
   seen = null; // how far the list goes: {as_of: decision, upto: image}
+  tags = []; // [tag, how many images have it]
   empty = h("div", { class: "ss-empty", hidden: true });
   #shown = null; // the filter of the list that is in sight
   #counts = {};
@@ -49,11 +50,12 @@ export class View {
     }
     if (wish !== this.#wish) return;
     place.classList.remove("busy");
-    this.#shown = filter;
+    const { as_of: decision, upto: image, ...said } = view.query; // as the program says it: filters of before, too
+    this.filter = this.#shown = { ...filter, ...said };
     store.use(view.query, view.total);
-    this.last = Math.max(this.last, view.query.as_of);
-    this.newest = view.query.upto;
-    this.seen = { as_of: view.query.as_of, upto: view.query.upto };
+    this.last = Math.max(this.last, decision);
+    this.newest = image;
+    this.seen = { as_of: decision, upto: image };
     selection.clear();
     this.sentence = view.words;
     this.count(view);
@@ -138,13 +140,15 @@ export class View {
   }
 
   #offered(overview) {
+    this.tags = overview.tags;
     this.review.filters.offer(overview);
     this.review.saved.offer(overview.views);
   }
 
   #filtersDecisions() {
-    const { standings, relabelled, labels, sort } = this.filter;
-    return Boolean(standings.length || relabelled || labels.length || sort === "decided");
+    const { standings, relabelled, labels, limits, sort } = this.filter;
+    const tagged = limits.some(({ field }) => field === "tag");
+    return Boolean(standings.length || relabelled || labels.length || tagged || sort === "decided");
   }
 
   #emptiness() {

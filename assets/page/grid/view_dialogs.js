@@ -51,6 +51,30 @@ export function changing(parent, { name, words, address }, { rename, remove }) {
   open(parent, element, where);
 }
 
+/** Show a view as a sentence, and as the question that the command line takes. */
+export function sql(parent, words, asked) {
+  const code = h("pre", { class: "ss-sql", tabindex: 0 }, asked);
+  const copying = async (event) => {
+    await copy(asked);
+    event.target.textContent = "Copied";
+  };
+  const element = dialog(
+    "This view as SQL",
+    h("p", {}, words),
+    code,
+    h("div", { class: "ss-choices" }, h("button", { type: "button", class: "ss-choice", onclick: copying }, "Copy")),
+    h(
+      "p",
+      { class: "ss-faint" },
+      "It asks for the view as it stands then: ",
+      h("code", {}, "python -m synthstudio sql \"…\""),
+      " answers it from a copy of the catalog.",
+    ),
+  );
+  parent.append(element);
+  element.showModal();
+}
+
 const line = () => h("div", { "aria-live": "polite" });
 const named = (name) => h("input", { type: "text", maxlength: 120, value: name, autocomplete: "off", required: true });
 

@@ -106,7 +106,7 @@ def step_of(studio: Studio, step_id: str) -> Text | Variation:
 
 def says(studio: Studio, conditions: Iterable[Condition]) -> str:
     """Conditions in the words people use for things."""
-    return " and ".join(one.says(_named(studio, one)) for one in conditions)
+    return " and ".join(one.says(named(studio, one.field, one.text)) for one in conditions)
 
 
 def drawn(studio: Studio, query: Query, conditions: Iterable[Condition]) -> Drawn:
@@ -223,13 +223,13 @@ def _condition(studio: Studio, atom: Atom, looked: Looked, words: Mapping[str, _
     return Condition(field=field, text=str(studio.catalog.made_with.said([number])[number][field] or ""))
 
 
-def _named(studio: Studio, condition: Condition) -> str:
-    """What people call the thing that a condition names by its id."""
-    if condition.field in _IDS and condition.text:
-        return studio.catalog.names.of(condition.text)
-    if condition.field == "parent" and condition.text:
-        origins = studio.catalog.images.provenance(condition.text)
-        return next((str(one["made"]["name"]) for one in origins if one["made"].get("name")), condition.text[:12])
-    if condition.field == "backbone":
-        return condition.text.partition("@")[0]
-    return condition.text[:_SHOWN] + ("…" if len(condition.text) > _SHOWN else "")
+def named(studio: Studio, field: str, text: str) -> str:
+    """What people call the value of a setting: a thing that it names by its id, or the beginning of a long text."""
+    if field in _IDS and text:
+        return studio.catalog.names.of(text)
+    if field == "parent" and text:
+        origins = studio.catalog.images.provenance(text)
+        return next((str(one["made"]["name"]) for one in origins if one["made"].get("name")), text[:12])
+    if field == "backbone":
+        return text.partition("@")[0]
+    return text[:_SHOWN] + ("…" if len(text) > _SHOWN else "")

@@ -124,10 +124,12 @@ def _moment(studio: Studio, selection: str) -> int:
 
 
 def decided(studio: Studio, as_of: int, sets: list[str]) -> str | None:
-    """The decisions about the images of some sets as a document; none if there are none."""
+    """The decisions about the images of some sets and their tags as a document; none if there are none."""
     concerned = {member.image for one in sets for member in studio.workspace.image_set(one)}
     rows = [row for row in decision_files.rows(studio, as_of) if row["image"] in concerned]
-    return studio.workspace.put_document("decisions", {"as_of": as_of, "rows": rows}) if rows else None
+    tags = studio.catalog.tags.of(sorted(concerned), as_of)
+    said = {"as_of": as_of, "rows": rows, **({"tags": tags} if tags else {})}
+    return studio.workspace.put_document("decisions", said) if rows or tags else None
 
 
 def reviewed(studio: Studio, set_id: str, as_of: int | None = None) -> str | None:

@@ -47,7 +47,7 @@ class ExportImageFolder(Step):
     kind: ClassVar[str] = "export.image_folder"
     title: ClassVar[str] = "Export the dataset"
     travels: ClassVar[bool] = False
-    version: ClassVar[int] = 4  # 3 had no measures; 2 left prompts and t0 empty where they were not asked for
+    version: ClassVar[int] = 5  # 4 had no tags, 3 no measures; 2 left prompts and t0 empty where nobody asked for them
     later: ClassVar[frozenset[str]] = frozenset({"format", "strip"})
 
     real: Annotated[ImageSetId | None, Field(description="Real images of the training split.")] = None
@@ -59,7 +59,8 @@ class ExportImageFolder(Step):
         ImageSetId | None, Field(description="What `synthetic` was chosen from by hand: the card counts both.")
     ] = None
     decisions: Annotated[
-        DecisionsId | None, Field(description="What people had decided; none: every image counts as unreviewed.")
+        DecisionsId | None,
+        Field(description="What people had decided, and their tags; none: every image counts as unreviewed."),
     ] = None
     validation: Annotated[ImageSetId | None, Field(description="Real images to make choices with.")] = None
     test: Annotated[TestSetId | None, Field(description="Untouched real images; they go into test/ only.")] = None
@@ -146,6 +147,7 @@ class ExportImageFolder(Step):
         """
         known = origins(workspace, {item.member.image for item in items})
         decided = {row["image"]: row for row in self._decided(workspace)}
+        tags = workspace.document(self.decisions).get("tags", {}) if self.decisions else {}
         made = {m.image for m in workspace.image_set(self.synthetic)} if self.synthetic else set()
         index = {label: place for place, label in enumerate(labels)}
         adapters: dict[str, dict[str, Any]] = {}
@@ -156,7 +158,8 @@ class ExportImageFolder(Step):
             source = _source(origin) if item.split == "train" and digest in made else "real"
             row = metadata.row(source, digest, marks.size(data), origin, _weights(origin, label, adapters, workspace))
             row |= {"file_name": f"{labels[label]}/{digest[:16]}.png", "label": index[label], "split": item.split}
-            row |= metadata.reviewed(decided.get(digest)) if item.split != "test" else {}
+            if item.split != "test":
+                row |= metadata.reviewed(decided.get(digest)) | metadata.tagged(tags.get(digest, ()))
             models |= {row["base_model"]} - {None}
             if self.strip:
                 yield Item(png_text.without_notes(data), metadata.bare(row), label)

@@ -22,7 +22,7 @@ COLUMNS = {  # name: type, as both pyarrow and a dataset card call it
     "width": "int64", "height": "int64", "base_model": "string", "base_model_revision": "string",
     "lora_sha256": "string", "lora_scale": "float64", "lora_step": "int64", "parent_id": "string",
     "generator": "string", "created_utc": "string", "review_status": "string", "review_reason": "string",
-    "reviewed_by": "string", "reviewed_utc": "string",
+    "reviewed_by": "string", "reviewed_utc": "string", "tags": "string",
 }  # fmt: skip
 
 EMPTY = {  # columns whose cells may be empty, and when; the card says so
@@ -36,6 +36,7 @@ EMPTY = {  # columns whose cells may be empty, and when; the card says so
     ("created_utc",): "of images whose making no log tells",
     ("review_status",): "of test images, which nobody reviews",
     ("review_reason", "reviewed_by", "reviewed_utc"): "of images about which nobody decided; reasons are optional",
+    ("tags",): "of images that nobody tagged, and of test images",
 }  # fmt: skip
 
 
@@ -123,6 +124,11 @@ def reviewed(decided: Mapping[str, Any] | None) -> dict[str, Any]:
         "reviewed_by": decided["who"],
         "reviewed_utc": when.isoformat(timespec="seconds"),
     }
+
+
+def tagged(tags: Sequence[str]) -> dict[str, Any]:
+    """The column of free words that people put on an image, with commas between them."""
+    return {"tags": ", ".join(tags) or None}
 
 
 def _generator(origin: Origin | None) -> str:

@@ -22,6 +22,7 @@ def details(studio: Studio, digest: str) -> dict[str, Any]:
         "digest": digest,
         "made": [_origin(studio, one) for one in origins],
         "scores": studio.catalog.images.scores([digest]).get(digest, {}),
+        "tags": studio.catalog.tags.of([digest]).get(digest, []),
         "decisions": studio.catalog.decisions.of_image(digest),
         "nearest": None if real else nearest_real(studio, digest),
     }

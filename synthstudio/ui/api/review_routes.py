@@ -28,6 +28,7 @@ from synthstudio.terms import Label, Verdict
 from synthstudio.ui.api import cause_views, review_state, selections
 from synthstudio.ui.api.image_routes import Opened
 from synthstudio.ui.api.review_details import details
+from synthstudio.view_terms import Tag
 
 _MAX_BODY = 2 << 20
 _PAGE = 500
@@ -48,7 +49,9 @@ _Asked = TypeVar("_Asked", bound=_Body)
 
 
 class ActBody(_Body):
-    """A gesture on named images, on places of a view or on what of it was made in one way, or on an earlier gesture."""
+    """A gesture on named images, on places of a view or on what of it was made in one way, or on an earlier gesture.
+    With `tags` it puts them on, or takes them `off`, and decides nothing.
+    """
 
     id: _Id
     verdict: Verdict = "clear"
@@ -57,6 +60,8 @@ class ActBody(_Body):
     query: Query | None = None
     spans: _Spans = ()
     cause: cause_views.Conditions = ()
+    tags: Annotated[tuple[Tag, ...], Field(max_length=20)] = ()
+    off: bool = False
     undoes: _Id | None = None
     why: Annotated[str, Field(max_length=500)] = ""
     run: Annotated[str, Field(max_length=80)] = ""
@@ -217,8 +222,8 @@ def _decide(session: Opened, body: DecideBody, who: str) -> dict[str, Any]:
 
 
 def _for_acts(session: Opened, body: DecideBody) -> AbstractContextManager[Studio]:
-    """Taking back and clearing stay possible where there is no room left; a batch with anything else needs it."""
-    new = [one for one in body.acts if one.undoes is None and one.verdict != "clear"]
+    """Taking back, clearing and taking tags off stay possible where there is no room left; the rest needs it."""
+    new = [one for one in body.acts if one.undoes is None and (one.verdict != "clear" or (one.tags and not one.off))]
     if not new:
         return session.acting()
     rows = sum(_rows(session, one) for one in new)
@@ -228,7 +233,7 @@ def _for_acts(session: Opened, body: DecideBody) -> AbstractContextManager[Studi
 def _rows(session: Opened, one: ActBody) -> int:
     if one.query is not None and one.cause:
         return session.studio.catalog.made_with.size(causes.branch(session.studio, one.query, one.cause))
-    return len(one.images) + sum(last - first + 1 for first, last in one.spans)
+    return (len(one.images) + sum(last - first + 1 for first, last in one.spans)) * max(1, len(one.tags))
 
 
 def _decided(session: Opened, studio: Studio, body: DecideBody, who: str) -> dict[str, Any]:
@@ -256,7 +261,7 @@ def _act(session: Opened, tab: str, body: ActBody) -> Act:
     if body.query is not None and body.cause:
         chosen = causes.branch(session.studio, _settled(body.query), body.cause)
         context |= causes.context(body.cause)
-    return Act(body.id, tab, chosen, body.verdict, label, body.undoes, body.why, context)
+    return Act(body.id, tab, chosen, body.verdict, label, body.undoes, body.why, context, tags=body.tags, off=body.off)
 
 
 def _set_target(session: Opened, body: TargetBody) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from collections import Counter
 from typing import Any
 
+from synthstudio import view_terms
 from synthstudio.catalog.pipelines import Pipeline
 from synthstudio.catalog.review import Query
 from synthstudio.errors import BadInput
 from synthstudio.jobs import Studio
 from synthstudio.jobs.curating import accepted, by_hand
+from synthstudio.view_terms import KINDS
 
 _STANDINGS = ("pending", "accepted", "rejected")
 Tally = list[tuple[str, str, str, bool, int]]
@@ -44,8 +46,10 @@ def overview(studio: Studio, project: str) -> dict[str, Any]:
         "runs": review.runs(),
         "sets": review.sets(),
         "scorers": review.scorers(),
+        "fields": [{"field": name, "words": view_terms.words(name), "kind": kind} for name, kind in KINDS.items()],
         "targets": studio.catalog.decisions.targets(),
         "views": saved_views(studio),
+        "tags": studio.catalog.tags.all(),
     }
 
 
@@ -110,10 +114,8 @@ def view(studio: Studio, query: Query) -> dict[str, Any]:
     settled = review.settle(query)
     answer: dict[str, Any] = {"query": settled.model_dump(mode="json"), "total": review.size(settled)}
     answer["words"] = studio.catalog.views.words(settled)
-    answer |= facets(review.tally(settled), settled)
-    if settled.scorer or settled.similar_to:
-        answer["histogram"] = review.histogram(settled)
-    return answer
+    answer["chips"] = studio.catalog.views.chips(settled)
+    return answer | facets(review.tally(settled), settled)
 
 
 def page(studio: Studio, query: Query, start: int, count: int) -> list[list[Any]]:

@@ -118,11 +118,17 @@ def test_the_card_says_what_was_measured_of_the_very_images_in_it(studio):
     assert "## Beside real photos" not in (exported(studio)[0] / "README.md").read_text()
 
 
-def test_without_a_decision_the_filters_choice_is_exported_and_counts_as_unreviewed(studio):
+def test_without_a_decision_the_filters_choice_is_exported_unreviewed_with_its_tags(studio):
     folder, rows, _ = exported(studio)
     assert synthetic(rows) == {member.image for member in kept(studio)}
     assert {row["review_status"] for row in rows.values()} == {"unreviewed"}
     assert not (folder / "decisions.csv").exists() and "## Review" not in (folder / "README.md").read_text()
+    first, second = sorted(member.image for member in kept(studio))[:2]
+    act = Act(str(uuid.uuid4()), "t", Chosen.images([first]), tags=("to keep", "<b>"))
+    studio.catalog.decisions.decide([act], "somebody")
+    folder, rows, _ = exported(studio)
+    assert (rows[first]["tags"], rows[second]["tags"]) == ("<b>, to keep", None)
+    assert rows[first]["review_status"] == "unreviewed" and not (folder / "decisions.csv").exists()
 
 
 def test_once_somebody_decided_the_columns_of_the_review_are_filled(studio):

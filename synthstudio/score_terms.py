@@ -28,8 +28,10 @@ class Scale(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """'How sure is the eye …? 0 to 1, higher is better.'"""
+        """'How sure the eye is …. 0 to 1, higher is better.'"""
         way = f"{self.better} is better"
+        if self.order:
+            way = f"decide on the {'lowest' if self.better == 'higher' else 'highest'} first"
         return f"{self.says[0].upper()}{self.says[1:]}. {f'{self.span}, {way}' if self.span else way.capitalize()}."
 
     @property

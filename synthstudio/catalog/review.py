@@ -191,6 +191,18 @@ class Review:
             str(name) for (name,) in self._database.rows("select distinct scorer from latest_scores order by scorer")
         ]
 
+    def decided_share(self, query: Query) -> float | None:
+        """Of all that the chosen scorer says above 0 under the run and set filters, what share is of images that were
+        decided about; None where it says nothing.
+        """
+        rows, values = _rows(query.model_copy(update={"low": None, "high": None}))
+        ((decided, everything),) = self._database.rows(
+            f"with {rows} select sum(greatest(score, 0)) filter (verdict not in ('', 'clear')),"  # noqa: S608
+            " sum(greatest(score, 0)) from rows",
+            values,
+        )
+        return float(decided or 0) / float(everything) if everything else None
+
     def histogram(self, query: Query) -> dict[str, Any]:
         """How the chosen scorer's values, or the likeness to an image, are spread under the query's other filters."""
         self._likeness.ensure(query)

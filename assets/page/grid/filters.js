@@ -1,17 +1,9 @@
 // Filters and order, each with the number of images it would show.
 import { h } from "../shared/dom.js";
 import { many, number } from "../shared/format.js";
+import { orderOf, ordered, orders } from "./orders.js";
 import { Range } from "./range.js";
 
-const SORTS = [
-  ["arrival", "As they came"],
-  ["newest", "Newest first"],
-  ["class", "By class"],
-  ["shuffled", "Shuffled"],
-  ["decided", "Last decided"],
-  ["score_low", "Lowest score"],
-  ["score_high", "Highest score"],
-];
 const STANDINGS = [
   ["", "All"],
   ["pending", "Pending"],
@@ -45,6 +37,7 @@ export class Filters {
    * small picture of an image is. */
   constructor(on) {
     this.on = on;
+    this.scales = {};
     this.filter = { ...NOTHING };
     this.standing = this.#segments("Decision", STANDINGS, (value) =>
       this.#change({
@@ -58,7 +51,7 @@ export class Filters {
     this.scorer = this.#select("Score", (scorer) =>
       this.#change({ scorer, similar_to: "", low: null, high: null }),
     );
-    this.sort = this.#select("Order", (sort) => this.#change({ sort }));
+    this.sort = this.#select("Order", (sort) => this.#change(ordered(sort, this.filter, this.scales)));
     this.range = new Range((part) => this.#change(part));
     this.tiles = h("input", { type: "checkbox", onchange: () => on.tiles(this.tiles.checked) });
     this.onTiles = h(
@@ -119,8 +112,9 @@ export class Filters {
   }
 
   /** What can be chosen: runs, sets, scorers. */
-  offer({ runs, sets, scorers }) {
+  offer({ runs, sets, scorers, scales }) {
     this.runs = runs;
+    this.scales = scales;
     this.#options(this.run, [
       ["", "All runs"],
       ...runs.map((run) => [run.id, `${run.kind} · ${when(run.created)} · ${number(run.images)}`]),
@@ -159,25 +153,20 @@ export class Filters {
       "": sum(counts.standings) - (counts.standings.relabelled ?? 0),
     });
     this.#press(this.origin, filter.origins[0] ?? "", { ...counts.origins, "": sum(counts.origins) });
-    this.#options(
-      this.sort,
-      SORTS.filter(([name]) => scored || !name.startsWith("score")).map(([name, text]) => [
-        name,
-        filter.similar_to ? text.replace("Lowest score", "Least similar").replace("Highest score", "Most similar") : text,
-      ]),
-    );
+    this.#options(this.sort, orders(filter, this.scales));
     for (const [select, value] of [
       [this.run, filter.run],
       [this.set, filter.image_set],
       [this.scorer, filter.scorer],
-      [this.sort, filter.sort],
+      [this.sort, orderOf(filter, this.scales)],
     ])
       select.value = value;
     const chosen = [filter.origins.length, filter.run, filter.image_set, filter.image_sets.length, scored];
     const set = chosen.filter(Boolean).length;
     this.summary.textContent = set ? `Filters (${set})` : "Filters";
     this.clear.hidden = !(set || filter.labels.length || filter.standings.length || filter.relabelled);
-    this.range.show(filter.scorer || (scored && "similarity"), scored ? counts.histogram : null, filter);
+    const says = this.scales[filter.scorer]?.says ?? "";
+    this.range.show(filter.scorer || (scored && "similarity"), scored ? counts.histogram : null, filter, says);
   }
 
   #change(part) {

@@ -22,11 +22,13 @@ export class Range {
     [this.from, this.to] = [handle("from"), handle("to")];
     [this.least, this.most] = [box(), box()];
     this.name = h("legend");
+    this.says = h("p", { class: "ss-muted" });
     this.bars = h("div", { class: "ss-histogram", "aria-hidden": "true" });
     this.element = h(
       "fieldset",
       { class: "ss-range", hidden: true },
       this.name,
+      this.says,
       h("div", { class: "ss-range-plot" }, this.bars, this.from, this.to),
       h(
         "div",
@@ -38,8 +40,8 @@ export class Range {
     );
   }
 
-  /** Show the scores of a scorer and the range of a filter; what somebody is typing stays. */
-  show(scorer, histogram, filter) {
+  /** Show the scores of a scorer, what they say, and the range of a filter; what somebody is typing stays. */
+  show(scorer, histogram, filter, says) {
     this.element.hidden = !scorer || !histogram || histogram.low === null;
     if (this.element.hidden) return;
     this.histogram = histogram;
@@ -47,6 +49,8 @@ export class Range {
       name = scorer.replaceAll("_", " "),
       most = Math.max(1, ...counts);
     this.name.textContent = `Score range: ${name}`;
+    this.says.textContent = says;
+    this.says.hidden = !says;
     this.bars.replaceChildren(
       ...counts.map((count) => h("span", { style: `height:${Math.ceil((100 * count) / most)}%` })),
     );

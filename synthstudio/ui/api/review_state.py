@@ -1,6 +1,7 @@
 """What the review page needs to know at once, computed from the catalog's counts."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from synthstudio.catalog.pipelines import Pipeline
@@ -8,6 +9,8 @@ from synthstudio.catalog.review import Query
 from synthstudio.errors import BadInput
 from synthstudio.jobs import Studio
 from synthstudio.jobs.curating import accepted, by_hand
+from synthstudio.score_terms import Scale
+from synthstudio.step import STEPS
 
 _STANDINGS = ("pending", "accepted", "rejected")
 Tally = list[tuple[str, str, str, bool, int]]
@@ -44,9 +47,30 @@ def overview(studio: Studio, project: str) -> dict[str, Any]:
         "runs": review.runs(),
         "sets": review.sets(),
         "scorers": review.scorers(),
+        "scales": scales(review.scorers()),
         "targets": studio.catalog.decisions.targets(),
         "views": saved_views(studio),
     }
+
+
+def scales(scorers: Iterable[str]) -> dict[str, dict[str, str]]:
+    """What the values of scorers mean, in a sentence; and what an order of its own is called, where there is one."""
+    known = {name: scale for name in scorers if (scale := _scale(name)) is not None}
+    return {
+        name: {"says": scale.sentence, "order": scale.order, "sort": scale.worst_first} for name, scale in known.items()
+    }
+
+
+def _scale(scorer: str) -> Scale | None:
+    """Nothing of a scorer that is not here any more."""
+    cls = STEPS.get(f"score.{scorer}")
+    return None if cls is None else cls.scale
+
+
+def banked(studio: Studio, query: Query) -> dict[str, float | None]:
+    """How much of what deciding can gain is decided, where the query's scorer says what that is."""
+    scale = None if query.similar_to else _scale(query.scorer)
+    return {"banked": studio.catalog.review.decided_share(query) if scale is not None and scale.order else None}
 
 
 def saved_views(studio: Studio) -> list[dict[str, str]]:
@@ -110,10 +134,15 @@ def view(studio: Studio, query: Query) -> dict[str, Any]:
     settled = review.settle(query)
     answer: dict[str, Any] = {"query": settled.model_dump(mode="json"), "total": review.size(settled)}
     answer["words"] = studio.catalog.views.words(settled)
-    answer |= facets(review.tally(settled), settled)
+    answer |= tally(studio, settled)
     if settled.scorer or settled.similar_to:
         answer["histogram"] = review.histogram(settled)
     return answer
+
+
+def tally(studio: Studio, query: Query) -> dict[str, Any]:
+    """What changes with every decision: the counts beside the filters of a settled query, and what is gained."""
+    return facets(studio.catalog.review.tally(query), query) | banked(studio, query)
 
 
 def page(studio: Studio, query: Query, start: int, count: int) -> list[list[Any]]:

@@ -12,13 +12,14 @@ from fastapi.testclient import TestClient
 from PIL import Image as Picture
 
 from synthstudio.artifacts import Image, ImageSet, Member
+from synthstudio.catalog.review import Query
 from synthstudio.errors import StorageFull
 from synthstudio.events import Made, Scored
 from synthstudio.jobs.public.ledger import Ledger
 from synthstudio.jobs.running.launchers import ProcessLauncher
 from synthstudio.jobs.studio import Studio
 from synthstudio.resources import Resources
-from synthstudio.ui.api import image_routes, review_routes
+from synthstudio.ui.api import image_routes, review_routes, review_state
 from tests.jobs.counting import Paint
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -359,5 +360,5 @@ def test_how_much_of_the_gain_is_decided_follows_every_decision(client, session)
         tally = client.get("/studio/review/tally", params={"q": json.dumps({"scorer": "influence"})}).json()
         assert tally["banked"] == pytest.approx(share)
     assert view(client)["banked"] is None is view(client, scorer="sharpness")["banked"]
-    likeness = {"scorer": "influence", "similar_to": session.digests[0]}
-    assert view(client, **likeness)["banked"] is None
+    likeness = Query(scorer="influence", similar_to=session.digests[0])
+    assert review_state.banked(session.studio, likeness) == {"banked": None}

@@ -22,7 +22,7 @@ export class Range {
     [this.from, this.to] = [handle("from"), handle("to")];
     [this.least, this.most] = [box(), box()];
     this.name = h("legend");
-    this.says = h("p", { class: "ss-muted" });
+    this.says = h("p", { class: "ss-faint" });
     this.bars = h("div", { class: "ss-histogram", "aria-hidden": "true" });
     this.element = h(
       "fieldset",

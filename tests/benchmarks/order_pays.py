@@ -8,6 +8,7 @@ exactly the photos whose label is wrong; what was not looked at stays as it is. 
 learns from what is left and is asked about photos that nothing else has seen. Only `score.influence` looks at
 validation photos and only `score.label_agreement` at shots, two of each class. All orders of a seed meet the same
 photos and the same wrong labels; intervals are Student's t over seeds, and of a difference over the differences.
+`leave_one_out` is the change of the validation loss alone, without the chance that the person rejects the photo.
 """
 
 import argparse
@@ -34,7 +35,7 @@ SEEDS = (11, 12, 13)
 WRONG, POOL, SHOTS, TEST = 0.2, 400, 2, 600
 VALIDATION = (60, 200)
 LOOKED = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)  # of the pool
-ORDERS = ("influence", "label_quality", "label_agreement", "random")
+ORDERS = ("influence", "leave_one_out", "label_quality", "label_agreement", "random")
 
 
 class Photos(NamedTuple):
@@ -97,8 +98,14 @@ def study(work: PlainWork, encoder: str, known: Photos, seed: int, validation: i
     references = stored(work, known, shots, known.truth[shots])
     held = stored(work, known, photos_kept, known.truth[photos_kept])
     pays = scored(work, "score.influence", known, pool, validation=held, **given)
+    alone = influence.harm(
+        influence.Labelled(known.vectors[pool], labels),
+        influence.Labelled(known.vectors[photos_kept], known.truth[photos_kept]),
+        CLASSES,
+    )
     orders = {
         "influence": np.argsort(-pays),
+        "leave_one_out": np.argsort(-alone.values),
         "label_quality": np.argsort(scored(work, "score.label_quality", known, pool, **given)),
         "label_agreement": np.argsort(
             scored(work, "score.label_agreement", known, pool, references=references, **given)

@@ -170,10 +170,11 @@ def speed(images: int = 100_000, width: int = 1280, classes: int = 100, validati
     began = time.process_time()
     found = influence.harm(pool, held, classes)
     closed, began = time.process_time() - began, time.process_time()
+    size = f"{images:,} images × {width:,}, {classes} classes, {validation:,} validation photos"
+    print(f"{size}: closed form {closed:.0f} s, {found.reliability:.2f} reliable", flush=True)
     probe.out_of_fold(probe.Examples(pool.vectors, pool.labels), None, classes, scale=1.0)
     judged = time.process_time() - began
-    size = f"{images:,} images × {width:,}, {classes} classes, {validation:,} validation photos"
-    print(f"{size}: closed form {closed:.0f} s, doubt of the labels {judged:.0f} s; {found.reliability:.2f} reliable")
+    print(f"doubt of the labels: {judged:.0f} s")
 
 
 def main(*words: str) -> None:

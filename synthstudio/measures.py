@@ -103,6 +103,32 @@ def manifold(real: Vectors, made: Vectors, neighbours: int = 5) -> Manifold:
     )
 
 
+def densities(real: Vectors, made: Vectors, neighbours: int = 5) -> Floats:
+    """How many balls of real images each made one lies in, over k: what `density` is the mean of (Naeem et al. 2020).
+
+    0 lies outside of the real images, about 1 as crowded as they are; k is at most the real images less one.
+    """
+    _at_least(2, real)
+    k = min(neighbours, len(real) - 1)
+    reach, inside = _reach(real, k), np.zeros(len(made))
+    for rows, distances in _distances(made, real):
+        inside[rows] = (distances <= reach).sum(1)
+    return inside / k
+
+
+def closest(vectors: Vectors, *, before: bool) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """The highest cosine of each unit row to another one, or with `before` to one of those before it, block by block;
+    -1 where there is none.
+    """
+    unit = vectors.astype(np.float32)
+    for start in range(0, len(unit), _BLOCK):
+        block = unit[start : start + _BLOCK]
+        cosines = block @ unit[: start + len(block) if before else None].T
+        own = cosines[:, start : start + len(block)]
+        own[np.triu_indices(len(block)) if before else np.diag_indices(len(block))] = -1
+        yield slice(start, start + len(block)), cosines.max(1)
+
+
 def gaps(real: Vectors, made: Vectors, neighbours: int = 5) -> NDArray[np.float32]:
     """How far the closest made image is from each real one, in radii of its ball: above 1 are those that coverage
     misses; infinite where nothing was made.

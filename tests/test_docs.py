@@ -88,6 +88,8 @@ def test_the_pages_hold_every_command_step_and_recipe_of_the_program(hooks):
         if cls.__module__.startswith("synthstudio."):
             section = pages["reference/steps.md"].partition(f"\n## {kind}\n")[2].partition("\n## ")[0]
             assert all(f"| `{field}` |" in section for field in cls.model_fields)
+            if kind.startswith("score."):
+                assert f"| `{kind.removeprefix('score.')}` | {cls.scale.says} |" in pages["methods/filters.md"]
     assert all(f"| `{name}` |" in pages["recipes.md"] for name in recipe_names())
     assert not [name for name, text in pages.items() if re.search(r"<!-- \w+ -->", text)]
 

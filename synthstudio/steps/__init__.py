@@ -77,7 +77,17 @@ from synthstudio.steps.export import classifier as _export_classifier  # noqa: E
 from synthstudio.steps.measure import images as _measure_images  # noqa: E402, F401
 from synthstudio.steps.measure import map as _measure_map  # noqa: E402, F401 - `map` is taken
 from synthstudio.steps.sample import grid, text, until, variation, vectors  # noqa: E402, F401
-from synthstudio.steps.score import label_agreement, nearest_real, sharpness  # noqa: E402, F401
+from synthstudio.steps.score import (  # noqa: E402, F401
+    density,
+    disagreement,
+    influence,
+    label_agreement,
+    label_quality,
+    margin,
+    nearest_real,
+    nearest_synthetic,
+    sharpness,
+)
 from synthstudio.steps.select import eye, share, union  # noqa: E402, F401
 from synthstudio.steps.select import filter as _select_filter  # noqa: E402, F401 - `filter` is taken
 from synthstudio.steps.select import random as _select_random  # noqa: E402, F401 - so is `random`

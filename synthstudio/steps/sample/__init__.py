@@ -5,6 +5,8 @@ from typing import Any
 
 from synthstudio.effort import Amounts, Effort
 
+_USUAL_STEPS = 50  # where a recipe has yet to choose
+
 
 def planned(fields: Mapping[str, Any], classes: int) -> int:
     """How many images the fields of a Step of this package ask for, where they name so many classes."""
@@ -14,8 +16,8 @@ def planned(fields: Mapping[str, Any], classes: int) -> int:
 
 def denoising(fields: Mapping[str, Any], classes: int) -> Effort:
     """The denoising steps of the images that are asked for."""
-    images = planned(fields, classes)
-    return Effort(images * int(fields["inference_steps"]), images)
+    images, steps = planned(fields, classes), fields["inference_steps"]
+    return Effort(images * (_USUAL_STEPS if isinstance(steps, str) else int(steps)), images)
 
 
 def denoising_named(fields: Mapping[str, Any], there: Amounts) -> Effort:

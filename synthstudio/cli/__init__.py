@@ -21,6 +21,7 @@ from synthstudio.cli import (
     recipe,
     runs,
     sql,
+    sweep,
     views,
 )
 from synthstudio.errors import StudioError
@@ -33,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 making.register(app)
+sweep.register(app)
 photos.register(app)
 runs.register(app)
 export.register(app)

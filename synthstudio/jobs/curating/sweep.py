@@ -25,7 +25,7 @@ from synthstudio.resources import Resources
 from synthstudio.step import Step
 from synthstudio.steps.sweep import trials
 from synthstudio.steps.sweep.best import BestSettings, check_room
-from synthstudio.steps.sweep.next import said
+from synthstudio.steps.sweep.next import said, the_proposer
 from synthstudio.steps.sweep.ranges import TUNED, Range, Ranges
 from synthstudio.steps.sweep.trials import photos
 
@@ -142,6 +142,7 @@ def _check(studio: Studio, wish: Wish) -> None:
         raise refused("try_strength", "t0: images from words alone have none. Start from your shots, or leave it out.")
     if "adapter_scale" in swept and not wish.step.fields["adapter"]:
         raise refused("try_adapter_scale", "Adapter scale: there is no adapter. Choose one, or leave it out.")
+    the_proposer()
     with concerning("trials"):
         check_room(_begun(wish), wish.trials)
     with concerning("validation"):

@@ -43,6 +43,7 @@ class NextSettings(Step):
     def run(self, work: Work) -> Iterator[Event]:
         """Say the settings, all together and each by itself."""
         trials.photos(self.validation)
+        the_proposer()  # the first trial needs none, but a sweep that cannot go on should not begin
         known = trials.read(work.workspace, self.asked, self.scored, self.guard)
         settings = self._chosen(known)
         yield Note(text=f"Trial {len(known) + 1}: {said(settings)}.")
@@ -80,7 +81,7 @@ def said(settings: Settings) -> str:
 
 def _study(ranges: Sequence[Range], known: Sequence[Trial], seed: int) -> "tuple[Any, dict[str, BaseDistribution]]":
     """A study that has seen these trials, and the space of each field."""
-    optuna = _optuna()
+    optuna = the_proposer()
     spaces: dict[str, BaseDistribution] = {one.field: _space(one) for one in ranges}
     sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_DRAWN)
     study = optuna.create_study(direction="maximize", sampler=sampler)
@@ -101,7 +102,8 @@ def _space(one: Range) -> "BaseDistribution":
     return FloatDistribution(one.low, one.high)
 
 
-def _optuna() -> Any:
+def the_proposer() -> Any:
+    """Optuna; BadInput where it is not installed."""
     try:
         import optuna
     except ModuleNotFoundError as error:

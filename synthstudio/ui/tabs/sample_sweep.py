@@ -28,8 +28,8 @@ def build(session: StudioSession, asked: Mapping[str, Any], step_of: Callable[[M
     with gr.Accordion("Sweep settings", open=False, elem_id="ss-sweep"):
         gr.Markdown(
             "Tries settings of the form above, each with a few images, and asks a linear probe that has learnt from"
-            " these alone to name validation photos. The first trial has the form’s own settings; a press on a trial puts its"
-            " settings into the form."
+            " these alone to name validation photos. The first trial has the form’s own settings; a press on a trial"
+            " puts its settings into the form."
         )
         with gr.Row():
             wish: dict[str, Any] = {

@@ -98,12 +98,12 @@ def _taught_with(studio: Studio, pipeline_id: str) -> list[str]:
 def _sampled(studio: Studio, pipeline_id: str, fold: int | None) -> list[str]:
     """The sets of a recipe that has not come to its filter yet."""
     every = studio.catalog.pipelines.nodes(pipeline_id)
-    tried = tried_in(every)
     nodes = [
         node for node in every
         if node.run_id and node.kind.startswith("sample.") and fold in (None, node.fold)
-        and (node.name, node.fold) not in tried
     ]  # fmt: skip
+    tried = tried_in(every)  # looked at where there is nothing else
+    nodes = [node for node in nodes if (node.name, node.fold) not in tried] or nodes
     found = [studio.catalog.runs.outputs(str(node.run_id)).get("images") for node in nodes]
     return [str(one) for one in found if one]
 

@@ -6,6 +6,7 @@ from statistics import median
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from synthstudio.artifacts import ImageSet, Member
 from synthstudio.errors import BadInput
 from synthstudio.step import build
 from synthstudio.steps.sweep.ranges import Ranges, first_of, how_many
@@ -117,7 +118,9 @@ def chosen(work, clip, trials, images=None, **fields):
 
 
 def test_the_best_that_is_like_the_photos_is_chosen_and_told_from_the_first_where_it_can_be(work, clip):
-    good, bad = stored(work, "set", LABELS, range(8)), stored(work, "set", LABELS[:2], range(8))
+    good, turned = stored(work, "set", LABELS, range(8)), dict(zip(LABELS, LABELS[1:] + LABELS[:1], strict=True))
+    members = [Member(turned[one.label], one.image) for one in work.workspace.image_set(good)]
+    bad = work.workspace.put_set(ImageSet.of("set", members))
     trials = [({"guidance_scale": g}, t, d) for g, t, d in ((4.0, 0.6, 0.1), (2.0, 0.9, 0.1), (9.0, 0.95, 0.5))]
     made, body = chosen(work, clip, trials, [bad, good, good])
     assert (made["guidance_scale"], made["images"], body["best"]) == (2.0, good, 1)

@@ -91,7 +91,7 @@ def _trial(sweep: Node, tried: Node, taken: dict[str, str], number: int) -> list
     made["images_per_class"] = _number(sweep.template, "images_per_class")
     measured = {
         "images": f"${images}.images", "references": sweep.template["validation"],
-        "encoder": sweep.template["encoder"],
+        "encoder": sweep.template["encoder"], "own_classes": True,
     }  # fmt: skip
     return [
         replace(sweep, name=settings, kind=NextSettings.kind, template=given | _so_far(sweep, number - 1)),

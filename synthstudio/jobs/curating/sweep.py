@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from synthstudio.catalog.pipelines import Node, Pipeline
 from synthstudio.catalog.runs import Run
-from synthstudio.complaints import concerning, phrases
+from synthstudio.complaints import concerning, phrases, sentence
 from synthstudio.errors import BadInput, UnknownName
 from synthstudio.jobs.asking import leaks, sweeps
 from synthstudio.jobs.asking.recipes import check_value, references
@@ -73,8 +73,8 @@ def ranges(given: Sequence[object]) -> tuple[Range, ...]:
     try:
         found: tuple[Range, ...] = TypeAdapter(Ranges).validate_python(list(given))
     except ValidationError as error:
-        said = "; ".join(phrase for _, phrase, _ in phrases(error))
-        raise BadInput(f"{said[:1].upper()}{said[1:]}.") from error
+        _, said, _ = next(phrases(error))  # what follows from it are too few ranges
+        raise BadInput(sentence("", f"{said}.")) from error
     return found
 
 

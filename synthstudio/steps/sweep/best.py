@@ -11,6 +11,7 @@ from synthstudio.events import Event, Measured, Note, Output, Progress
 from synthstudio.statistics import Interval, best_of
 from synthstudio.step import Step
 from synthstudio.steps import Work, encoding
+from synthstudio.steps.measure.images import of_classes
 from synthstudio.steps.sweep import trials
 from synthstudio.steps.sweep.next import said
 from synthstudio.steps.sweep.ranges import Ranges, how_many
@@ -38,7 +39,7 @@ class BestSettings(Step):
         Slider(2, 40, 1),
     ] = 12  # fmt: skip
     images_per_class: Annotated[
-        int, Field(ge=2, le=10_000, description="Images of each class that a trial makes."), Slider(5, 100, 1)
+        int, Field(ge=2, le=10_000, description="Images of each class that a trial makes."), Slider(2, 100, 1)
     ] = 20
     asked: Asked
     scored: Scored
@@ -99,7 +100,8 @@ class BestSettings(Step):
 
         from synthstudio import measures
 
-        made, real = work.workspace.image_set(images), work.workspace.image_set(validation)
+        made = work.workspace.image_set(images)
+        real = of_classes(work.workspace.image_set(validation), made.labels)
         shown = yield from encoding.embeddings(work, self.encoder, [one.image for one in made])
         asked = yield from encoding.embeddings(work, self.encoder, [one.image for one in real])
         labels, truth = (np.asarray([one.label for one in side]) for side in (made, real))
@@ -120,11 +122,11 @@ def _sentence(found: Sequence[Trial], best: int, difference: Interval | None, ph
     if difference is None:
         return (
             f"No settings did better than those the sweep began from ({said(first.settings)}): they teach "
-            f"{first.teaches.value:.1%} of {photos} validation photos.{out}"
+            f"{_percent(first.teaches.value)} of {photos} validation photos.{out}"
         )
     value, low, high = (f"{100 * one:+.1f}" for one in difference)
     compared = f"{value} points against {said(first.settings)}, 95 % interval {low} to {high}"
-    best_words = f"Trial {best + 1} ({said(found[best].settings)}) teaches most, {found[best].teaches.value:.1%}"
+    best_words = f"Trial {best + 1} ({said(found[best].settings)}) teaches most, {_percent(found[best].teaches.value)}"
     told = f"{best_words} of {photos} validation photos: {compared}, corrected for {len(found) - 1} comparisons."
     if difference.low > 0:
         return told + out
@@ -132,3 +134,7 @@ def _sentence(found: Sequence[Trial], best: int, difference: Interval | None, ph
         f"{told} That is within chance: these photos cannot tell it from the settings the sweep began from. More "
         f"photos to validate with, or more images per trial, would tell more.{out}"
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

@@ -1,10 +1,9 @@
 // Settings that are swept: the newest sweep, trial by trial, while it works. A press on a trial uses its settings.
 import { h, link, render, table, td, text, th } from "../shared/dom.js";
-import { many } from "../shared/format.js";
 import { act, say, wordsOf } from "../shared/say.js";
 import { get } from "../shared/server.js";
 import { Asking } from "../shared/state.js";
-import { cells, standing, sum } from "./sweep_words.js";
+import { cells, chosenOn, standing, sum } from "./sweep_words.js";
 
 /** What is used is told as `studio:use_image`; `synthstudio/ui/tabs/sample.py` hears it. */
 class Sweep extends Asking {
@@ -35,17 +34,19 @@ class Sweep extends Asking {
   }
   table(found) {
     if (!found.trials.length) return null;
-    const heads = ["Trial", ...found.heads, ...found.measures.map((one) => one.heading), "Images/s", ""];
+    const heads = [
+      th("", "Trial"),
+      ...found.heads.map((words) => th("n", words)),
+      ...found.measures.map((one) => th("n", one.heading, { title: one.help })),
+      th("n", "Images/s"),
+      th("", ""),
+    ];
     return [
       table(
-        heads.map((words, at) => th(at ? "n" : "", words, { title: found.measures[at - 1 - found.heads.length]?.help })),
+        heads,
         found.trials.map((trial) => this.row(found, trial)),
       ),
-      h(
-        "p",
-        { class: "ss-muted" },
-        `Chosen on ${found.validation_name}${found.n ? `, ${many(found.n, "photo")}` : ""}. Of many tries the best looks a little better there than it is.`,
-      ),
+      h("p", { class: "ss-muted" }, chosenOn(found)),
     ];
   }
   row(found, trial) {
@@ -58,9 +59,7 @@ class Sweep extends Asking {
       "tr",
       { "data-trial": trial.number, "data-standing": standing(trial, found) },
       h("th", { scope: "row" }, use),
-      cells(trial, found).map(([words, beside]) =>
-        td("n", words, beside && h("div", { class: "ss-muted" }, beside)),
-      ),
+      cells(trial, found).map(([words, beside]) => td("n", words, beside && h("div", { class: "ss-muted" }, beside))),
       td("", standing(trial, found)),
     );
   }

@@ -5,6 +5,11 @@ import { many } from "../shared/format.js";
 export const sum = ({ trials, wanted, state_words }) =>
   `${trials.filter((one) => one.teaches).length} of ${many(wanted, "trial")} · ${state_words}`;
 
+/** On which photos settings are chosen, and what that means for the best. */
+export const chosenOn = ({ validation_name, n }) =>
+  `Chosen on ${validation_name}${n ? `, ${many(n, "photo")}` : ""}. ` +
+  "Of many tries the best looks a little better there than it is.";
+
 /** The cells of a trial, each with what stands below it: settings, measures, speed. */
 export const cells = (trial, { fields, measures }) => [
   ...fields.map((field) => [String(trial.settings[field])]),

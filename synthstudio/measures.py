@@ -187,11 +187,15 @@ def teaches(made: Vectors, labels: NDArray[np.str_], asked: Vectors, truth: NDAr
     """Classification accuracy score (Ravuri and Vinyals 2019) by a linear probe: fitted on made images only, asked
     about real ones it was not fitted on. Wilson's interval over the real images.
     """
+    return wilson(int(named(made, labels, asked, truth).sum()), len(asked))
+
+
+def named(made: Vectors, labels: NDArray[np.str_], asked: Vectors, truth: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Which real images the probe of `teaches` names rightly, in order."""
     if len(set(labels.tolist())) < 2:
-        answers = np.repeat(labels[:1], len(asked))
-    else:
-        answers = LogisticRegression(C=10.0, class_weight="balanced", max_iter=1000).fit(made, labels).predict(asked)
-    return wilson(int((answers == truth).sum()), len(asked))
+        return np.asarray(np.repeat(labels[:1], len(asked)) == truth)
+    probe = LogisticRegression(C=10.0, class_weight="balanced", max_iter=1000).fit(made, labels)
+    return np.asarray(probe.predict(asked) == truth)
 
 
 def _at_least(count: int, *sides: Vectors) -> None:

@@ -107,7 +107,7 @@ def test_commands_that_are_shown_can_be_given(hooks, page, line):
     known = dict(hooks.known_commands())
     command = known.get(" ".join(words[1:3])) or known[words[1]]
     known = {option for one in command.params for option in one.opts}
-    if words[1] == "step":
+    if words[1] in ("step", "sweep"):
         known |= {f"--{field.replace('_', '-')}" for field in STEPS[words[2]].model_fields}
     assert {word.partition("=")[0] for word in words[2:] if word.startswith("--")} <= known
 

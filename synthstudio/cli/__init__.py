@@ -23,6 +23,7 @@ from synthstudio.cli import (
     recipe,
     runs,
     sql,
+    sweep,
     views,
 )
 from synthstudio.errors import StudioError
@@ -35,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 making.register(app)
+sweep.register(app)
 photos.register(app)
 runs.register(app)
 export.register(app)

@@ -91,4 +91,6 @@ from synthstudio.steps.score import (  # noqa: E402, F401
 from synthstudio.steps.select import eye, share, union  # noqa: E402, F401
 from synthstudio.steps.select import filter as _select_filter  # noqa: E402, F401 - `filter` is taken
 from synthstudio.steps.select import random as _select_random  # noqa: E402, F401 - so is `random`
+from synthstudio.steps.sweep import best  # noqa: E402, F401
+from synthstudio.steps.sweep import next as _sweep_next  # noqa: E402, F401 - `next` is taken
 from synthstudio.steps.train import classifier, finetune, linear_probe  # noqa: E402, F401

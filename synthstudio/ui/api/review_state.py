@@ -9,6 +9,7 @@ from synthstudio.catalog.pipelines import Pipeline
 from synthstudio.catalog.review import Query
 from synthstudio.errors import BadInput
 from synthstudio.jobs import Studio
+from synthstudio.jobs.asking.sweeps import tried_in
 from synthstudio.jobs.curating import accepted, by_hand
 from synthstudio.score_terms import Scale
 from synthstudio.step import STEPS
@@ -124,10 +125,13 @@ def _taught_with(studio: Studio, pipeline_id: str) -> list[str]:
 
 def _sampled(studio: Studio, pipeline_id: str, fold: int | None) -> list[str]:
     """The sets of a recipe that has not come to its filter yet."""
+    every = studio.catalog.pipelines.nodes(pipeline_id)
     nodes = [
-        node for node in studio.catalog.pipelines.nodes(pipeline_id)
+        node for node in every
         if node.run_id and node.kind.startswith("sample.") and fold in (None, node.fold)
     ]  # fmt: skip
+    tried = tried_in(every)  # looked at where there is nothing else
+    nodes = [node for node in nodes if (node.name, node.fold) not in tried] or nodes
     found = [studio.catalog.runs.outputs(str(node.run_id)).get("images") for node in nodes]
     return [str(one) for one in found if one]
 

@@ -117,10 +117,10 @@ def named(work: PlainWork, data: str, eyes: list[str]) -> str:
         shots = [Member(str(names[i]), work.workspace.put(found[i][0])) for i in some(train, labels, 1, seed)]
         draws.append(work.workspace.put_set(ImageSet.of("set", shots)))
     said = list(build("select.eye", {"eyes": eyes, "images": draws}).run(work))
-    (row,) = [event for event in said if isinstance(event, Measured)]
+    answers = [event for event in said if isinstance(event, Measured)]
     eye = next(str(event.value) for event in said if isinstance(event, Output) and event.name == "eye")
-    share = f"{100 * row.value:.0f} % ({100 * row.low:.0f} to {100 * row.high:.0f})"
-    return f"| {Path(data).stem} | {share} | {row.n} | {eye.partition('@')[0]} |"
+    shares = " | ".join(f"{100 * row.value:.0f} % ({100 * row.low:.0f} to {100 * row.high:.0f})" for row in answers)
+    return f"| {Path(data).stem} | {shares} | {answers[0].n} | {eye.partition('@')[0]} |"
 
 
 def by_words(work: PlainWork, data: str, eyes: list[str]) -> str:
@@ -161,7 +161,8 @@ def main() -> None:
             print(by_words(work, data, eyes), flush=True)
         return
     if given.named:
-        print("| data | named by words alone (95 %) | shots | chosen |", "|---|---|---|---|", sep="\n")
+        heads = " | ".join(ref.partition("@")[0] for ref in eyes if encoding.encoder(work, ref).reads_words)
+        print(f"| data | {heads} | shots | chosen |", "|" + "---|" * (heads.count("|") + 4), sep="\n")
         print(*(named(work, data, eyes) for data in given.data), sep="\n")
         return
     heads = [ref.partition("@")[0] for ref in eyes]

@@ -29,7 +29,6 @@ from synthstudio.engine.pretrain.loop import Draw
 from synthstudio.engine.pretrain.names import imagenet_names
 from synthstudio.engine.pretrain.teacher import Teacher
 
-
 # What people write around a name. A tower that only met names at the end of a caption is lost after a full stop.
 PROMPTS = (
     *TEMPLATES, "{}.", "the {}", "my {}", "a photo of a {}.", "a photo of the {}.", "a picture of the {}", "one {}!",

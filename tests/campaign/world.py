@@ -82,6 +82,7 @@ CHAIN = (
     Link("share", "select.share", lambda m: {"images": m["keep"]["images"], "count": 6}),
     Link("map", "measure.map", lambda m: {**_eye(m), "photos": [m["split"]["shots"]],
                                           "images": [m["sample"]["images"]]}),
+    Link("words", "measure.words", lambda m: {**_eye(m), "text": "a red cup", "images": [m["sample"]["images"]]}),
     Link("measures", "measure.images", lambda m: {**_eye(m), "images": m["sample"]["images"],
                                                   "references": m["split"]["validation"]}),
     Link("eye", "select.eye", lambda m: {"eyes": [m["asked"]["eye"], m["asked"]["network"]],

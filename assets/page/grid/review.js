@@ -20,6 +20,7 @@ import { StatusBar } from "./status.js";
 import { Store } from "./store.js";
 import { tagging } from "./tags.js";
 import { View } from "./view.js";
+import { Words } from "./words.js";
 
 export class Review {
   constructor(api, place, use) {
@@ -62,6 +63,8 @@ export class Review {
     });
     this.layout = new Layout(this);
     this.filters.element.prepend(this.layout.element);
+    this.words = new Words(this);
+    this.filters.more.before(this.words.element);
     this.saved = new SavedViews(this);
     this.filters.element.append(this.saved.element, this.saved.gone);
     this.status = new StatusBar(this);
@@ -179,6 +182,7 @@ export class Review {
       zoom: (way) => this.preview.zoom(way),
       details: () => this.toggleDetails(),
       similar: during(() => this.similar()),
+      words: during(() => this.words.ask()),
       all: during(() => this.selectAll()),
       escape: () => this.escape(),
       refresh: () => {

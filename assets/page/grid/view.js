@@ -51,7 +51,7 @@ export class View {
     if (wish !== this.#wish) return;
     place.classList.remove("busy");
     const { as_of: decision, upto: image, ...said } = view.query; // as the program says it: filters of before, too
-    this.filter = this.#shown = { ...filter, ...said };
+    this.filter = this.#shown = { ...filter, ...said, reading: "" }; // asked again, words are read as they are by then
     store.use(view.query, view.total);
     this.last = Math.max(this.last, decision);
     this.newest = image;
@@ -70,6 +70,12 @@ export class View {
   /** Show all images, those first that are most like this one. */
   similar(digest) {
     return this.show({ ...NOTHING, similar_to: digest, sort: "score_high" });
+  }
+
+  /** Show the images of this view by their likeness to words, those first that are most like them. */
+  like(words) {
+    const anew = { words, similar_to: "", scorer: "", low: null, high: null, sort: "score_high" };
+    return this.show({ ...this.filter, ...anew });
   }
 
   refresh() {

@@ -5,7 +5,7 @@ from typing import Any
 
 from synthstudio import view_terms
 from synthstudio.catalog.pipelines import Pipeline
-from synthstudio.catalog.review import Query
+from synthstudio.catalog.review import SETTLED, Query
 from synthstudio.errors import BadInput
 from synthstudio.jobs import Studio
 from synthstudio.jobs.curating import accepted, by_hand
@@ -62,7 +62,7 @@ def saved_view(studio: Studio, name: str) -> dict[str, Any]:
     """The filter of a saved view without what is gone, and the sentence that says what that is."""
     view = studio.catalog.views.get(name)
     query, gone = studio.catalog.views.whole(view.query)
-    return {"name": view.name, "filter": query.model_dump(mode="json", exclude={"as_of", "upto"}), "gone": gone}
+    return {"name": view.name, "filter": query.model_dump(mode="json", exclude=set(SETTLED)), "gone": gone}
 
 
 def only(studio: Studio, what: str, fold: int | None = None) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def clean_label(text: str) -> str:
 
 def clean_words(text: str) -> str:
     """What images are looked for by, as one line; ValueError says what is wrong."""
-    words = one_line(text)
+    words = one_line(" ".join(text.split()))  # what was pasted may have tabs and lines between its words
     if not words:
         raise ValueError("write at least one word of what the images should show")
     if len(words) > MAX_WORDS:

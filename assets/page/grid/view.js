@@ -51,7 +51,8 @@ export class View {
     if (wish !== this.#wish) return;
     place.classList.remove("busy");
     const { as_of: decision, upto: image, ...said } = view.query; // as the program says it: filters of before, too
-    this.filter = this.#shown = { ...filter, ...said, reading: "" }; // asked again, words are read as they are by then
+    delete said.reading; // of now, as the other two
+    this.filter = this.#shown = { ...filter, ...said };
     store.use(view.query, view.total);
     this.last = Math.max(this.last, decision);
     this.newest = image;

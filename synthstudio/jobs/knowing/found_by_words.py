@@ -1,20 +1,27 @@
 """Finding images by words: which encoder reads them, and what has to be done before a view can ask for them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from synthstudio import models
 from synthstudio.catalog.review import Query
 from synthstudio.errors import BadInput, StudioError
 from synthstudio.jobs.knowing import maps
 from synthstudio.jobs.studio import Studio
+from synthstudio.step import Step, build
 from synthstudio.steps.measure.words import MeasureWords, cut
 
+_NO_IMAGES = "There are no images to look through yet. Import photos under Data, or make some under Sample."
 
-def step(studio: Studio, text: str) -> MeasureWords | None:
-    """What a worker has to do: read the text, and look at what the encoder has not seen. None if all of it is done."""
+
+def step(studio: Studio, text: str) -> Step | None:
+    """What a worker has to do: read the text, and look at what the encoder has not seen. None if all of it is done.
+
+    BadInput for a text that says nothing or too much, or where there are no images.
+    """
     encoder = reader(studio)
-    asked = MeasureWords(text=text, encoder=encoder, images=tuple(_unseen(studio, encoder)))
-    return None if not asked.images and _read_by(studio, asked.text) == encoder else asked
+    asked = build(MeasureWords.kind, {"text": text, "encoder": encoder, "images": _unseen(studio, encoder)})
+    known = not asked.fields["images"] and _read_by(studio, asked.fields["text"]) == encoder
+    return None if known else asked
 
 
 def reader(studio: Studio) -> str:
@@ -48,20 +55,24 @@ def _read_by(studio: Studio, text: str) -> str:
         return ""
 
 
-def _unseen(studio: Studio, encoder: str) -> Iterator[str]:
+def _unseen(studio: Studio, encoder: str) -> list[str]:
     """Sets that together hold every image that the encoder has yet to look at."""
-    sets = [one for some in maps.seen_sets(studio) for one in some]
-    if not sets:
-        raise BadInput("There are no images to look through yet. Import photos under Data, or make some under Sample.")
 
-    def counted() -> tuple[dict[str, list[str]], set[str]]:
+    def counted() -> list[str]:
+        sets = [one for some in maps.seen_sets(studio) for one in some]
+        if not sets:
+            raise BadInput(_NO_IMAGES)
         members = studio.catalog.images.by_set()
-        images = {image for one in sets for image in members[one]}
-        return members, studio.catalog.vectors.unseen(encoder, images)
+        left = studio.catalog.vectors.unseen(encoder, {image for one in sets for image in members[one]})
+        return list(_covering(left, {one: members[one] for one in sets}))
 
-    members, waiting = studio.catalog.database.since_commit(("not looked at", encoder), counted)
-    left = set(waiting)
-    for one in sets:
-        if left and not left.isdisjoint(members[one]):
-            left.difference_update(members[one])
-            yield one
+    return studio.catalog.database.since_commit(("not looked at", encoder), counted)
+
+
+def _covering(images: set[str], sets: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    """Those of some sets, in order, that hold images which none before them holds."""
+    left = set(images)
+    for name, members in sets.items():
+        if left and not left.isdisjoint(members):
+            left.difference_update(members)
+            yield name

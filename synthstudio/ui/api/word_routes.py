@@ -51,13 +51,11 @@ def router(session: Opened) -> APIRouter:
 
 
 def _document(session: Opened, text: str, run: Run | None) -> dict[str, Any]:
-    """The words as they are looked for, the run that has to end first, and what there is to say once it has."""
-    waiting = run and run.state != "done"
-    return {
-        "text": text,
-        "run": run and waiting and {
-            "id": run.id, "state": run.state, "words": STATES.get(run.state, run.state), "error": run.error or "",
-            "done": run.done, "total": run.total,
-        },
-        "said": "" if waiting else found_by_words.cut_off(session.studio, text),
+    """The words as they are looked for, the run that has to end first, and once it has what there is to say."""
+    if run is None or run.state == "done":
+        return {"text": text, "run": None, "said": found_by_words.cut_off(session.studio, text)}
+    about = {
+        "id": run.id, "state": run.state, "words": STATES.get(run.state, run.state), "error": run.error or "",
+        "done": run.done, "total": run.total,
     }  # fmt: skip
+    return {"text": text, "run": about, "said": ""}

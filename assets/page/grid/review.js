@@ -154,7 +154,7 @@ export class Review {
     const unlisten = listen(this.place, this.#gestures());
     const fitting = new ResizeObserver(() => this.#fit());
     fitting.observe(this.place.parentElement);
-    fitting.observe(this.filters.more);
+    for (const part of [this.words.element, this.filters.more, this.filters.narrowed]) fitting.observe(part);
     return () => {
       unlisten();
       fitting.disconnect();
@@ -289,7 +289,9 @@ export class Review {
   /** As tall as the window leaves room for: the grid scrolls, the page does not. */
   #fit = () => {
     const top = this.place.getBoundingClientRect().top + scrollY;
-    const phone = this.filters.more.offsetHeight + (this.layout.isMap ? 860 : 600);
+    const { more, narrowed } = this.filters,
+      changing = more.offsetHeight + narrowed.offsetHeight + this.words.element.offsetHeight;
+    const phone = changing + (this.layout.isMap ? 860 : 600);
     this.place.style.height = `${Math.max(innerWidth > 700 ? 420 : phone, innerHeight - top - 14)}px`;
   };
 

@@ -65,6 +65,7 @@ export class View {
     this.#emptiness();
     this.review.causes.look();
     this.review.saved.draw();
+    this.review.words.show(this.filter.words);
     this.review.keep();
   }
 

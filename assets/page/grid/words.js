@@ -7,6 +7,7 @@ const LONGEST = 200;
 
 export class Words {
   #asked = 0; // which question is the last
+  #about = ""; // the words that something is said of
 
   constructor(review) {
     this.review = review;
@@ -34,6 +35,11 @@ export class Words {
     this.box.select();
   }
 
+  /** The view shows images by these words: what was said of others is over. */
+  show(words) {
+    if (this.#about && this.#about !== words) this.#say();
+  }
+
   /** Show the images of the view by their likeness to a text, the most alike first. */
   async find(text) {
     if (!text.trim()) return;
@@ -45,6 +51,7 @@ export class Words {
       this.#say(found.said);
       this.box.value = ""; // the chip says it from now on
       await this.review.view.like(found.text);
+      this.#about = found.text;
       this.review.grid.element.focus({ preventScroll: true });
     } catch (error) {
       if (asked === this.#asked) this.#say(error.message, " ", link("Try again", () => this.find(text)));
@@ -64,6 +71,7 @@ export class Words {
   }
 
   #say(...words) {
+    this.#about = "";
     fill(this.said, ...words);
   }
 }

@@ -56,10 +56,9 @@ class Likenesses:
 
     def unseen(self, encoder: str, digests: Iterable[str]) -> set[str]:
         """Those of these images that an encoder has not looked at."""
-        wanted = np.array(list(digests), "S64")
         with self._lock:
-            missing = wanted[~np.isin(wanted, self._by(encoder).images)]
-        return {image.decode() for image in missing.tolist()}
+            seen = set(self._by(encoder).images.tolist())
+        return {digest for digest in digests if digest.encode() not in seen}
 
     def among(self, encoder: str, digests: Sequence[str]) -> tuple[NDArray[np.bool_], Vector]:
         """Which of these images (n,) an encoder has looked at, and the vectors (m, d) of those, in order."""

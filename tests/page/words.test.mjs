@@ -39,7 +39,11 @@ test("words are shown once their run has ended, as the program writes them", asy
 
 test("of two questions the last one counts, and no question asks nothing", async () => {
   const run = { id: "1", state: "queued", words: "queued", done: 0, total: 0 };
-  const { words, shown } = box({ text: "slow", run }, { text: "quick", run: null, said: "" }, { text: "slow", run: null, said: "" });
+  const { words, shown } = box(
+    { text: "slow", run },
+    { text: "quick", run: null, said: "" },
+    { text: "slow", run: null, said: "" },
+  );
   await Promise.all([words.find("slow"), words.find("quick"), words.find("  ")]);
   assert.deepEqual(shown, ["quick"]);
 });

@@ -54,7 +54,12 @@ export class Words {
       this.#about = found.text;
       this.review.grid.element.focus({ preventScroll: true });
     } catch (error) {
-      if (asked === this.#asked) this.#say(error.message, " ", link("Try again", () => this.find(text)));
+      if (asked === this.#asked)
+        this.#say(
+          error.message,
+          " ",
+          link("Try again", () => this.find(text)),
+        );
     }
   }
 

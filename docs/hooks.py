@@ -1,7 +1,7 @@
 """What the pages say about commands, Steps and recipes is read off the program when the site is built.
 
-A page holds `<!-- commands -->`, `<!-- steps -->` or `<!-- recipes -->`; the text of the program stands there instead,
-so it cannot be another than the program's own.
+A page holds `<!-- commands -->`, `<!-- steps -->`, `<!-- scores -->` or `<!-- recipes -->`; the text of the program
+stands there instead, so it cannot be another than the program's own.
 """
 
 import inspect
@@ -45,6 +45,16 @@ def steps() -> str:
     return "\n".join(_step(kind, STEPS[kind]) for kind in kinds)
 
 
+def scores() -> str:
+    """Every scorer that ships: what a value says, where values end, and which way is better."""
+    rows = ["| scorer | says | range | which way is better |", "|---|---|---|---|"]
+    for kind, cls in sorted(STEPS.items()):
+        if cls.scale is not None and cls.__module__.startswith("synthstudio."):
+            name = kind.removeprefix("score.")
+            rows.append(f"| `{name}` | {_cell(cls.scale.says)} | {cls.scale.span or 'any'} | {cls.scale.better} |")
+    return "\n".join(rows)
+
+
 def recipes() -> str:
     """The recipes that ship."""
     rows = ["| recipe | what it does | source |", "|---|---|---|"]
@@ -53,7 +63,7 @@ def recipes() -> str:
     return "\n".join(rows)
 
 
-_PARTS = {"commands": commands, "steps": steps, "recipes": recipes}
+_PARTS = {"commands": commands, "steps": steps, "scores": scores, "recipes": recipes}
 
 
 def _command(name: str, command: Any) -> str:

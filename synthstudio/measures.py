@@ -103,6 +103,32 @@ def manifold(real: Vectors, made: Vectors, neighbours: int = 5) -> Manifold:
     )
 
 
+def densities(real: Vectors, made: Vectors, neighbours: int = 5) -> Floats:
+    """How many balls of real images each made one lies in, over k: what `density` is the mean of (Naeem et al. 2020).
+
+    0 lies outside of the real images, about 1 as crowded as they are; k is at most the real images less one.
+    """
+    _at_least(2, real)
+    k = min(neighbours, len(real) - 1)
+    reach, inside = _reach(real, k), np.zeros(len(made))
+    for rows, distances in _distances(made, real):
+        inside[rows] = (distances <= reach).sum(1)
+    return inside / k
+
+
+def closest(vectors: Vectors, *, before: bool) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """The highest cosine of each unit row to another one, or with `before` to one of those before it, block by block;
+    -1 where there is none.
+    """
+    unit = vectors.astype(np.float32)
+    for start in range(0, len(unit), _BLOCK):
+        block = unit[start : start + _BLOCK]
+        cosines = block @ unit[: start + len(block) if before else None].T
+        own = cosines[:, start : start + len(block)]
+        own[np.triu_indices(len(block)) if before else np.diag_indices(len(block))] = -1
+        yield slice(start, start + len(block)), cosines.max(1)
+
+
 def gaps(real: Vectors, made: Vectors, neighbours: int = 5) -> NDArray[np.float32]:
     """How far the closest made image is from each real one, in radii of its ball: above 1 are those that coverage
     misses; infinite where nothing was made.
@@ -161,11 +187,15 @@ def teaches(made: Vectors, labels: NDArray[np.str_], asked: Vectors, truth: NDAr
     """Classification accuracy score (Ravuri and Vinyals 2019) by a linear probe: fitted on made images only, asked
     about real ones it was not fitted on. Wilson's interval over the real images.
     """
+    return wilson(int(named(made, labels, asked, truth).sum()), len(asked))
+
+
+def named(made: Vectors, labels: NDArray[np.str_], asked: Vectors, truth: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Which real images the probe of `teaches` names rightly, in order."""
     if len(set(labels.tolist())) < 2:
-        answers = np.repeat(labels[:1], len(asked))
-    else:
-        answers = LogisticRegression(C=10.0, class_weight="balanced", max_iter=1000).fit(made, labels).predict(asked)
-    return wilson(int((answers == truth).sum()), len(asked))
+        return np.asarray(np.repeat(labels[:1], len(asked)) == truth)
+    probe = LogisticRegression(C=10.0, class_weight="balanced", max_iter=1000).fit(made, labels)
+    return np.asarray(probe.predict(asked) == truth)
 
 
 def _at_least(count: int, *sides: Vectors) -> None:

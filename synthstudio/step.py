@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from synthstudio.complaints import refusal
 from synthstudio.effort import Amounts, Effort
 from synthstudio.errors import UnknownName
+from synthstudio.score_terms import Scale
 from synthstudio.terms import Names
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Step(BaseModel):
     title: ClassVar[str] = ""  # what it does, as a phrase for people; empty: the first line of its docstring
     passing: ClassVar[Mapping[str, str]] = {}  # of a scorer: what images do that pass a filter over its score, by rule
     helping: ClassVar[Mapping[str, str]] = {}  # of a scorer: what to change of sampling where too few pass, by rule
+    scale: ClassVar[Scale | None] = None  # of a scorer: what its values mean
+    among: ClassVar[bool] = False  # of a scorer: whether a value depends on the other images of the set
     seconds_per_unit: ClassVar[float] = 0.01  # of `effort`, bundled model, two free cores; earlier runs replace it
     version: ClassVar[int] = 1  # raise it when the same fields would give other pixels or weights
     later: ClassVar[frozenset[str]] = frozenset()  # fields that stored Steps of this version may lack, see `to_json`

@@ -88,6 +88,8 @@ def test_the_pages_hold_every_command_step_and_recipe_of_the_program(hooks):
         if cls.__module__.startswith("synthstudio."):
             section = pages["reference/steps.md"].partition(f"\n## {kind}\n")[2].partition("\n## ")[0]
             assert all(f"| `{field}` |" in section for field in cls.model_fields)
+            if kind.startswith("score."):
+                assert f"| `{kind.removeprefix('score.')}` | {cls.scale.says} |" in pages["methods/filters.md"]
     assert all(f"| `{name}` |" in pages["recipes.md"] for name in recipe_names())
     assert not [name for name, text in pages.items() if re.search(r"<!-- \w+ -->", text)]
 
@@ -105,7 +107,7 @@ def test_commands_that_are_shown_can_be_given(hooks, page, line):
     known = dict(hooks.known_commands())
     command = known.get(" ".join(words[1:3])) or known[words[1]]
     known = {option for one in command.params for option in one.opts}
-    if words[1] == "step":
+    if words[1] in ("step", "sweep"):
         known |= {f"--{field.replace('_', '-')}" for field in STEPS[words[2]].model_fields}
     assert {word.partition("=")[0] for word in words[2:] if word.startswith("--")} <= known
 

@@ -1,6 +1,7 @@
 """A Step is a value: equal content, equal id; unknown and bad fields are refused with a sentence."""
 
 import json
+import re
 
 import pytest
 
@@ -31,6 +32,14 @@ def test_every_step_has_a_title_and_says_how_much_work_it_is():
     for kind, fields in EXAMPLES.items():
         found = STEPS[kind].effort(stated(kind, fields), Amounts(photos=100, classes=10, shots=40, made=50))
         assert found.units > 0 and found.progress > 0, kind
+
+
+@pytest.mark.parametrize("kind", [kind for kind in sorted(EXAMPLES) if kind.startswith("score.")])
+def test_every_scorer_says_what_its_values_mean(kind):
+    scale = STEPS[kind].scale
+    way = "Decide on the highest first." if scale.order else f"{scale.better} is better."
+    assert scale.says and scale.sentence.endswith((way, way.capitalize()))
+    assert scale.span == "" or re.fullmatch("-?1 to 1|0 to 1|from 0", scale.span)
 
 
 @pytest.mark.parametrize("kind", sorted(EXAMPLES))

@@ -16,6 +16,7 @@ import "./tabs/runs.js";
 import "./tabs/settings_grid.js";
 import "./tabs/shrink.js";
 import "./tabs/theme.js";
+import "./tabs/sweep.js";
 import "./tabs/until.js";
 import { followTabs } from "./shared/address.js";
 import { followLists } from "./shared/choices.js";

@@ -234,6 +234,18 @@ class Review:
             str(name) for (name,) in self._database.rows("select distinct scorer from latest_scores order by scorer")
         ]
 
+    def decided_share(self, query: Query) -> float | None:
+        """Of all that the chosen scorer says above 0 under the run and set filters, what share is of images that were
+        decided about; None where it says nothing.
+        """
+        rows, values = _rows(query.model_copy(update={"limits": ()}))
+        ((decided, everything),) = self._database.rows(
+            f"with {rows} select sum(greatest(score, 0)) filter (verdict not in ('', 'clear')),"  # noqa: S608
+            " sum(greatest(score, 0)) from rows",
+            values,
+        )
+        return float(decided or 0) / float(everything) if everything else None
+
     def knows(self, digest: str) -> bool:
         """Whether this digest names an image of the project."""
         return bool(self._database.rows("select 1 from images where digest = ? limit 1", [digest]))

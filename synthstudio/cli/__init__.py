@@ -24,6 +24,7 @@ from synthstudio.cli import (
     recipe,
     runs,
     sql,
+    sweep,
     views,
 )
 from synthstudio.errors import StudioError
@@ -36,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 making.register(app)
+sweep.register(app)
 photos.register(app)
 runs.register(app)
 export.register(app)

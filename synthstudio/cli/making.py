@@ -111,7 +111,7 @@ def run(
         started = time.monotonic()
         follow_pipeline(studio, pipeline_id)
         found = summary.of(studio, pipeline_id, wall_seconds=time.monotonic() - started)
-    _write(result, found)
+    write_result(result, found)
     typer.echo(summary.text(found))
 
 
@@ -119,12 +119,13 @@ def _estimate(studio: "Studio", recipe: "Recipe", asked: "Asked", result: Path |
     from synthstudio.cli.estimate import estimated, lines
 
     found = estimated(studio, recipe, asked)
-    _write(result, found)
+    write_result(result, found)
     for line in lines(found):
         typer.echo(line)
 
 
-def _write(result: Path | None, found: object) -> None:
+def write_result(result: Path | None, found: object) -> None:
+    """Write what was found to the file that was asked for, if any."""
     if result is not None:
         write_atomically(result.absolute(), (json.dumps(found, indent=2, ensure_ascii=False) + "\n").encode())
 
@@ -167,7 +168,7 @@ def step(
         _explain_step(context, kind)
         return
     with Studio(home, project, log=log) as studio:
-        options = {name: in_place(name, value) for name, value in _options(context.args).items()}
+        options = {name: in_place(name, value) for name, value in options_of(context.args).items()}
         wanted = provided(studio, lambda: step_from_text(kind, options, studio.workspace, studio.catalog.names))
         resources = Resources(
             device=device, threads=threads, batch=batch, checkpointing=checkpointing, slicing=slicing, compile=compile
@@ -194,7 +195,7 @@ def step(
 
 def _told(body: dict[str, Any], result: Path | None) -> None:
     """Print the result, and write it to the file that was asked for."""
-    _write(result, body)
+    write_result(result, body)
     typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
 
 
@@ -323,7 +324,7 @@ class _Interrupt:
         return False
 
 
-def _options(arguments: list[str]) -> dict[str, str]:
+def options_of(arguments: list[str]) -> dict[str, str]:
     """['--rank', '8', '--seed=3'] as {'rank': '8', 'seed': '3'}."""
     found: dict[str, str] = {}
     rest = list(arguments)

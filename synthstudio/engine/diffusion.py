@@ -6,7 +6,7 @@ is off. One batch may mix guidance and t0: images that keep more of their source
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -67,9 +67,18 @@ class Request:
     mix: Mix | None = None
 
 
-@torch.no_grad()  # as fast as inference mode, whose tensors no gradient could pass
 def sample(backbone: Backbone, requests: Sequence[Request], settings: Settings) -> list[bytes]:
     """PNG files, one per request, in order. What is no number in half precision is drawn once more in float32."""
+    with _without_gradients(settings):
+        return to_png(_pictures(backbone, requests, settings))
+
+
+def _without_gradients(settings: Settings) -> AbstractContextManager[Any]:
+    """Tensors of inference mode cost least, but no gradient can pass them, which guidance by a classifier asks for."""
+    return torch.no_grad() if settings.lack else torch.inference_mode()
+
+
+def _pictures(backbone: Backbone, requests: Sequence[Request], settings: Settings) -> Tensor:
     pictures, numbers = _drawn(backbone, requests, settings)
     if not numbers and backbone.dtype is not torch.float32:
         half = str(backbone.dtype).removeprefix("torch.")
@@ -84,7 +93,7 @@ def sample(backbone: Backbone, requests: Sequence[Request], settings: Settings) 
             "The model draws no numbers with these settings. Lower guidance_scale or adapter_scale; if it does so with "
             "others too, its weights or the adapter are damaged: fetch the one again, or train the other."
         )
-    return to_png(pictures)
+    return pictures
 
 
 def _drawn(backbone: Backbone, requests: Sequence[Request], settings: Settings) -> tuple[Tensor, bool]:

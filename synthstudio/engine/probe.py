@@ -24,6 +24,7 @@ _SCALES = (2.0, 4.0, 8.0, 16.0, 32.0)
 _FOLDS = 5
 _FINE, _ROUGH = 1e-7, 1e-6  # of the search: when the loss changes less, it ends
 _MANY = 1000  # examples beyond which products are single precision; sums and the search stay double
+_TEACHERS = 5000  # images that one fold learns from: what so many say of a label, more would hardly change
 MOST = 300  # images that cross-validation looks at: what suits so many suits more
 
 
@@ -139,6 +140,31 @@ def best_penalty(
     some = Examples(part.vectors[few], part.labels[few])
     found = validated(some, prior, classes, scale=scale, among=PENALTIES)
     return min(found, key=lambda one: (found[one].log_loss, -one)), found
+
+
+def out_of_fold(
+    part: Examples, prior: NDArray[np.float32] | None, classes: int, *, scale: float, more: Examples | None = None
+) -> NDArray[np.float64]:
+    """Probabilities (N, classes) of every image by a probe that has learnt from the other folds, and from `more`.
+
+    Nobody can say anything of an image that is the only one of its class: its row is not a number.
+    """
+    folds = folds_of(part.labels)
+    if more is None:
+        more = Examples(part.vectors[:0], part.labels[:0])
+    folds[(folds < 0) & np.isin(part.labels, more.labels)] = 0
+    vectors, labels = np.concatenate([part.vectors, more.vectors]), np.concatenate([part.labels, more.labels])
+    turns = np.concatenate([folds, np.full(len(more.labels), -1)])
+    penalty, _ = best_penalty(Examples(vectors, labels), prior, classes, scale=scale)
+    found = np.full((len(folds), classes), np.nan)
+    for fold in range(int(folds.max(initial=-1)) + 1):
+        others = np.flatnonzero(turns != fold)
+        few = others[evenly(labels[others], _TEACHERS)]
+        learnt = {"real": Examples(vectors[few], labels[few])}
+        head = fit(learnt, prior, classes, scale=scale, penalty=penalty, real_weight=1.0)
+        own = part.vectors[folds == fold]
+        found[folds == fold] = softmax(own @ head["weight"].numpy().T + head["bias"].numpy())
+    return found
 
 
 def prototypes(part: Examples, classes: int) -> dict[str, Tensor]:

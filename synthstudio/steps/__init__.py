@@ -78,8 +78,20 @@ from synthstudio.steps.measure import images as _measure_images  # noqa: E402, F
 from synthstudio.steps.measure import map as _measure_map  # noqa: E402, F401 - `map` is taken
 from synthstudio.steps.measure import words as _measure_words  # noqa: E402, F401
 from synthstudio.steps.sample import grid, text, until, variation, vectors  # noqa: E402, F401
-from synthstudio.steps.score import label_agreement, nearest_real, sharpness  # noqa: E402, F401
+from synthstudio.steps.score import (  # noqa: E402, F401
+    density,
+    disagreement,
+    influence,
+    label_agreement,
+    label_quality,
+    margin,
+    nearest_real,
+    nearest_synthetic,
+    sharpness,
+)
 from synthstudio.steps.select import eye, share, union  # noqa: E402, F401
 from synthstudio.steps.select import filter as _select_filter  # noqa: E402, F401 - `filter` is taken
 from synthstudio.steps.select import random as _select_random  # noqa: E402, F401 - so is `random`
+from synthstudio.steps.sweep import best  # noqa: E402, F401
+from synthstudio.steps.sweep import next as _sweep_next  # noqa: E402, F401 - `next` is taken
 from synthstudio.steps.train import classifier, finetune, linear_probe  # noqa: E402, F401

@@ -85,7 +85,9 @@ def node_words(name: str, kind: str, template: Mapping[str, Any]) -> str:
         if "accepted" in known:
             many_made = f"{known['accepted']} per class, {known['images_per_class']} made at most"
         unsure = ", where the classifier is unsure" if known.get("lack_strength") else ""
-        return f"{step_title(kind)}: {many_made}, guidance {known['guidance_scale']:g}{unsure}"
+        guidance = known["guidance_scale"]
+        chosen = "guidance as chosen" if isinstance(guidance, str) else f"guidance {guidance:g}"
+        return f"{step_title(kind)}: {many_made}, {chosen}{unsure}"
     if kind == "select.filter":
         return filter_words(_FILTERS.validate_python(template.get("filters", ())))
     return step_title(kind)

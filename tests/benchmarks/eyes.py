@@ -2,6 +2,7 @@
 
     python tests/benchmarks/eyes.py digits eurosat.parquet flowers17.parquet trashnet.parquet cifar10.parquet
     python tests/benchmarks/eyes.py --named digits eurosat.parquet …    # only: what an eye names of one shot a class
+    python tests/benchmarks/eyes.py --words cifar10.parquet …    # only: what eyes name of test images, without any shot
 
 A parquet file has the columns image (bytes), label, split; the probe learns from shots of its training split and is
 asked at most 500 images of its test split. `auto` is what the shots would choose, by the rule of `select.eye`.
@@ -24,6 +25,7 @@ from synthstudio import models  # noqa: E402
 from synthstudio.artifacts import ImageSet, Member  # noqa: E402
 from synthstudio.engine import probe  # noqa: E402
 from synthstudio.events import Measured, Output  # noqa: E402
+from synthstudio.statistics import wilson  # noqa: E402
 from synthstudio.step import build  # noqa: E402
 from synthstudio.steps import encoding  # noqa: E402
 from synthstudio.workspace import Workspace  # noqa: E402
@@ -121,17 +123,43 @@ def named(work: PlainWork, data: str, eyes: list[str]) -> str:
     return f"| {Path(data).stem} | {share} | {row.n} | {eye.partition('@')[0]} |"
 
 
+def by_words(work: PlainWork, data: str, eyes: list[str]) -> str:
+    """What eyes that read words name of at most 500 test images, by the names of all classes and nothing else."""
+    found = rows(data)
+    names = np.array([label for _, label, _ in found])
+    classes, labels = np.unique(names, return_inverse=True)
+    held_back = np.flatnonzero([not is_train for *_, is_train in found])
+    asked = some(held_back, labels, max(1, ASKED // len(classes)), 0)
+    put = [work.workspace.put(found[i][0]) for i in asked]
+    cells = []
+    for ref in eyes:
+        model = encoding.encoder(work, ref)
+        words = model.embed_labels([str(one).replace("_", " ") for one in classes], ["a photo of a {label}"])
+        hits = round(((embedded(work, ref, put) @ words.T).argmax(1) == labels[asked]).sum())
+        share, low, high = (100 * one for one in wilson(hits, len(asked)))
+        cells.append(f"{share:.1f} ({low:.1f} to {high:.1f})")
+    return f"| {Path(data).stem} | {len(classes)} | {' | '.join(cells)} | {100 / len(classes):.1f} | {len(asked)} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="+", help="digits, or parquet files")
     parser.add_argument("--home", type=Path, help="where embeddings are kept for the next time")
     parser.add_argument("--named", action="store_true", help="only what is named of one shot a class by words alone")
+    parser.add_argument("--words", action="store_true", help="only what is named of test images, without any shot")
     parser.add_argument("--out", type=Path, help="also write the table to this file")
     given = parser.parse_args()
     home = given.home or Path(tempfile.mkdtemp())
     work = PlainWork(Workspace.open(home, "eyes"), home / "scratch")
     eyes, left_out = models.at_hand(work.workspace)
     print(*left_out, sep="\n")
+    if given.words:
+        eyes = [ref for ref in eyes if encoding.encoder(work, ref).reads_words]
+        heads = " | ".join(ref.partition("@")[0] for ref in eyes)
+        print(f"| data | classes | {heads} | chance | n |", "|" + "---|" * (len(eyes) + 4), sep="\n")
+        for data in given.data:
+            print(by_words(work, data, eyes), flush=True)
+        return
     if given.named:
         print("| data | named by words alone (95 %) | shots | chosen |", "|---|---|---|---|", sep="\n")
         print(*(named(work, data, eyes) for data in given.data), sep="\n")

@@ -75,6 +75,7 @@ def test_the_sampling_bench_goes_from_a_dropped_image_to_enough_accepted_ones_on
     a_cell_of_a_grid_sets_its_settings(shown.page)
     eight_of_each_class_are_made_until_they_are_accepted(shown.page, served)
     an_exported_image_is_made_again(shown.page, served)
+    settings_are_swept_and_a_trial_is_used(shown.page)
 
 
 def a_dropped_image_fills_the_form(shown):
@@ -182,3 +183,23 @@ def box(page, name):
 
 def read_image(page, data):
     page.set_input_files("#ss-fromimage-file", {"name": "a.png", "mimeType": "image/png", "buffer": data})
+
+
+def settings_are_swept_and_a_trial_is_used(page):
+    page.click("#ss-sweep > button")
+    write(box(page, "sweep-try-guidance-scale"), "9:2")
+    write(box(page, "sweep-try-inference-steps"), "4, 6")
+    write(box(page, "sweep-best-trials"), "2")
+    write(box(page, "sweep-best-images-per-class"), "3")
+    page.click("#ss-sweep-go")
+    page.locator("#ss-sweep-said", has_text="the range of guidance_scale is empty").wait_for()
+    write(box(page, "sweep-try-guidance-scale"), "")
+    page.click("#ss-sweep-go")
+    swept = page.locator("studio-sweep[data-state=done]")
+    swept.wait_for(timeout=120_000)
+    assert swept.locator("tbody tr").count() == 2 and "validation photos" in swept.inner_text()
+    steps = swept.locator("tr[data-trial='2'] td").first.inner_text()
+    swept.get_by_role("button", name="Use the settings of trial 2").click()
+    page.wait_for_function(
+        f"() => document.querySelector('#ss-sample-text-inference-steps input')?.value === '{steps}'"
+    )

@@ -23,6 +23,7 @@ PROJECT = "default"
 RESOURCES = Resources(device="cpu", threads=1, checkpoint_every=3)
 _QUICK = {"training_steps": 12, "batch_size": 4, "warmup_steps": 2, "seed": 1}
 _SAMPLING = {"images_per_class": 6, "inference_steps": 4, "seed": 1}
+_RANGES = ["guidance_scale=1:3 from 2"]
 _NETWORK = {"width": 8, "image_size": 16, "seed": 1}
 
 Fields = Mapping[str, Any]
@@ -67,6 +68,13 @@ CHAIN = (
     Link("copies", "score.nearest_real", lambda m: {"images": m["sample"]["images"], **_eye(m),
                                                     "references": m["split"]["shots"]}),
     Link("sharpness", "score.sharpness", lambda m: {"images": m["sample"]["images"]}),
+    Link("margin", "score.margin", lambda m: {"images": m["sample"]["images"], **_eye(m)}),
+    Link("quality", "score.label_quality", lambda m: {"images": m["sample"]["images"], **_eye(m)}),
+    Link("redundancy", "score.nearest_synthetic", lambda m: {"images": m["sample"]["images"], **_eye(m)}),
+    Link("density", "score.density", lambda m: {"images": m["sample"]["images"], **_eye(m),
+                                                "references": m["split"]["shots"]}),
+    Link("pays", "score.influence", lambda m: {"images": m["sample"]["images"], **_eye(m),
+                                               "validation": m["split"]["validation"]}),
     Link("keep", "select.filter", lambda m: {
         "images": m["sample"]["images"], "scores": [m["agreement"]["scores"], m["sharpness"]["scores"]],
         "filters": [{"rule": "top_per_label", "scorer": "label_agreement", "count": 4}]}),
@@ -75,16 +83,27 @@ CHAIN = (
     Link("synthetic_only", "train.linear_probe", lambda m: {**_eye(m), "synthetic": m["keep"]["images"]}),
     Link("both", "train.classifier", lambda m: {**_eye(m), "real": m["split"]["shots"],
                                                 "synthetic": m["keep"]["images"], **_QUICK, "views": 2}),
+    Link("doubt", "score.disagreement", lambda m: {
+        "images": m["sample"]["images"], "classifiers": [m["real_only"]["classifier"], m["both"]["classifier"]]}),
     Link("compare", "evaluate.compare", lambda m: {
         **_eye(m), "tests": [m["split"]["test"]], "real_only": [m["real_only"]["classifier"]],
         "synthetic_only": [m["synthetic_only"]["classifier"]], "real_and_synthetic": [m["both"]["classifier"]]}),
     Link("control", "select.random", lambda m: {"images": m["sample"]["images"], "like": m["keep"]["images"]}),
+    Link("union", "select.union", lambda m: {"sets": [m["keep"]["images"], m["variation"]["images"]]}),
     Link("share", "select.share", lambda m: {"images": m["keep"]["images"], "count": 6}),
     Link("map", "measure.map", lambda m: {**_eye(m), "photos": [m["split"]["shots"]],
                                           "images": [m["sample"]["images"]]}),
     Link("words", "measure.words", lambda m: {**_eye(m), "text": "a red cup", "images": [m["sample"]["images"]]}),
     Link("measures", "measure.images", lambda m: {**_eye(m), "images": m["sample"]["images"],
                                                   "references": m["split"]["validation"]}),
+    Link("settings", "sweep.next", lambda m: {"ranges": _RANGES, "validation": m["split"]["validation"]}),
+    Link("tried", "sample.text", lambda m: {"backbone": m["asked"]["pico"], "labels": m["split"]["labels"], **_SAMPLING,
+                                            "guidance_scale": m["settings"]["guidance_scale"]}),
+    Link("taught", "measure.images", lambda m: {**_eye(m), "images": m["tried"]["images"],
+                                                "references": m["split"]["validation"]}),
+    Link("best", "sweep.best", lambda m: {
+        "ranges": _RANGES, "trials": 1, "asked": [m["settings"]["settings"]], "scored": [m["taught"]["measures"]],
+        "images": [m["tried"]["images"]], "validation": m["split"]["validation"], **_eye(m)}),
     Link("eye", "select.eye", lambda m: {"eyes": [m["asked"]["eye"], m["asked"]["network"]],
                                          "images": [m["split"]["shots"]]}),
     Link("finetune", "train.finetune", lambda m: {"encoder": m["asked"]["network"], "real": m["split"]["shots"],

@@ -20,8 +20,9 @@ def work(tmp_path):
     return work_in(tmp_path)
 
 
-def measured(work, clip, images, references):
-    step = build("measure.images", {"images": images, "references": references, "encoder": encoder_ref(work, clip)})
+def measured(work, clip, images, references, **fields):
+    asked = {"images": images, "references": references, "encoder": encoder_ref(work, clip), **fields}
+    step = build("measure.images", asked)
     made, events = outputs(step, work)
     return work.workspace.document(made["measures"]), events
 
@@ -51,6 +52,14 @@ def test_wrong_labels_teach_nothing_and_each_class_says_so(work, clip):
     body, _ = measured(work, clip, wrong, stored(work, "set", LABELS, range(50, 60)))
     assert body["all"]["teaches"][0] < 0.1
     assert all(found["kernel_distance"][1] > 0 for found in body["classes"].values())
+
+
+def test_photos_of_classes_that_were_not_to_be_made_can_be_left_out(work, clip):
+    images, photos = stored(work, "set", LABELS[:2], range(8)), stored(work, "set", LABELS, range(50, 58))
+    everything, _ = measured(work, clip, images, photos)
+    own, _ = measured(work, clip, images, photos, own_classes=True)
+    alone, _ = measured(work, clip, images, stored(work, "set", LABELS[:2], range(50, 58)))
+    assert (everything["n"], own["n"]) == ([16, 24], [16, 16]) and own["all"] == alone["all"]
 
 
 def test_copies_of_the_photos_are_warned_of(work, clip):

@@ -146,7 +146,7 @@ def test_the_scores_of_every_round_are_said_while_images_are_made(work, given):
         ({"images_per_class": 10**9}, "images_per_class must be at most"),
         ({"filters": []}, "must have at least 1"),
         ({"filters": [{"rule": "at_least", "scorer": "sharpness", "value": float("nan")}]}, "filters"),
-        (sharp(1, "beauty"), "here is no score called 'beauty'; there are label_agreement"),
+        (sharp(1, "beauty"), "here is no score called 'beauty'; there are density"),
         (sharp(1, "nearest_real"), "earest_real needs references"),
         (sharp(1, "label_agreement"), "abel_agreement needs encoder"),
         ({"filters": [{"rule": "top_per_label", "scorer": "sharpness", "count": 3}]}, "compares images with each"),

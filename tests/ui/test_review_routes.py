@@ -12,13 +12,14 @@ from fastapi.testclient import TestClient
 from PIL import Image as Picture
 
 from synthstudio.artifacts import Image, ImageSet, Member
+from synthstudio.catalog.review import Query
 from synthstudio.errors import StorageFull
 from synthstudio.events import Made, Scored
 from synthstudio.jobs.public.ledger import Ledger
 from synthstudio.jobs.running.launchers import ProcessLauncher
 from synthstudio.jobs.studio import Studio
 from synthstudio.resources import Resources
-from synthstudio.ui.api import filter_routes, image_routes, review_routes
+from synthstudio.ui.api import filter_routes, image_routes, review_routes, review_state
 from tests.jobs.counting import Paint
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -375,3 +376,22 @@ def test_a_page_says_the_chosen_score_of_every_tile(client, session):
     plain = view(client)["query"]
     rows = client.get("/studio/review/page", params={"q": json.dumps(plain), "start": 0, "count": 9}).json()
     assert {row[6] for row in rows} == {None}
+
+
+def test_how_much_of_the_gain_is_decided_follows_every_decision(client, session):
+    """Images that are better left in count nothing; nor do the limits of the view."""
+    harms = zip(session.digests, (6.0, 3.0, -4.0, 1.0), strict=True)
+    session.studio.catalog.ingest("r1", [(3.0, Scored(scorer="influence", values=tuple(harms)))], 30)
+    send(client, act(images=session.digests))
+    scale = client.get("/studio/review/start").json()["scales"]["influence"]
+    assert (scale["order"], scale["sort"]) == ("What pays most first", "score_high")
+    found = view(client, scorer="influence", sort=scale["sort"], low=0)
+    assert found["banked"] == 0 and found["histogram"]["high"] == 6
+    rejected, cleared = act(verdict="reject", images=[session.digests[0]]), act(images=[session.digests[0]])
+    for gesture, share in ((rejected, 0.6), (cleared, 0.0)):
+        assert send(client, gesture).status_code == 200
+        tally = client.get("/studio/review/tally", params={"q": json.dumps({"scorer": "influence"})}).json()
+        assert tally["banked"] == pytest.approx(share)
+    assert view(client)["banked"] is None is view(client, scorer="sharpness")["banked"]
+    likeness = Query(scorer="influence", similar_to=session.digests[0])
+    assert review_state.banked(session.studio, likeness) == {"banked": None}

@@ -12,7 +12,7 @@ from tests.examples import BACKBONE, SET
 
 TYPED = {
     "accepted": 8, "budget": 40, "references": SET, "label_agreement_at_least": "", "label_agreement_above_chance": "1",
-    "nearest_real_at_most": "0,995", "sharpness_at_least": "",
+    "nearest_real_at_most": "0,995", "sharpness_at_least": "", "density_at_least": "", "margin_at_least": "",
 }  # fmt: skip
 
 

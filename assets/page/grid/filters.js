@@ -3,16 +3,8 @@ import { h } from "../shared/dom.js";
 import { many, number } from "../shared/format.js";
 import { Chips, taken } from "./chips.js";
 import { Narrowing, alike } from "./narrowing.js";
+import { orderOf, ordered, orders } from "./orders.js";
 
-const SORTS = [
-  ["arrival", "As they came"],
-  ["newest", "Newest first"],
-  ["class", "By class"],
-  ["shuffled", "Shuffled"],
-  ["decided", "Last decided"],
-  ["score_low", "Lowest score"],
-  ["score_high", "Highest score"],
-];
 const STANDINGS = [
   ["", "All"],
   ["pending", "Pending"],
@@ -48,6 +40,7 @@ export class Filters {
    * small picture of an image is, `on.ask` asks about the view. */
   constructor(on) {
     this.on = on;
+    this.scales = {};
     this.filter = { ...NOTHING };
     this.standing = this.#segments("Decision", STANDINGS, (value) =>
       this.#change({
@@ -62,7 +55,7 @@ export class Filters {
       this.narrowing.open(scorer && `score:${scorer}`);
       this.#change({ scorer, similar_to: "", words: "", low: null, high: null });
     });
-    this.sort = this.#select("Order", (sort) => this.#change({ sort }));
+    this.sort = this.#select("Order", (sort) => this.#change(ordered(sort, this.filter, this.scales)));
     this.narrowing = new Narrowing({ ask: on.ask, change: (part) => this.#change(part) });
     this.chips = new Chips({
       open: (part) => this.#open(part),
@@ -123,10 +116,11 @@ export class Filters {
     );
   }
 
-  /** What can be chosen: runs, sets, scorers, fields. */
-  offer({ runs, sets, scorers, fields }) {
-    this.narrowing.offer(fields, scorers);
+  /** What can be chosen: runs, sets, scorers and what they say of themselves, fields. */
+  offer({ runs, sets, scorers, scales, fields }) {
+    this.narrowing.offer(fields, scorers, scales);
     this.runs = runs;
+    this.scales = scales;
     this.#options(this.run, [
       ["", "All runs"],
       ...runs.map((run) => [run.id, `${run.kind} · ${when(run.created)} · ${number(run.images)}`]),
@@ -159,18 +153,12 @@ export class Filters {
       "": sum(counts.standings) - (counts.standings.relabelled ?? 0),
     });
     this.#press(this.origin, filter.origins[0] ?? "", { ...counts.origins, "": sum(counts.origins) });
-    this.#options(
-      this.sort,
-      SORTS.filter(([name]) => scored || !name.startsWith("score")).map(([name, text]) => [
-        name,
-        alike(filter) ? text.replace("Lowest score", "Least similar").replace("Highest score", "Most similar") : text,
-      ]),
-    );
+    this.#options(this.sort, orders(filter, this.scales));
     for (const [select, value] of [
       [this.run, filter.run],
       [this.set, filter.image_set],
       [this.scorer, filter.scorer],
-      [this.sort, filter.sort],
+      [this.sort, orderOf(filter, this.scales)],
     ])
       select.value = value;
     const chips = counts.chips ?? [];

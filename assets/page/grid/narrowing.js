@@ -36,8 +36,9 @@ export class Narrowing {
     this.element = h("label", { class: "ss-field" }, h("span", {}, "Filter by"), this.select);
   }
 
-  /** What there is to filter by: fields of images, and what scorers said. */
-  offer(fields, scorers) {
+  /** What there is to filter by: fields of images, and what scorers said; `scales` says what their numbers mean. */
+  offer(fields, scorers, scales) {
+    this.scales = scales;
     this.words = new Map(fields.map(({ field, words }) => [field, words]));
     this.kinds = new Map(fields.map(({ field, kind }) => [field, kind]));
     this.scores = scorers.map((name) => [SCORE + name, this.called(SCORE + name)]);
@@ -117,7 +118,8 @@ export class Narrowing {
     else if (found.low === null) this.#show("none", () => this.#nothing());
     else {
       this.#show("range", () => this.range.element);
-      this.range.show(this.#title(), this.called(this.field), found, chosen);
+      const says = this.scales[this.field.replace(SCORE, "")]?.says;
+      this.range.show(this.#title(), this.called(this.field), found, chosen, says);
     }
   }
 

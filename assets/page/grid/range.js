@@ -30,12 +30,14 @@ export class Range {
     [this.from, this.to] = [handle("from"), handle("to")];
     [this.least, this.most] = [box(), box()];
     this.name = h("legend");
+    this.says = h("p", { class: "ss-faint" });
     this.bars = h("div", { class: "ss-histogram", "aria-hidden": "true" });
     this.left = h("p", { class: "ss-faint", role: "status" });
     this.element = h(
       "fieldset",
       { class: "ss-range" },
       this.name,
+      this.says,
       h("div", { class: "ss-range-plot" }, this.bars, this.from, this.to),
       h(
         "div",
@@ -48,12 +50,14 @@ export class Range {
     );
   }
 
-  /** Show how the numbers of a field are spread and the range that is chosen; what somebody is typing stays. */
-  show(title, name, spread, chosen) {
+  /** Show how the numbers of a field are spread, what they say, and the range that is chosen; what somebody is typing stays. */
+  show(title, name, spread, chosen, says = "") {
     this.spread = spread;
     this.called = name;
     const { low, high } = spread;
     text(this.name, title);
+    text(this.says, says);
+    this.says.hidden = !says;
     this.#draw();
     for (const [handle, box, word, value] of [
       [this.from, this.least, "Lowest", chosen.low ?? low],

@@ -23,6 +23,11 @@ export class StatusBar {
       );
     this.saved = h("span", { class: "ss-saved", role: "status", "aria-live": "polite" });
     this.where = h("span", { class: "ss-where" });
+    this.banked = h("span", {
+      class: "ss-banked",
+      hidden: true,
+      title: "Of what deciding can take off the loss on validation photos, so much hangs on images that are decided",
+    });
     this.picked = h("span", { class: "ss-picked", hidden: true });
     this.why = button("", "What rejects share, above the details", () => review.showCauses(), "ss-link");
     this.stale = button("Refresh", "Ask for the list again (R)", () => review.view.refresh(), "ss-stale");
@@ -51,7 +56,7 @@ export class StatusBar {
     this.element = h(
       "div",
       { class: "ss-status" },
-      h("div", { class: "ss-line" }, this.where, this.picked, this.why, this.stale, this.saved),
+      h("div", { class: "ss-line" }, this.where, this.banked, this.picked, this.why, this.stale, this.saved),
       h(
         "div",
         { class: "ss-line ss-actions" },
@@ -97,6 +102,7 @@ export class StatusBar {
     if (!queue || !review.view.seen) return;
     this.where.textContent = store.total ? `${number(review.grid.current + 1)} of ${number(store.total)}` : "No images";
     this.#selection(selection, store);
+    this.#bank(review.view.banked);
     this.why.hidden = !review.causes.words;
     this.why.textContent = review.causes.words;
     this.stale.hidden = !review.view.stale;
@@ -120,6 +126,11 @@ export class StatusBar {
     if (!api.online) return ["The server does not answer. Trying again…", "bad"];
     if (this.said) return [this.said, "note"];
     return queue.waiting.length ? [`Saving ${waiting}…`, "busy"] : ["All decisions saved", "good"];
+  }
+
+  #bank(share) {
+    this.banked.hidden = typeof share !== "number";
+    if (!this.banked.hidden) this.banked.textContent = `${Math.floor(100 * share)} % of the gain decided`;
   }
 
   #selection(selection, store) {

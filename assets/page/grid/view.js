@@ -138,6 +138,11 @@ export class View {
     this.count({});
   }
 
+  /** How much of what deciding can gain is decided, 0 to 1; nothing where no score says so. */
+  get banked() {
+    return this.#counts.banked;
+  }
+
   /** Draw what is counted; what `counts` does not say stays. */
   count(counts) {
     const { classes, filters, status } = this.review;

@@ -9,7 +9,7 @@ training pictures.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,12 @@ from synthstudio.engine.pretrain.data import Batch, Mixture
 from synthstudio.engine.pretrain.loop import Draw
 from synthstudio.engine.pretrain.names import imagenet_names
 from synthstudio.engine.pretrain.teacher import Teacher
+
+# What people write around a name. A tower that only met names at the end of a caption is lost after a full stop.
+PROMPTS = (
+    *TEMPLATES, "{}.", "the {}", "my {}", "a photo of a {}.", "a photo of the {}.", "a picture of the {}", "one {}!",
+    "a close-up of a {}", "a blurry photo of the {}", "a {} on a table", "a {} outdoors.", "{}, a photo", "{}, indoors",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,13 +92,14 @@ class WordsStage:
         """A caption of each picture, and some of names that may be absent."""
         rows = zip(drawn.labels, drawn.looks, drawn.settings, strict=True)
         others = [self.names[i] for i in rng.permutation(len(self.names))[: self.extra]]
-        return [rich_caption(n, s, w, rng) for n, s, w in rows] + [rich_caption(n, s, "", rng) for n, s in others]
+        said = [rich_caption(n, s, w, rng) for n, s, w in rows] + [rich_caption(n, s, "", rng) for n, s in others]
+        return [replace(one, text=one.text + ".") if rng.random() < 0.3 else one for one in said]
 
     def named(self, draw: Draw) -> Tensor:
         """How far names of some of ImageNet's classes are from the class vectors: 1 - cosine."""
         chosen = draw.rng.permutation(len(self.vectors))[: self.classes]
         names = [imagenet_names()[i][draw.rng.integers(len(imagenet_names()[i]))] for i in chosen]
-        texts = [TEMPLATES[draw.rng.integers(len(TEMPLATES))].format(name) for name in names]
+        texts = [PROMPTS[draw.rng.integers(len(PROMPTS))].format(name) for name in names]
         wanted = self.vectors.to(draw.device)[torch.from_numpy(chosen)]
         return (1 - (self.said(texts) * wanted).sum(1)).mean()
 

@@ -12,6 +12,9 @@ top means that, unless somebody says how many, a method may see every image that
 `base = "datadream"` takes over another recipe, changed: steps named in `without` are left out; a step of a known name
 changes the fields it states, or, where it states its kind, is another step in that place; a step of a new name comes
 `after` the one it says. A table of a preset stands in the place of the base's for that step.
+
+A step of the kind `sweep.best` stands for its trials, see `sweeps`: what takes its settings (`$sweep.guidance_scale`)
+is made for each of them.
 """
 
 import json
@@ -27,6 +30,7 @@ import synthstudio.steps  # noqa: F401  fills the table of kinds
 from synthstudio.catalog.pipelines import Node
 from synthstudio.complaints import concerning, label, phrases, sentence
 from synthstudio.errors import BadInput, StudioError, UnknownName
+from synthstudio.jobs.asking.sweeps import spread
 from synthstudio.models import ASSETS
 from synthstudio.seeds import derived_seed
 from synthstudio.step import Step, step_class
@@ -218,7 +222,7 @@ def expand(
         nodes += _nodes_of(recipe, changes, {**request, "fold": fold}, fold, per_fold=True, first=fold == 0)
     shared_first = _nodes_of(recipe, changes, request, None, per_fold=False, first=True)
     ordered = [*_before(shared_first, recipe), *nodes, *_after(shared_first, recipe)]
-    ordered = _needed_first([node for node in ordered if node.kind != _EYE or _is_named(node, ordered)])
+    ordered = spread(_needed_first([node for node in ordered if node.kind != _EYE or _is_named(node, ordered)]))
     return [Node(n, node.name, node.fold, node.kind, node.template) for n, node in enumerate(ordered)]
 
 

@@ -21,6 +21,9 @@ KIND = "measure.images"
 _SPLIT, _COMPARE = "collect.split", "evaluate.compare"
 
 
+Against = tuple[str, str, int, int]
+
+
 @dataclass(frozen=True)
 class Measured:
     """One measurement: a set against real photos, in the eyes of an encoder. `n`: images and photos."""
@@ -37,9 +40,9 @@ class Measured:
     classes: Mapping[str, Mapping[str, Number]]
 
     @property
-    def against(self) -> tuple[str, str, int]:
-        """What has to be the same for two sets to be comparable."""
-        return self.references, self.encoder, self.neighbours
+    def against(self) -> "Against":
+        """What has to be the same for two sets to be comparable; some are measured against photos of a few classes."""
+        return self.references, self.encoder, self.neighbours, self.n[1]
 
 
 def every(studio: Readable, sets: Collection[str] = ()) -> tuple[list[Measured], list[str]]:
@@ -47,7 +50,7 @@ def every(studio: Readable, sets: Collection[str] = ()) -> tuple[list[Measured],
 
     Of a set that was measured twice in the same way (by another seed) the newest counts.
     """
-    found: dict[tuple[str, tuple[str, str, int]], Measured] = {}
+    found: dict[tuple[str, Against], Measured] = {}
     problems = []
     for run in studio.catalog.runs.of_kind(KIND):
         try:
@@ -62,7 +65,7 @@ def every(studio: Readable, sets: Collection[str] = ()) -> tuple[list[Measured],
 
 def comparable(found: Sequence[Measured]) -> list[list[Measured]]:
     """Measurements that may be compared with each other, together; in the order they are given."""
-    groups: dict[tuple[str, str, int], list[Measured]] = {}
+    groups: dict[Against, list[Measured]] = {}
     for one in found:
         groups.setdefault(one.against, []).append(one)
     return list(groups.values())
@@ -176,6 +179,9 @@ def _apart(one: Measured, others: Sequence[Measured]) -> str:
     """Why a group cannot be compared with those above it; nothing where it is the first."""
     different = {
         "other real photos": any(one.references != other.references for other in others),
+        "photos of other classes": any(
+            one.n[1] != other.n[1] for other in others if one.references == other.references
+        ),
         "another eye": any(one.encoder != other.encoder for other in others),
         "another number of neighbours": any(one.neighbours != other.neighbours for other in others),
     }

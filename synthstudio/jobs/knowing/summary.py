@@ -6,10 +6,12 @@ from typing import Any
 from synthstudio.artifacts import split_id
 from synthstudio.catalog.pipelines import Node
 from synthstudio.catalog.runs import Run
+from synthstudio.jobs.asking.sweeps import tried_in
 from synthstudio.jobs.knowing import small_sets
 from synthstudio.jobs.knowing.small_sets import Made
 from synthstudio.jobs.readable import Readable
 from synthstudio.quantities import many
+from synthstudio.steps.sweep.best import BestSettings
 
 ARMS = ("zero_shot", "real_only", "synthetic_only", "real_and_synthetic", "everything", "selection", "random")
 _REPORTS = ("evaluate.compare", "evaluate.review", "evaluate.classifiers")
@@ -30,6 +32,7 @@ def of(studio: Readable, pipeline_id: str, wall_seconds: float) -> dict[str, Any
     report = _report(studio, nodes, made)
     judged = small_sets.judged(studio, nodes, made)
     choice = _choice(studio, nodes, made)
+    swept = _swept(studio, nodes, made)
     return {
         "recipe": pipeline.recipe,
         "preset": request["preset"],
@@ -40,6 +43,7 @@ def of(studio: Readable, pipeline_id: str, wall_seconds: float) -> dict[str, Any
         "shots": request["shots"],
         "seed": request["seed"],
         "settings": request["settings"],
+        **({"sweeps": swept, "sentence": swept[0]["sentence"]} if swept else {}),
         **{key: report[key] for key in _SAID if key in report},
         **({"review": report["counts"]} if "counts" in report else {}),
         **({"judged": judged, "sentence": small_sets.sentence(judged)} if judged else {}),
@@ -66,6 +70,7 @@ def text(found: dict[str, Any]) -> str:
     if "eye" in found:
         lines.append(f"Eye: {found['eye']['sentence']} {found['eye']['judge_sentence']}")
         lines += found["eye"]["left_out"]
+    lines += [f"Sweep: {one['sentence']}" for one in found.get("sweeps", ())]
     lines += small_sets.table(found.get("judged", []))
     if "mean" in found:
         lines.append(f"Accuracy on untouched real test images (n = {test_images(found)}):")
@@ -103,6 +108,15 @@ def _choice(studio: Readable, nodes: list[Node], made: Made) -> dict[str, Any]:
     return {}
 
 
+def _swept(studio: Readable, nodes: list[Node], made: Made) -> list[dict[str, Any]]:
+    """What each sweep tried and chose, with its trials."""
+    return [
+        {"fold": node.fold, **studio.workspace.document(made[node.run_id]["choice"])}
+        for node in nodes
+        if node.kind == BestSettings.kind and node.run_id and made[node.run_id]
+    ]
+
+
 def _report(studio: Readable, nodes: list[Node], made: Made) -> dict[str, Any]:
     for node in nodes:
         if node.kind in _REPORTS and node.run_id and (outputs := made[node.run_id]):
@@ -119,9 +133,10 @@ def _counts(studio: Readable, nodes: list[Node], made: Made) -> dict[str, int]:
         "select.filter": ("kept", "images"),
         "distil.": ("distilled", "images"),
     }
+    tried = tried_in(nodes)
     for node in nodes:
         for kind, (count, output) in named.items():
-            if node.kind.startswith(kind) and node.run_id:
+            if node.kind.startswith(kind) and node.run_id and (node.name, node.fold) not in tried:
                 value = made[node.run_id].get(output)
                 if isinstance(value, str) and split_id(value)[0] == "set":
                     counts[count] += len(studio.workspace.image_set(value))

@@ -1,6 +1,6 @@
 """measure.images: how does a set of images differ from real photos, and what would it teach?"""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -28,12 +28,16 @@ class MeasureImages(Step):
 
     kind: ClassVar[str] = "measure.images"
     title: ClassVar[str] = "Measure the images against real photos"
+    later: ClassVar[frozenset[str]] = frozenset({"own_classes"})
 
     images: ImageSetId
     references: Annotated[ImageSetId, Field(description="Real photos that nothing was made from: the validation set.")]
     encoder: ModelRef
     neighbours: Annotated[int, Field(ge=1, le=100, description="How many neighbours make the ball of an image.")] = 5
     seed: Seed = 0
+    own_classes: Annotated[
+        bool, Field(description="Only photos of classes that the images show: where no more were to be made.")
+    ] = False
 
     def run(self, work: Work) -> Iterator[Event]:
         """Embed both sides, measure all classes together, then each class."""
@@ -41,6 +45,8 @@ class MeasureImages(Step):
         shared = [label for label in images.labels if label in set(real.labels)]
         if not shared:
             raise BadInput("The real photos show none of the classes of the images. Choose the set of the same split.")
+        if self.own_classes:
+            real = of_classes(real, shared)
         made_vectors = yield from encoding.embeddings(work, self.encoder, [m.image for m in images])
         real_vectors = yield from encoding.embeddings(work, self.encoder, [m.image for m in real])
         sides = (_Side(images, made_vectors), _Side(real, real_vectors))
@@ -86,6 +92,11 @@ class MeasureImages(Step):
             "coverage": _ends(near.coverage), "vendi": measures.vendi(made), "vendi_real": measures.vendi(real),
             "new": _ends(new.share), "new_expected": _ends(new.expected),
         }  # fmt: skip
+
+
+def of_classes(images: ImageSet, labels: Collection[str]) -> ImageSet:
+    """The images of these classes alone."""
+    return ImageSet.of(images.role, (member for member in images if member.label in labels))
 
 
 class _Side:

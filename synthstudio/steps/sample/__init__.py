@@ -6,6 +6,7 @@ from typing import Any
 from synthstudio.effort import Amounts, Effort
 
 _GUIDED = 5  # a step that is guided by a classifier takes as long as so many: decoder and network, there and back
+_USUAL_STEPS = 50  # where a recipe has yet to choose
 
 
 def planned(fields: Mapping[str, Any], classes: int) -> int:
@@ -16,9 +17,9 @@ def planned(fields: Mapping[str, Any], classes: int) -> int:
 
 def denoising(fields: Mapping[str, Any], classes: int) -> Effort:
     """The denoising steps of the images that are asked for."""
-    images = planned(fields, classes)
+    images, steps = planned(fields, classes), fields["inference_steps"]
     each = _GUIDED if fields.get("lack_strength") else 1
-    return Effort(images * int(fields["inference_steps"]) * each, images)
+    return Effort(images * (_USUAL_STEPS if isinstance(steps, str) else int(steps)) * each, images)
 
 
 def denoising_named(fields: Mapping[str, Any], there: Amounts) -> Effort:

@@ -26,7 +26,7 @@ from synthstudio.steps.sample.variation import Variation
 from synthstudio.terms import ImageSetId, ModelRef, Slider
 
 _SCORES = "score."
-_COMPARED = "label_agreement"  # which one class alone always has
+_COMPARED = ("label_agreement", "margin")  # what compares classes: one class alone always wins
 _FIRST = 20  # images of every class whose prompts are looked at before the first is drawn
 
 
@@ -71,16 +71,19 @@ class Until(FromPhotos, Prompted, Step):
             if isinstance(one, TopPerLabel):
                 raise ValueError("top_per_label compares images with each other; filter the result by it afterwards")
             self._check_scorer(one.scorer)
-        alone = len(self.labels) == 1 and [one for one in self.filters if one.scorer == _COMPARED]
+        alone = len(self.labels) == 1 and [one for one in self.filters if one.scorer in _COMPARED]
         if alone and (self.references is None or any(isinstance(one, AboveChance) for one in alone)):
             raise ValueError(
-                f"{_COMPARED} of one class alone says nothing; name more labels, or at_least with references of others"
+                f"{alone[0].scorer} of one class alone says nothing; name more labels, or at_least with references of"
+                " others"
             )
 
     def _check_scorer(self, name: str) -> None:
         known = [kind.removeprefix(_SCORES) for kind in STEPS if kind.startswith(_SCORES)]
         if name not in known:
             raise ValueError(f"there is no score called {name!r}; there are {', '.join(sorted(known))}")
+        if step_class(_SCORES + name).among:
+            raise ValueError(f"{name} compares images with each other; filter the result by it afterwards")
         for field, info in step_class(_SCORES + name).model_fields.items():
             if info.is_required() and field != "images" and self._given.get(field) is None:
                 raise ValueError(f"{name} needs {field}; name some, or leave its filter out")

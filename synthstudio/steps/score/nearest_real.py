@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 from synthstudio.artifacts import ImageSet
 from synthstudio.errors import BadInput
 from synthstudio.events import Event, Measured, Progress
+from synthstudio.score_terms import Scale
 from synthstudio.step import Step
 from synthstudio.steps import Work, encoding
 from synthstudio.steps.copies import copies_of
@@ -30,6 +31,9 @@ class NearestReal(Step):
     title: ClassVar[str] = "Score: is any a copy of a photo?"
     passing: ClassVar[Mapping[str, str]] = {"at_most": "are no copies"}
     helping: ClassVar[Mapping[str, str]] = {"at_most": "start further from the photos (t0), adapt for fewer steps"}
+    scale: ClassVar[Scale] = Scale(
+        "cosine to the closest real photo of any class; 1 for a copy that was found", "lower", -1, 1
+    )
     version: ClassVar[int] = 2  # 1 knew copies by fingerprint alone
 
     images: ImageSetId

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field
 
 from synthstudio.events import Event, Progress
+from synthstudio.score_terms import Scale
 from synthstudio.step import Step
 from synthstudio.steps import Work
 from synthstudio.steps.score import say
@@ -29,6 +30,7 @@ class Sharpness(Step):
     title: ClassVar[str] = "Score: is it sharp?"
     passing: ClassVar[Mapping[str, str]] = {"at_least": "are sharp"}
     helping: ClassVar[Mapping[str, str]] = {"at_least": "take more denoising steps"}
+    scale: ClassVar[Scale] = Scale("variance of the Laplacian over the variance of the luminance", "higher", 0)
 
     images: ImageSetId
     size: Annotated[

@@ -11,7 +11,7 @@ from synthstudio.catalog.runs import Run
 from synthstudio.complaints import concerning
 from synthstudio.errors import BadInput, Missing
 from synthstudio.jobs import Studio
-from synthstudio.jobs.curating import by_hand, delivery
+from synthstudio.jobs.curating import by_hand, delivery, sweep
 from synthstudio.jobs.knowing.stock import title_of
 from synthstudio.step import from_json
 from synthstudio.steps.export.formats import FORMATS
@@ -24,7 +24,8 @@ _KINDS = ("export.image_folder", "export.adapter", "export.classifier")
 def overview(session: StudioSession) -> dict[str, Any]:
     """Recipes that can be exported, and what was written so far."""
     studio = session.studio
-    done = [one for one in studio.catalog.pipelines.all() if one.state == "done" and one.recipe != by_hand.RECIPE]
+    without = (by_hand.RECIPE, sweep.RECIPE)  # they make no set to deliver
+    done = [one for one in studio.catalog.pipelines.all() if one.state == "done" and one.recipe not in without]
     runs = studio.catalog.runs.of_kind(*_KINDS, done=False)
     return {
         "recipes": [

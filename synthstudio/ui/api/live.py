@@ -13,6 +13,7 @@ from synthstudio.jobs import Studio
 from synthstudio.jobs.asking.recipes import load_recipe, recipe_names
 from synthstudio.jobs.curating.accepted import REVIEW
 from synthstudio.jobs.curating.by_hand import RECIPE as BY_HAND
+from synthstudio.jobs.curating.sweep import RECIPE as SWEEP
 from synthstudio.jobs.knowing import shots, summary
 from synthstudio.jobs.knowing.estimates import estimate
 from synthstudio.jobs.knowing.stock import title_of
@@ -25,7 +26,7 @@ from synthstudio.ui.session import lists
 from synthstudio.ui.session.state import StudioSession
 
 _FRESH_SECONDS = 0.4
-_TITLES = {REVIEW: "Did my review help?", BY_HAND: "Train by hand"}
+_TITLES = {REVIEW: "Did my review help?", BY_HAND: "Train by hand", SWEEP: "Sweep settings"}
 _NEWEST_IMAGES = 16
 
 
@@ -166,6 +167,9 @@ def shots_words(session: StudioSession, pipeline: Pipeline, nodes: Sequence[Node
     if pipeline.recipe == BY_HAND:
         real, synthetic = pipeline.request["counts"]
         return f"{real:,} real and {synthetic:,} synthetic images"
+    if pipeline.recipe == SWEEP:
+        trials, each = pipeline.request["trials"], pipeline.request["images_per_class"]
+        return f"{many(trials, 'trial')} of {many(each, 'image')} per class"
     asked, used = pipeline.request["shots"], shots.were(session.studio, nodes)
     if asked is None:
         return "every photo not held out"
@@ -265,7 +269,8 @@ def next_step(found: dict[str, Any]) -> str:
     if "classifiers" in found:
         return "Evaluate shows every class and every mistake. Train with another selection, or export this classifier."
     if gain is None:
-        return "Look at the images in Review."
+        swept = "Press a trial under Sample, Sweep settings, to use its settings."
+        return swept if "sweeps" in found else "Look at the images in Review."
     if gain["low"] > 0:
         return "It helped. Review the images, then export the dataset, or make more with the preset “standard”."
     if gain["high"] < 0:

@@ -153,9 +153,8 @@ def _add_reading(routes: APIRouter, session: Opened) -> None:
 
     @routes.get("/tally")
     def tally(q: str) -> JSONResponse:
-        review = session.studio.catalog.review
-        query = review.settle(_query(q))
-        return _stored(lambda: review_state.facets(review.tally(query), query))
+        query = session.studio.catalog.review.settle(_query(q))
+        return _stored(lambda: review_state.tally(session.studio, query))
 
     @routes.get("/details/{digest}")
     def image(digest: str) -> JSONResponse:

@@ -1,6 +1,7 @@
 """What the review page needs to know at once, computed from the catalog's counts."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from synthstudio import view_terms
@@ -8,7 +9,10 @@ from synthstudio.catalog.pipelines import Pipeline
 from synthstudio.catalog.review import SETTLED, Query
 from synthstudio.errors import BadInput
 from synthstudio.jobs import Studio
+from synthstudio.jobs.asking.sweeps import tried_in
 from synthstudio.jobs.curating import accepted, by_hand
+from synthstudio.score_terms import Scale
+from synthstudio.step import STEPS
 from synthstudio.view_terms import KINDS
 
 _STANDINGS = ("pending", "accepted", "rejected")
@@ -46,11 +50,32 @@ def overview(studio: Studio, project: str) -> dict[str, Any]:
         "runs": review.runs(),
         "sets": review.sets(),
         "scorers": review.scorers(),
+        "scales": scales(review.scorers()),
         "fields": [{"field": name, "words": view_terms.words(name), "kind": kind} for name, kind in KINDS.items()],
         "targets": studio.catalog.decisions.targets(),
         "views": saved_views(studio),
         "tags": studio.catalog.tags.all(),
     }
+
+
+def scales(scorers: Iterable[str]) -> dict[str, dict[str, str]]:
+    """What the values of scorers mean, in a sentence; and what an order of its own is called, where there is one."""
+    known = {name: scale for name in scorers if (scale := _scale(name)) is not None}
+    return {
+        name: {"says": scale.sentence, "order": scale.order, "sort": scale.worst_first} for name, scale in known.items()
+    }
+
+
+def _scale(scorer: str) -> Scale | None:
+    """Nothing of a scorer that is not here any more."""
+    cls = STEPS.get(f"score.{scorer}")
+    return None if cls is None else cls.scale
+
+
+def banked(studio: Studio, query: Query) -> dict[str, float | None]:
+    """How much of what deciding can gain is decided, where the query's scorer says what that is."""
+    scale = None if query.by_likeness else _scale(query.scorer)
+    return {"banked": studio.catalog.review.decided_share(query) if scale is not None and scale.order else None}
 
 
 def saved_views(studio: Studio) -> list[dict[str, str]]:
@@ -100,10 +125,13 @@ def _taught_with(studio: Studio, pipeline_id: str) -> list[str]:
 
 def _sampled(studio: Studio, pipeline_id: str, fold: int | None) -> list[str]:
     """The sets of a recipe that has not come to its filter yet."""
+    every = studio.catalog.pipelines.nodes(pipeline_id)
     nodes = [
-        node for node in studio.catalog.pipelines.nodes(pipeline_id)
+        node for node in every
         if node.run_id and node.kind.startswith("sample.") and fold in (None, node.fold)
     ]  # fmt: skip
+    tried = tried_in(every)  # looked at where there is nothing else
+    nodes = [node for node in nodes if (node.name, node.fold) not in tried] or nodes
     found = [studio.catalog.runs.outputs(str(node.run_id)).get("images") for node in nodes]
     return [str(one) for one in found if one]
 
@@ -115,7 +143,12 @@ def view(studio: Studio, query: Query) -> dict[str, Any]:
     answer: dict[str, Any] = {"query": settled.model_dump(mode="json"), "total": review.size(settled)}
     answer["words"] = studio.catalog.views.words(settled)
     answer["chips"] = studio.catalog.views.chips(settled)
-    return answer | facets(review.tally(settled), settled)
+    return answer | tally(studio, settled)
+
+
+def tally(studio: Studio, query: Query) -> dict[str, Any]:
+    """What changes with every decision: the counts beside the filters of a settled query, and what is gained."""
+    return facets(studio.catalog.review.tally(query), query) | banked(studio, query)
 
 
 def page(studio: Studio, query: Query, start: int, count: int) -> list[list[Any]]:

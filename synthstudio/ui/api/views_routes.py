@@ -19,6 +19,7 @@ from synthstudio.ui.api import (
     previews,
     report_views,
     run_views,
+    sweep_views,
     until_views,
 )
 from synthstudio.ui.session.state import StudioSession
@@ -27,24 +28,14 @@ _LOG_BYTES = 64_000
 
 
 def router(session: StudioSession) -> APIRouter:
-    """Everything the Runs, Evaluate and Data tabs ask."""
+    """Everything the Runs, Sample, Evaluate and Data tabs ask."""
     routes = APIRouter()
 
     @routes.get("/runs")
     def runs(limit: int = 200) -> list[dict[str, Any]]:
         return run_views.every(session, max(1, min(limit, 2000)))
 
-    @routes.get("/grids")
-    def grid() -> dict[str, Any] | None:
-        return grid_views.newest(session)
-
-    @routes.get("/grids/{name}/{place}")
-    def cell(name: str, place: int, to: int | None = None) -> dict[str, Any]:
-        return grid_views.cell(session, name, place, to)
-
-    @routes.get("/until")
-    def until() -> dict[str, Any] | None:
-        return until_views.newest(session)
+    routes.include_router(_samples(session))
 
     @routes.get("/runs/{name}")
     def run(name: str) -> dict[str, Any]:
@@ -69,6 +60,33 @@ def router(session: StudioSession) -> APIRouter:
         return data_views.overview(session)
 
     routes.include_router(_evaluations(session))
+    return routes
+
+
+def _samples(session: StudioSession) -> APIRouter:
+    """What the Sample tab shows of what was tried."""
+    routes = APIRouter()
+
+    @routes.get("/grids")
+    def grid() -> dict[str, Any] | None:
+        return grid_views.newest(session)
+
+    @routes.get("/grids/{name}/{place}")
+    def cell(name: str, place: int, to: int | None = None) -> dict[str, Any]:
+        return grid_views.cell(session, name, place, to)
+
+    @routes.get("/until")
+    def until() -> dict[str, Any] | None:
+        return until_views.newest(session)
+
+    @routes.get("/sweep")
+    def sweep() -> dict[str, Any] | None:
+        return sweep_views.newest(session)
+
+    @routes.get("/sweeps/{name}/{number}")
+    def trial(name: str, number: int) -> dict[str, Any]:
+        return sweep_views.trial(session, name, number)
+
     return routes
 
 

@@ -36,6 +36,18 @@ def shots(session: StudioSession) -> list[tuple[str, str]]:
     return [(title, set_id) for set_id, title in found.items()]
 
 
+def validation(session: StudioSession) -> list[tuple[str, str]]:
+    """(title, set id) of the photos of every split that settings may be chosen by, the newest first."""
+    found: dict[str, str] = {}
+    places = _places(session)
+    for run, fields, outputs in _done(session, SPLIT):
+        if outputs.get("validation"):
+            count = many(len(session.studio.workspace.image_set(outputs["validation"])), "photo")
+            title = f"{count} of {_data(session, places.get(str(fields['images'])))}, {_when(run)}"
+            found.setdefault(outputs["validation"], title)
+    return [(title, set_id) for set_id, title in found.items()]
+
+
 def adapters(session: StudioSession) -> list[tuple[str, str]]:
     """(title, adapter id), the newest first; the last choice is none, `PLAIN`: the backbone as it is.
 

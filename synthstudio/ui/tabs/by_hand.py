@@ -17,7 +17,7 @@ from synthstudio.ui.api import measure_views
 from synthstudio.ui.session.state import StudioSession
 from synthstudio.ui.session.tools import QUIET, Form, empty, for_strangers
 from synthstudio.ui.tabs.filter_form import FilterForm
-from synthstudio.ui.tabs.step_form import Look, StepForm, kinds_of
+from synthstudio.ui.tabs.step_form import Look, StepForm, kinds_of, scorers
 
 _SETS = ("set:", "pool:", "test:")
 _SET_BYTES, _SET_FILES = 1 << 20, 8
@@ -45,7 +45,7 @@ SPLIT = Place(
     {"next": "train", "words": "Train on the shots", "give": "real=shots"},
 )  # fmt: skip
 SCORE = Place(
-    "score", "Score a set by hand", lambda: kinds_of("score."), "Score",
+    "score", "Score a set by hand", scorers, "Score",
     "Choose a set and one scorer or more. The values are there for Review and for the filter below.",
     Look(first=("images", "references", "encoder"), choose="Scorers", several=True),
     {"next": "review", "words": "Review these"},

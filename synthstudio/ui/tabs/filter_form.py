@@ -19,7 +19,7 @@ from synthstudio.ui.session.lists import following
 from synthstudio.ui.session.state import StudioSession
 from synthstudio.ui.session.tools import refused
 from synthstudio.ui.tabs import controls
-from synthstudio.ui.tabs.step_form import kinds_of
+from synthstudio.ui.tabs.step_form import scorers
 from synthstudio.ui.words import filter_words, safe
 from synthstudio.workspace import Workspace
 
@@ -33,7 +33,7 @@ class FilterForm:
 
     def __init__(self, session: StudioSession, name: str) -> None:
         self.session, self.name = session, name
-        self.scorers = [kind.partition(".")[2] for kind in kinds_of("score.")]
+        self.scorers = [kind.partition(".")[2] for kind in scorers()]
         images = gr.Dropdown([], label="Set", info="Any set of the project; its scores are found by themselves.")
         following(images, lambda: everything(session, ("set",)), fill=False)  # filled when the fold is opened
         made: dict[str, Any] = {"images": images}

@@ -24,7 +24,7 @@ from synthstudio.ui.session import choices
 from synthstudio.ui.session.lists import following
 from synthstudio.ui.session.state import StudioSession
 from synthstudio.ui.session.tools import QUIET, Form, empty, filled, for_strangers, refused, remembered
-from synthstudio.ui.tabs import controls, sample_grid, sample_until
+from synthstudio.ui.tabs import controls, sample_grid, sample_sweep, sample_until
 from synthstudio.ui.words import safe
 
 _FIRST = ("prompt", "domains", "guidance_scale", "images_per_class", "seed")
@@ -185,6 +185,7 @@ def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> list[Any]:
     _wire(session, page, tab, wish, form, preview)
     sample_until.build(session, wish.all, wish.step)
     grid = sample_grid.build(session, tab, wish.all, wish.step)
+    swept = sample_sweep.build(session, wish.all, wish.step)
 
     def begin(*given: Any) -> None:
         step = wish.step(form.values(given))
@@ -195,7 +196,7 @@ def build(session: StudioSession, page: gr.Blocks, tab: gr.Tab) -> list[Any]:
         found = event._data if isinstance(event._data, dict) else {}
         return used(session, list(wish.all), found)
 
-    for place in (image, grid):
+    for place in (image, grid, swept):
         place.use_image(use_image, None, form.fields, **QUIET)
     form.press(go, begin, "asked")
     seeded = again.click(lambda: random.randrange(2**31), None, form.controls["seed"], trigger_mode="once", **QUIET)

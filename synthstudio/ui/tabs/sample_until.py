@@ -18,7 +18,7 @@ from synthstudio.ui.session.state import StudioSession
 from synthstudio.ui.session.tools import Form, refused
 from synthstudio.ui.tabs import controls
 from synthstudio.ui.tabs.sample_grid import eye
-from synthstudio.ui.tabs.step_form import kinds_of
+from synthstudio.ui.tabs.step_form import scorers
 
 _RULES: dict[str, tuple[type[BaseModel], str, str]] = {  # by name: the filter, its number, how a box is called
     "at_least": (AtLeast, "value", "at least"),
@@ -45,7 +45,7 @@ class _Bound(NamedTuple):
 
 def _bounds() -> Iterator[_Bound]:
     """Every rule that a scorer has words for, so that one that is added is here by itself."""
-    for kind in kinds_of("score."):
+    for kind in scorers():
         for rule in step_class(kind).passing:
             if rule in _RULES:
                 yield _Bound(kind.partition(".")[2], rule)

@@ -30,6 +30,7 @@ _FIRST_FEW = 2  # of a list that must not be empty, chosen until somebody choose
 _NONE = ("–", "")
 _A_MODEL = "A name, a folder or a Hub repository."
 _FIRST_MODEL = {"encoder": "pico-clip", "backbone": "pico"}
+_FIRST_SCORER = "score.label_agreement"
 _AUTOMATIC = ("auto: your photos choose", AUTO)
 
 
@@ -68,6 +69,11 @@ class _Asked:
 def kinds_of(prefix: str) -> list[str]:
     """Every kind of Step that begins so; one that is added is there by itself."""
     return sorted(kind for kind in STEPS if kind.startswith(prefix))
+
+
+def scorers() -> list[str]:
+    """Every scorer, first the one that recipes filter by."""
+    return sorted(kinds_of("score."), key=lambda kind: kind != _FIRST_SCORER)
 
 
 def _explained(kind: str) -> str:

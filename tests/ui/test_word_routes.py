@@ -81,7 +81,7 @@ def test_words_are_read_once_new_images_are_looked_at_and_the_view_is_by_likenes
     again = ask(client, "a red picture").json()
     assert again["run"]["id"] != found["run"]["id"]
     read(session)
-    eye = models.reference("pico-clip", "encoder", session.studio.workspace)
+    eye = found_by_words.reader(session.studio)
     assert not EmbeddingStore(session.studio.workspace, eye).missing(late)
 
 

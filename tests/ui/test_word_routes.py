@@ -124,4 +124,4 @@ def test_an_empty_project_says_what_to_do(tmp_path):
         app.mount("/studio", api)
         client = TestClient(app, base_url="http://127.0.0.1:7860", raise_server_exceptions=False)
         answer = ask(client, "red")
-        assert answer.status_code == 422 and "no images to look through yet" in answer.json()["detail"]
+        assert answer.status_code == 422 and "no set of images to look through yet" in answer.json()["detail"]

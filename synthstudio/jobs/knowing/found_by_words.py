@@ -10,7 +10,7 @@ from synthstudio.jobs.studio import Studio
 from synthstudio.step import Step, build
 from synthstudio.steps.measure.words import MeasureWords, cut
 
-_NO_IMAGES = "There are no images to look through yet. Import photos under Data, or make some under Sample."
+_NO_IMAGES = "There is no set of images to look through yet. Split photos under Data, or make images under Sample."
 
 
 def step(studio: Studio, text: str) -> Step | None:

@@ -44,7 +44,7 @@ def find(
         return
     for line in (
         cut_off,
-        *(f"{row['likeness']:.3f}  {row['label']:<20} {row['origin']:<9} {row['file']}" for row in rows),
+        *(f"{row['likeness']:6.3f}  {row['label']:<20} {row['origin']:<9} {row['file']}" for row in rows),
     ):
         if line:
             typer.echo(line)

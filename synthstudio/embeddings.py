@@ -23,8 +23,8 @@ _ROWS_AT_ONCE = 256  # stays in the processor's cache
 
 
 class Likenesses:
-    """Cosines of one image to all that an encoder has looked at. The vectors of the last encoder asked for stay in
-    memory as bfloat16, two bytes a number, so that the second question is answered at once.
+    """Cosines of one image, or of words, to all that an encoder has looked at. The vectors of the last encoder asked
+    for stay in memory as bfloat16, two bytes a number, so that the second question is answered at once.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -48,14 +48,30 @@ class Likenesses:
                     return self._kept.images, found
             return np.empty(0, "S64"), np.empty(0, np.float32)
 
+    def to(self, encoder: str, vector: Vector) -> tuple[NDArray[np.bytes_], Vector]:
+        """Digests (n,) of the images that an encoder has looked at, and their cosines (n,) to a unit vector of its."""
+        with self._lock:
+            kept = self._by(encoder)
+            return kept.images, kept.cosines(vector)
+
+    def unseen(self, encoder: str, digests: Iterable[str]) -> set[str]:
+        """Those of these images that an encoder has not looked at."""
+        with self._lock:
+            seen = set(self._by(encoder).images.tolist())
+        return {digest for digest in digests if digest.encode() not in seen}
+
     def among(self, encoder: str, digests: Sequence[str]) -> tuple[NDArray[np.bool_], Vector]:
         """Which of these images (n,) an encoder has looked at, and the vectors (m, d) of those, in order."""
-        folder = self._root / encoder.rpartition("@")[2]
         with self._lock:
-            if folder != self._kept.folder:
-                self._kept = _Vectors(folder)
-            self._kept.read()
-            return self._kept.of(np.array(digests, "S64"))
+            return self._by(encoder).of(np.array(digests, "S64"))
+
+    def _by(self, encoder: str) -> "_Vectors":
+        """All that one encoder has looked at by now."""
+        folder = self._root / encoder.rpartition("@")[2]
+        if folder != self._kept.folder:
+            self._kept = _Vectors(folder)
+        self._kept.read()
+        return self._kept
 
 
 class _Vectors:
@@ -93,9 +109,13 @@ class _Vectors:
         rows = np.flatnonzero(self.images == digest.encode())
         if not rows.size:
             return None
-        wanted = _whole(self._halves[rows[0]])
+        return self.cosines(_whole(self._halves[rows[0]]))
+
+    def cosines(self, wanted: Vector) -> Vector:
+        """In single precision, (n,), to a unit vector."""
         parts = range(0, len(self._halves), _ROWS_AT_ONCE)
-        return np.concatenate([_whole(self._halves[first : first + _ROWS_AT_ONCE]) @ wanted for first in parts])
+        found = [_whole(self._halves[first : first + _ROWS_AT_ONCE]) @ wanted for first in parts]
+        return np.concatenate([np.empty(0, np.float32), *found])
 
 
 def _upper_halves(vectors: Vector) -> NDArray[np.uint16]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from synthstudio import hub, modelfiles, packages
 from synthstudio.artifacts import canonical, digest_of
 from synthstudio.errors import BadInput, Damaged, Missing, NotFetched, UnknownName, UnsafeInput
-from synthstudio.modelfolder import Purpose, examine, files_of
+from synthstudio.modelfolder import Purpose, examine, files_of, is_timm
 from synthstudio.packages import LITE0, Package
 from synthstudio.workspace import Workspace, file_digest, folder_digest, make_folder, storage_errors, sync_folder
 
@@ -118,6 +118,7 @@ MILLIONS = {
 EYES = ("pico-clip", "lite0", "lite0-words")
 # Both propose alike (tests/benchmarks/results/near_duplicates.md), the first is eight times as fast.
 WITNESSES = ("pico-clip", "lite0")
+READERS = ("lite0-words", "pico-clip")  # the first knows photographs, the second is always there
 
 
 def reference(name: str, purpose: Purpose, workspace: Workspace) -> str:
@@ -244,9 +245,21 @@ def witness() -> str:
     return next((name for name in WITNESSES if _is_at_hand(MODELS[name])), "")
 
 
+def reader() -> str:
+    """The name of the eye that images are found by words with where none has looked: the first of `READERS` at hand."""
+    return next((name for name in READERS if _is_at_hand(MODELS[name])), READERS[-1])
+
+
+def reads_words(ref: str, workspace: Workspace) -> bool:
+    """Whether an encoder named `name@digest` has a text tower. The errors are those of `folder_of`."""
+    return not is_timm(folder_of(ref, "encoder", workspace))
+
+
 def _is_at_hand(model: Model) -> bool:
     if model.package is None:
         return model.folder is not None and model.folder.is_dir()
+    if model.package.words and not model.package.words.is_dir():
+        return False
     with suppress(Missing, Damaged):
         return packages.installed(model.package).is_file()
     return False

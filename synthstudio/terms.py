@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo
 
 MAX_LABEL = 120
+MAX_WORDS = 200
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,31 @@ class Names:
     what: str
 
 
-def clean_label(text: str) -> str:
-    """A class name as text: NFC, no control characters, single spaces; ValueError says what is wrong."""
+def one_line(text: str) -> str:
+    """A text of strangers as one line: NFC, no control characters, single spaces; '' where nothing is visible."""
     kept = "".join(" " if unicodedata.category(c).startswith("Z") else c for c in unicodedata.normalize("NFC", text))
     kept = "".join(c for c in kept if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn") or c in "\u200d")
-    name = " ".join(kept.split())
+    return " ".join(kept.split())
+
+
+def clean_label(text: str) -> str:
+    """A class name as one line; ValueError says what is wrong."""
+    name = one_line(text)
     if not name:
         raise ValueError("a class name is empty; give the class a name of at least one visible character")
     if len(name) > MAX_LABEL:
         raise ValueError(f"the class name {name[:40]!r}… has {len(name)} characters; shorten it to {MAX_LABEL}")
     return name
+
+
+def clean_words(text: str) -> str:
+    """What images are looked for by, as one line; ValueError says what is wrong."""
+    words = one_line(" ".join(text.split()))  # what was pasted may have tabs and lines between its words
+    if not words:
+        raise ValueError("write at least one word of what the images should show")
+    if len(words) > MAX_WORDS:
+        raise ValueError(f"these words have {len(words)} characters; shorten them to {MAX_WORDS}")
+    return words
 
 
 def fill(template: str, label: str, domain: str = "", **more: str) -> str:
@@ -83,6 +99,10 @@ Label = Annotated[
     str, Field(max_length=10_000, description="A class name; plain text, never a path."), AfterValidator(clean_label)
 ]
 Labels = Annotated[tuple[Label, ...], Field(min_length=1, max_length=10_000, description="The classes, in order.")]
+
+Words = Annotated[
+    str, Field(max_length=1000, description="What images should show, in a few words."), AfterValidator(clean_words)
+]
 
 Verdict = Literal["keep", "reject", "relabel", "clear"]  # what a person decides about an image; clear takes it back
 

@@ -35,6 +35,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "score.sharpness": {"images": SET},
     "measure.images": {"images": SET, "references": f"set:{_B}", "encoder": ENCODER},
     "measure.map": {"photos": [SET], "images": [f"set:{_B}"], "encoder": ENCODER},
+    "measure.words": {"text": "a red cup on grass", "encoder": ENCODER, "images": [SET]},
     "select.eye": {"eyes": [ENCODER, f"lite0@{_C}"], "images": [SET]},
     "select.filter": {"images": SET, "scores": [f"scores:{_A}"], "filters": [_FILTER]},
     "select.random": {"images": SET, "like": f"set:{_B}", "seed": 1},

@@ -14,6 +14,7 @@ from synthstudio.catalog.names import Names
 from synthstudio.catalog.opening import Sources, open_catalog
 from synthstudio.catalog.pipelines import Pipelines
 from synthstudio.catalog.points import Points
+from synthstudio.catalog.readings import Readings
 from synthstudio.catalog.replay import ReadLog
 from synthstudio.catalog.review import Review
 from synthstudio.catalog.runs import Runs
@@ -57,7 +58,8 @@ class Catalog:
         self.pipelines = Pipelines(self.database)
         self.ingest = Ingest(self.database)
         self.vectors = Likenesses(workspace)
-        self.review = Review(self.database, self.vectors.of)
+        self.readings = Readings(self.database, workspace, self.vectors)
+        self.review = Review(self.database, self.vectors.of, self.readings)
         self.spreads = Spreads(self.database, self.review)
         self.points = Points(self.database, self.review)
         self.made_with = MadeWith(self.database, self.review)

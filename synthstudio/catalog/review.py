@@ -11,20 +11,24 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from synthstudio.artifacts import Origin
 from synthstudio.catalog.database import Database
 from synthstudio.catalog.decisions import Chosen
 from synthstudio.catalog.likeness import Likeness, LookAlike
 from synthstudio.catalog.limits import condition
+from synthstudio.catalog.readings import Readings
 from synthstudio.catalog.review_tables import ReviewTables
 from synthstudio.catalog.tags import LAST
 from synthstudio.filters import Score
+from synthstudio.terms import DIGEST, clean_words
 from synthstudio.view_terms import Limit, of_scorer
 
 Standing = Literal["pending", "accepted", "rejected"]
 Sort = Literal["arrival", "newest", "class", "score_high", "score_low", "decided", "shuffled"]
+
+SETTLED = frozenset({"as_of", "upto", "reading"})  # of a query: how far it was looked at, not what it asks
 
 _VIEWS_KEPT = 8
 _MANY_SPANS = 200
@@ -57,18 +61,34 @@ class Query(BaseModel):
     similar_to: str = Field(
         default="", pattern="^([0-9a-f]{64})?$", description="An image: its likeness to others is the score."
     )
-    low: Score | None = Field(default=None, description="The least likeness to that image.")
-    high: Score | None = Field(default=None, description="The greatest likeness to that image.")
+    words: Annotated[str, AfterValidator(lambda text: clean_words(text) if text else "")] = Field(
+        default="", max_length=1000, description="Without an image: likeness to these words is the score."
+    )
+    low: Score | None = Field(default=None, description="The least likeness to that.")
+    high: Score | None = Field(default=None, description="The greatest likeness to that.")
     limits: tuple[Limit, ...] = Field(default=(), max_length=30, description="What fields and scores have to be.")
     sort: Sort = "arrival"
     as_of: int = Field(default=-1, ge=-1, lt=2**53, description="The last decision that counts; -1: the newest.")
     upto: int = Field(default=-1, ge=-1, lt=2**53, description="The last image that counts; -1: the newest there is.")
+    reading: str = Field(
+        default="", pattern=f"^(words:{DIGEST})?$", description="What an encoder made of the words; none: the newest."
+    )
+
+    @property
+    def by_likeness(self) -> bool:
+        """Whether the score is the likeness to an image or to words."""
+        return bool(self.similar_to or self.words)
+
+    @property
+    def reference(self) -> str:
+        """What the images of a settled query are compared with: an image, or what was made of words."""
+        return self.similar_to or self.reading
 
     @model_validator(mode="before")
     @classmethod
     def _of_before(cls, said: Any) -> Any:
         """Views of before had room for one range of scores, which was that of the scorer they name."""
-        if not isinstance(said, dict) or not said.get("scorer") or said.get("similar_to"):
+        if not isinstance(said, dict) or not said.get("scorer") or said.get("similar_to") or said.get("words"):
             return said
         low, high = (said.get(bound) for bound in ("low", "high"))
         if low is None and high is None:
@@ -81,18 +101,20 @@ class Query(BaseModel):
 class Review:
     """Views, their pages, and counts."""
 
-    def __init__(self, database: Database, look_alike: LookAlike) -> None:
+    def __init__(self, database: Database, look_alike: LookAlike, readings: Readings) -> None:
         self._database = database
-        self._likeness = Likeness(database, look_alike)
+        self._likeness = Likeness(database, look_alike, readings)
         self._views: OrderedDict[str, NDArray[np.int64]] = OrderedDict()
         self._lock = threading.Lock()
         self.tables = ReviewTables(database)
 
     def settle(self, query: Query) -> Query:
-        """The query with `as_of` and `upto` made definite."""
+        """The query with `as_of`, `upto` and, where it has words, `reading` made definite."""
         newest = self.tables.upto()
         (last,) = self._database.rows(LAST)[0]
-        changes = {"as_of": int(last)} if query.as_of < 0 else {}
+        changes: dict[str, Any] = {"as_of": int(last)} if query.as_of < 0 else {}
+        if query.words and not query.reading:
+            changes["reading"] = self._likeness.readings.newest(query.words)
         return query.model_copy(update=changes | ({"upto": newest} if query.upto < 0 else {}))
 
     def size(self, query: Query) -> int:
@@ -289,10 +311,10 @@ def _as_it_stood(as_of: int) -> tuple[str, list[Any]]:
 
 
 def said(query: Query) -> tuple[str, list[Any]]:
-    """A table of numbers and values: what the query's scorer says, or how alike pictures are to the one it names."""
-    if query.similar_to:
+    """A table of numbers and values: what the query's scorer says, or how alike pictures are to what it names."""
+    if query.by_likeness:
         table = "(select number, value from scratch.likeness where reference = ? and upto = ?)"
-        return table, [query.similar_to, query.upto]
+        return table, [query.reference, query.upto]
     return "(select number, value from latest_scores where scorer = ?)", [query.scorer]
 
 
@@ -304,7 +326,7 @@ def _rows(query: Query) -> tuple[str, list[Any]]:
     joins, score = "", "null::double"
     conditions = ["t.number <= ?"]
     bound: list[Any] = [query.upto]
-    if query.scorer or query.similar_to:
+    if query.scorer or query.by_likeness:
         limits = [("value >= ?", query.low), ("value <= ?", query.high)]
         within = [(text, limit) for text, limit in limits if limit is not None]
         inside = " and ".join(["true", *(text for text, _ in within)])

@@ -13,7 +13,7 @@ import duckdb
 
 from synthstudio.catalog.database import Database, insert
 from synthstudio.catalog.names import Names, checked
-from synthstudio.catalog.review import Query, Review
+from synthstudio.catalog.review import SETTLED, Query, Review
 from synthstudio.catalog.view_words import called, chips, in_words, listed, things_in
 from synthstudio.errors import BadInput, UnknownName
 from synthstudio.view_terms import SCORE, Limit
@@ -138,7 +138,7 @@ class SavedViews:
             "scorer": query.scorer if query.scorer in scorers else "",
             "similar_to": query.similar_to if self._review.knows(query.similar_to) else "",
         }
-        if kept["scorer"] or kept["similar_to"]:
+        if kept["scorer"] or kept["similar_to"] or query.words:
             return kept
         return {**kept, "low": None, "high": None, "sort": "arrival" if query.sort in _BY_SCORE else query.sort}
 
@@ -174,7 +174,7 @@ def _scorer(limit: Limit) -> str:
 
 def _body(query: Query) -> str:
     """A query as it is kept: what it asks of images, not how far it was looked at. BadInput if that is too long."""
-    body = query.model_dump_json(exclude_defaults=True, exclude={"as_of", "upto"})
+    body = query.model_dump_json(exclude_defaults=True, exclude=set(SETTLED))
     if len(body) > _LONGEST:
         raise BadInput("These filters name too many classes or sets for a view. Choose fewer, or freeze a set.")
     return body

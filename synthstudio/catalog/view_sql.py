@@ -22,8 +22,10 @@ _RUN = "(select position from runs where id = ?)"
 
 def as_sql(query: Query) -> str:
     """The images of a view as they stand when the question is asked, in its order. BadInput for a view by likeness."""
-    if query.similar_to:
-        raise BadInput("Likeness to an image is worked out from vectors, which no table holds. Take that filter away.")
+    if query.by_likeness:
+        raise BadInput(
+            "Likeness to an image or to words is worked out from vectors, which no table holds. Take that filter away."
+        )
     scored = bool(query.scorer)
     score, joined = (", score", _inlined(_SCORED, [query.scorer])) if scored else ("", "")
     order = "arrival" if query.sort.startswith("score") and not scored else query.sort

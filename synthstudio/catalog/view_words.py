@@ -30,7 +30,7 @@ def in_words(query: Query, names: Mapping[str, str]) -> str:
     limits = [_limit(one, names) for one in query.limits]
     parts = [_images(query) + _classes(query.labels), *_where_from(query, names), *limits, _score(query)]
     which = ", ".join(part for part in parts if part)
-    order = (_BY_LIKENESS if query.similar_to else {}).get(query.sort) or _ORDERS[query.sort]
+    order = (_BY_LIKENESS if query.by_likeness else {}).get(query.sort) or _ORDERS[query.sort]
     return f"{which[0].upper()}{which[1:]}; {order}."
 
 
@@ -78,6 +78,8 @@ def _score(query: Query) -> str:
     """What is said of the score of a view that does not limit it."""
     if query.similar_to:
         return f"with {_bounds(f'likeness to image {query.similar_to[:8]}', query.low, query.high)}"
+    if query.words:
+        return f"with {_bounds(f'likeness to “{query.words}”', query.low, query.high)}"
     limited = any(one.field == f"{SCORE}{query.scorer}" for one in query.limits)
     return f"with their {words(SCORE + query.scorer)}" if query.scorer and not limited else ""
 

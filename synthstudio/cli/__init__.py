@@ -11,6 +11,7 @@ from synthstudio.cli import (
     causes,
     curate,
     export,
+    find,
     frozen_sets,
     image,
     making,
@@ -46,6 +47,7 @@ frozen_sets.register(app)
 causes.register(app)
 names.register(app)
 views.register(app)
+find.register(app)
 sql.register(app)
 models.register(app)
 measures.register(app)

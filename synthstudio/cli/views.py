@@ -19,13 +19,14 @@ def views(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the filters of each.")] = False,
 ) -> None:
     """List the saved views of Review by name, and what each shows in one sentence."""
+    from synthstudio.catalog.review import SETTLED
     from synthstudio.jobs import Studio
 
     with Studio(home, project) as studio:
         studio.tick()
         found = studio.catalog.views.all()
     if as_json:
-        rows = [{**vars(one), "query": one.query.model_dump(exclude={"as_of", "upto"})} for one in found]
+        rows = [{**vars(one), "query": one.query.model_dump(exclude=set(SETTLED))} for one in found]
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     if not found:

@@ -164,6 +164,14 @@ class ClipEncoder(Encoder):
         """Token ids on the model's device."""
         return self.tokenizer(list(texts)).to(self.device)
 
+    def what_it_reads(self, text: str) -> str:
+        """The text itself; of one that is too long for the text tower the part that it reads, in its own spelling."""
+        ids, room = (
+            self.tokenizer.encode(text),
+            self.tokenizer.context_length - 2,
+        )  # two say where a text begins and ends
+        return str(self.tokenizer.decode(ids[:room])).strip() if len(ids) > room else text
+
     def embed_labels(self, labels: Sequence[str], prompts: Sequence[str]) -> NDArray[np.float32]:
         """One unit vector per label: the mean over its prompts, as in CLIP's prompt ensembles (Radford et al. 2021)."""
         texts = [sentence(prompt, label) for label in labels for prompt in prompts]

@@ -76,6 +76,7 @@ from synthstudio.steps.export import adapter, image_folder  # noqa: E402, F401
 from synthstudio.steps.export import classifier as _export_classifier  # noqa: E402, F401 - train has one too
 from synthstudio.steps.measure import images as _measure_images  # noqa: E402, F401
 from synthstudio.steps.measure import map as _measure_map  # noqa: E402, F401 - `map` is taken
+from synthstudio.steps.measure import words as _measure_words  # noqa: E402, F401
 from synthstudio.steps.sample import grid, text, until, variation, vectors  # noqa: E402, F401
 from synthstudio.steps.score import (  # noqa: E402, F401
     density,

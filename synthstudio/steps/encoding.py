@@ -31,11 +31,17 @@ def encoder(work: Work, ref: str) -> "Encoder":
 
 def embeddings(work: Work, ref: str, images: Iterable[str]) -> Generator[Progress, None, "Vector"]:
     """Unit vectors of images, in order; embeds only those no earlier step embedded, and says how far it is."""
+    wanted = list(images)
+    store = yield from looked_at(work, ref, wanted)
+    return store.get(wanted)
+
+
+def looked_at(work: Work, ref: str, images: Iterable[str]) -> Generator[Progress, None, "EmbeddingStore"]:
+    """The vectors of an encoder, those of these images among them: what no earlier step embedded is embedded now."""
     from synthstudio.embeddings import EmbeddingStore
 
-    wanted = list(images)
     store = cast("EmbeddingStore", work.load(("embeddings", ref), lambda: EmbeddingStore(work.workspace, ref)))
-    missing = store.missing(wanted)
+    missing = store.missing(images)
     if missing:
         model = encoder(work, ref)
         size = model.batch(work.resources.batch)
@@ -50,7 +56,7 @@ def embeddings(work: Work, ref: str, images: Iterable[str]) -> Generator[Progres
                 store.put(some, model.embed_images(shown, size))
                 done += len(some)
                 yield Progress(done=done, total=len(missing), unit="embeddings")
-    return store.get(wanted)
+    return store
 
 
 def resized(work: Work, model: "Encoder", ref: str, images: Iterable[str]) -> Iterator[Note]:

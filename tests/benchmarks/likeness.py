@@ -1,4 +1,4 @@
-"""How long "similar images" takes: the first page of a view by likeness to one image, and what comes after it.
+"""How long "similar images" and "find by words" take: the first page of a view by likeness, and what comes after it.
 
     python tests/benchmarks/likeness.py 10000 100000
 
@@ -15,20 +15,22 @@ from synthstudio.artifacts import Image
 from synthstudio.catalog import Catalog
 from synthstudio.catalog.review import Query
 from synthstudio.embeddings import EmbeddingStore, Likenesses
-from synthstudio.events import Made
+from synthstudio.events import Made, Output
 from synthstudio.resources import Resources
+from synthstudio.step import build
 from synthstudio.workspace import Workspace
 from tests.benchmarks.review_speed import show, timed
 from tests.jobs.counting import Paint
 
 WIDTH, AT_ONCE = 1280, 32
+EYE = "eye@0123456789ab"
 
 
 def measure(images: int, folder: Path) -> dict[str, float]:
     """Milliseconds for a project of so many images."""
     workspace = Workspace(folder / str(images))
     digests = [f"{number:064x}" for number in np.random.default_rng(0).permutation(images)]
-    store = EmbeddingStore(workspace, "eye@0123456789ab")
+    store = EmbeddingStore(workspace, EYE)
     for first in range(0, images, AT_ONCE):
         vectors = np.random.default_rng(first).standard_normal(
             (len(digests[first : first + AT_ONCE]), WIDTH), np.float32
@@ -48,7 +50,20 @@ def measure(images: int, folder: Path) -> dict[str, float]:
         rows["first page"], _ = timed(lambda: catalog.review.decided_page(like, 0, 200))
         rows["next page"], _ = timed(lambda: catalog.review.decided_page(like, 200, 200), 3)
         rows["counts"], _ = timed(lambda: catalog.review.tally(like), 3)
+        rows["by words: images not looked at"], _ = timed(lambda: catalog.vectors.unseen(EYE, digests))
+        words = catalog.review.settle(Query(words=_read(catalog, workspace), sort="score_high"))
+        rows["by words: first page"], _ = timed(lambda: catalog.review.decided_page(words, 0, 200))
     return rows
+
+
+def _read(catalog: Catalog, workspace: Workspace) -> str:
+    """Words that an encoder has read, as a run leaves them."""
+    vector = [WIDTH**-0.5] * WIDTH
+    made = workspace.put_document("words", {"text": "a cup", "read": "a cup", "encoder": EYE, "vector": vector})
+    catalog.runs.add("r2", build("measure.words", {"text": "a cup", "encoder": EYE}), Resources())
+    catalog.ingest("r2", [(1.0, Output(name="words", value=made))], 10)
+    catalog.runs.set_state("r2", "done")
+    return "a cup"
 
 
 def main() -> None:

@@ -181,6 +181,19 @@ def test_details_say_how_an_image_was_made_and_lend_its_settings(page, served):
     go(page, "Review")
     page.get_by_role("button", name="Clear filters").click()
     page.wait_for_selector("[data-value=synthetic][aria-pressed=false]", state="attached")
+    page.click("[data-value=pending]")
+    page.wait_for_selector("[data-value=pending][aria-pressed=true]")
+    page.locator(".ss-grid").focus()
+    press(page, "w")  # by words, which a run reads, under the filters of the view
+    page.keyboard.type("a photo of a <b>3</b>")
+    press(page, "Enter")
+    words = page.get_by_role("button", name="Most similar to a photo of a <b>3</b>: show all images again")
+    words.wait_for()
+    assert page.get_by_label("Order").input_value() == "score_high"
+    page.wait_for_selector("[data-value=pending][aria-pressed=true]")
+    words.click()
+    page.get_by_role("button", name="Clear filters").click()
+    page.wait_for_selector("[data-value=pending][aria-pressed=false]", state="attached")
 
 
 def test_a_view_is_saved_found_again_by_its_link_and_list_renamed_and_deleted(page, served):

@@ -93,6 +93,7 @@ CHAIN = (
     Link("share", "select.share", lambda m: {"images": m["keep"]["images"], "count": 6}),
     Link("map", "measure.map", lambda m: {**_eye(m), "photos": [m["split"]["shots"]],
                                           "images": [m["sample"]["images"]]}),
+    Link("words", "measure.words", lambda m: {**_eye(m), "text": "a red cup", "images": [m["sample"]["images"]]}),
     Link("measures", "measure.images", lambda m: {**_eye(m), "images": m["sample"]["images"],
                                                   "references": m["split"]["validation"]}),
     Link("settings", "sweep.next", lambda m: {"ranges": _RANGES, "validation": m["split"]["validation"]}),

@@ -53,6 +53,8 @@ def catalog(tmp_path):
         ({"scorer": "clip_score", "high": 0.0}, "Images, with clip score of at most 0; as they came."),
         ({"similar_to": A, "low": 0.5, "sort": "score_high"},
          "Images, with likeness to image aaaaaaaa of at least 0.5; most similar first."),
+        ({"words": "a red  cup", "labels": ("cat",), "sort": "score_high"},
+         "Images of the class cat, with their likeness to “a red cup”; most similar first."),
     ],
 )  # fmt: skip
 def test_a_query_says_itself_in_one_sentence(filters, words):

@@ -5,6 +5,7 @@ import json
 import shlex
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +64,18 @@ def test_decisions_go_out_and_in_and_back(synthstudio, reviewed, tmp_path):
     synthstudio("decisions", "--out", out)
     with out.open(newline="") as file:
         assert [tuple(row.values()) for row in csv.DictReader(file)] == reviewed
+
+
+def test_images_are_found_by_words_with_their_files(synthstudio, reviewed):
+    found = json.loads(synthstudio("find", "a  red picture", "--count", 4, "--json"))
+    assert (found["words"], found["said"], len(found["images"])) == ("a red picture", "", 4)
+    assert [one["likeness"] for one in found["images"]] == sorted(
+        (o["likeness"] for o in found["images"]), reverse=True
+    )
+    lines = synthstudio("find", "a red picture", "--count", 4).splitlines()
+    assert [line.split()[-1] for line in lines] == [one["file"] for one in found["images"]]
+    assert all(Path(one["file"]).is_file() for one in found["images"])
+    assert "at least one word" in synthstudio("find", " ", code=2)
 
 
 def test_a_selection_is_frozen_judged_and_exported_by_name(synthstudio, reviewed, tmp_path):

@@ -7,7 +7,7 @@ const scales = {
   influence: { says: "…", order: "What pays most first", sort: "score_high" },
   margin: { says: "…", order: "", sort: "score_low" },
 };
-const plain = { scorer: "", similar_to: "", low: null, high: null, sort: "arrival" };
+const plain = { scorer: "", similar_to: "", words: "", low: null, high: null, sort: "arrival" };
 const names = (filter, known = scales) => orders(filter, known).map(([, text]) => text);
 
 test("what pays most first is offered where its score is there, whichever score is chosen", () => {

@@ -73,13 +73,17 @@ test("a view that is refused says why and leaves the list that was in sight", as
     causes: { look: nothing },
     status: { draw: nothing, say: (text) => said.push(text) },
     saved: { draw: nothing },
+    words: { show: nothing },
     keep: nothing,
   };
   const view = new View(review);
   await view.show({ ...NOTHING, labels: ["rose"] });
+  await view.like("a red cup");
+  assert.deepEqual([view.filter.labels, view.filter.words, view.filter.sort], [["rose"], "a red cup", "score_high"]);
+  await view.show({ ...view.filter, words: "", sort: "arrival" });
   await view.similar("ab");
   assert.deepEqual(view.filter, { ...NOTHING, labels: ["rose"] });
   assert.deepEqual(said, ["nothing is known of this image"]);
-  assert.equal(asked[1].sort, "score_high");
-  assert.equal(asked.length, 3);
+  assert.equal(asked[3].sort, "score_high");
+  assert.equal(asked.length, 5);
 });

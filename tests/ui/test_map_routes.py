@@ -52,7 +52,11 @@ def kept(studio, images, role="set"):
 
 def laid(studio):
     """Ask for a map as the page does, and do the work here; returns the run."""
-    run_id = next(run.id for run in studio.catalog.runs.in_state("queued", "running") if run.kind == "measure.map")
+    worked(studio, next(r.id for r in studio.catalog.runs.in_state("queued", "running") if r.kind == "measure.map"))
+
+
+def worked(studio, run_id):
+    """Do the work of a run that is waiting."""
     step = from_json(studio.catalog.runs.step_body(studio.catalog.runs.get(run_id).step_id))
     studio.tick()
     log = EventLog(studio.workspace.run_folder(run_id))

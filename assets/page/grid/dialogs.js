@@ -23,6 +23,7 @@ export const KEYS = [
       ["Space", "large preview, and back"],
       ["I", "details"],
       ["S", "similar images"],
+      ["W", "find images by words"],
     ],
   ],
   [

@@ -2,7 +2,7 @@
 import { h } from "../shared/dom.js";
 import { many, number } from "../shared/format.js";
 import { Chips, taken } from "./chips.js";
-import { Narrowing } from "./narrowing.js";
+import { Narrowing, alike } from "./narrowing.js";
 import { orderOf, ordered, orders } from "./orders.js";
 
 const STANDINGS = [
@@ -28,6 +28,7 @@ export const NOTHING = {
   image_sets: [],
   scorer: "",
   similar_to: "",
+  words: "",
   low: null,
   high: null,
   limits: [],
@@ -52,7 +53,7 @@ export class Filters {
     this.set = this.#select("Frozen set", (image_set) => this.#change({ image_set }));
     this.scorer = this.#select("Score", (scorer) => {
       this.narrowing.open(scorer && `score:${scorer}`);
-      this.#change({ scorer, similar_to: "", low: null, high: null });
+      this.#change({ scorer, similar_to: "", words: "", low: null, high: null });
     });
     this.sort = this.#select("Order", (sort) => this.#change(ordered(sort, this.filter, this.scales)));
     this.narrowing = new Narrowing({ ask: on.ask, change: (part) => this.#change(part) });
@@ -77,8 +78,7 @@ export class Filters {
       type: "button",
       class: "ss-only",
       hidden: true,
-      "aria-label": "Most similar to one image: show all images again",
-      onclick: () => this.#change({ similar_to: "", low: null, high: null }),
+      onclick: () => this.#change({ similar_to: "", words: "", low: null, high: null }),
     });
     this.clear = h(
       "button",
@@ -144,14 +144,8 @@ export class Filters {
     this.only.hidden = !filter.image_sets.length;
     this.only.replaceChildren(`Only ${words || "chosen sets"} `, h("span", { "aria-hidden": "true" }, "✕"));
     this.only.setAttribute("aria-label", `Only ${words || "chosen sets"}: show all images again`);
-    this.like.hidden = !filter.similar_to;
-    if (filter.similar_to)
-      this.like.replaceChildren(
-        "Most similar to ",
-        h("img", { src: this.on.thumb(filter.similar_to), alt: "" }),
-        h("span", { "aria-hidden": "true" }, " ✕"),
-      );
-    const scored = Boolean(filter.scorer || filter.similar_to);
+    this.#showLike(filter);
+    const scored = Boolean(filter.scorer || alike(filter));
     this.onTiles.hidden = !scored;
     const standing = filter.relabelled ? "relabelled" : (filter.standings[0] ?? "");
     this.#press(this.standing, standing, {
@@ -169,8 +163,20 @@ export class Filters {
       select.value = value;
     const chips = counts.chips ?? [];
     this.chips.show(chips);
-    this.narrowed.hidden = !(chips.length || filter.image_sets.length || filter.similar_to);
+    this.narrowed.hidden = !(chips.length || filter.image_sets.length || alike(filter));
     this.narrowing.show(filter);
+  }
+
+  /** What the view is ordered by the likeness to, if it is. */
+  #showLike(filter) {
+    const { similar_to: image, words } = filter;
+    this.like.hidden = !alike(filter);
+    this.like.setAttribute("aria-label", `Most similar to ${image ? "one image" : words}: show all images again`);
+    this.like.replaceChildren(
+      "Most similar to ",
+      image ? h("img", { src: this.on.thumb(image), alt: "" }) : h("span", { class: "ss-words" }, `“${words}”`),
+      h("span", { "aria-hidden": "true" }, " ✕"),
+    );
   }
 
   /** Show where a filter can be changed. */
@@ -184,7 +190,7 @@ export class Filters {
 
   #change(part) {
     const filter = { ...this.filter, ...part };
-    if (!filter.scorer && !filter.similar_to && filter.sort.startsWith("score")) filter.sort = "arrival";
+    if (!filter.scorer && !alike(filter) && filter.sort.startsWith("score")) filter.sort = "arrival";
     this.on.filter(filter);
   }
 

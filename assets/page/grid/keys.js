@@ -25,6 +25,7 @@ export function listen(root, act) {
     backspace: () => act.decide("reject"),
     i: act.details,
     s: act.similar,
+    w: act.words,
     t: act.tag,
     r: act.refresh,
     a: act.advance,

@@ -15,6 +15,9 @@ export function limited(limits, limit) {
   return low !== null || high !== null || some.length || contains ? [...others, limit] : others;
 }
 
+/** The image or the words that a filter orders images by the likeness to; '' if it does not. */
+export const alike = (filter) => filter?.similar_to || filter?.words || "";
+
 export class Narrowing {
   field = ""; // what is open
 
@@ -43,8 +46,10 @@ export class Narrowing {
   }
 
   #offer() {
-    const alike = this.filter?.similar_to ? [[LIKENESS, "likeness to one image"]] : [];
-    offer(this.select, [["", "a field or a score…"], ...alike, ...this.scores, ...this.words]);
+    const likeness = alike(this.filter)
+      ? [[LIKENESS, this.filter.similar_to ? "likeness to one image" : "likeness to words"]]
+      : [];
+    offer(this.select, [["", "a field or a score…"], ...likeness, ...this.scores, ...this.words]);
     this.select.value = this.field;
   }
 
@@ -61,11 +66,11 @@ export class Narrowing {
 
   /** The filter has changed, or what it finds. */
   show(filter) {
-    const before = this.filter?.similar_to;
+    const before = alike(this.filter);
     this.filter = filter;
     this.#offer();
-    if (filter.similar_to && filter.similar_to !== before) this.open(LIKENESS);
-    else if (this.field === LIKENESS && !filter.similar_to) this.open("");
+    if (alike(filter) && alike(filter) !== before) this.open(LIKENESS);
+    else if (this.field === LIKENESS && !alike(filter)) this.open("");
     else this.look();
   }
 

@@ -1,4 +1,6 @@
 // The orders of the list. One that a scorer gave a name brings its scorer: "What pays most first".
+import { alike } from "./narrowing.js";
+
 const SORTS = [
   ["arrival", "As they came"],
   ["newest", "Newest first"],
@@ -12,7 +14,8 @@ const NAMED = "order:"; // before the scorer of such an order
 
 /** What can be chosen under a filter, with what scorers say of themselves (`scales`): [value, text] each. */
 export function orders(filter, scales) {
-  const { scorer, similar_to: like } = filter;
+  const { scorer } = filter,
+    like = alike(filter);
   const text = (words) =>
     like ? words.replace("Lowest score", "Least similar").replace("Highest score", "Most similar") : words;
   const plain = SORTS.filter(([name]) => scorer || like || !name.startsWith("score"));
@@ -24,8 +27,9 @@ export function orders(filter, scales) {
 }
 
 /** The choice that stands for the order of a filter. */
-export function orderOf({ scorer, similar_to: like, sort }, scales) {
-  const scale = like ? undefined : scales[scorer];
+export function orderOf(filter, scales) {
+  const { scorer, sort } = filter,
+    scale = alike(filter) ? undefined : scales[scorer];
   return scale?.order && scale.sort === sort ? NAMED + scorer : sort;
 }
 
@@ -33,6 +37,6 @@ export function orderOf({ scorer, similar_to: like, sort }, scales) {
 export function ordered(choice, filter, scales) {
   if (!choice.startsWith(NAMED)) return { sort: choice };
   const scorer = choice.slice(NAMED.length),
-    limits = filter.similar_to ? { low: null, high: null } : {};
-  return { scorer, similar_to: "", sort: scales[scorer].sort, ...limits };
+    limits = alike(filter) ? { low: null, high: null } : {};
+  return { scorer, similar_to: "", words: "", sort: scales[scorer].sort, ...limits };
 }

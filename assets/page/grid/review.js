@@ -20,6 +20,7 @@ import { StatusBar } from "./status.js";
 import { Store } from "./store.js";
 import { tagging } from "./tags.js";
 import { View } from "./view.js";
+import { Words } from "./words.js";
 
 export class Review {
   constructor(api, place, use) {
@@ -62,6 +63,8 @@ export class Review {
     });
     this.layout = new Layout(this);
     this.filters.element.prepend(this.layout.element);
+    this.words = new Words(this);
+    this.filters.more.before(this.words.element);
     this.saved = new SavedViews(this);
     this.filters.element.append(this.saved.element, this.saved.gone);
     this.status = new StatusBar(this);
@@ -151,7 +154,7 @@ export class Review {
     const unlisten = listen(this.place, this.#gestures());
     const fitting = new ResizeObserver(() => this.#fit());
     fitting.observe(this.place.parentElement);
-    fitting.observe(this.filters.more);
+    for (const part of [this.words.element, this.filters.more, this.filters.narrowed]) fitting.observe(part);
     return () => {
       unlisten();
       fitting.disconnect();
@@ -179,6 +182,7 @@ export class Review {
       zoom: (way) => this.preview.zoom(way),
       details: () => this.toggleDetails(),
       similar: during(() => this.similar()),
+      words: during(() => this.words.ask()),
       all: during(() => this.selectAll()),
       escape: () => this.escape(),
       refresh: () => {
@@ -285,7 +289,9 @@ export class Review {
   /** As tall as the window leaves room for: the grid scrolls, the page does not. */
   #fit = () => {
     const top = this.place.getBoundingClientRect().top + scrollY;
-    const phone = this.filters.more.offsetHeight + (this.layout.isMap ? 860 : 600);
+    const { more, narrowed } = this.filters,
+      changing = more.offsetHeight + narrowed.offsetHeight + this.words.element.offsetHeight;
+    const phone = changing + (this.layout.isMap ? 860 : 600);
     this.place.style.height = `${Math.max(innerWidth > 700 ? 420 : phone, innerHeight - top - 14)}px`;
   };
 

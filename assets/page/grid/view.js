@@ -51,6 +51,7 @@ export class View {
     if (wish !== this.#wish) return;
     place.classList.remove("busy");
     const { as_of: decision, upto: image, ...said } = view.query; // as the program says it: filters of before, too
+    delete said.reading; // of now, as the other two
     this.filter = this.#shown = { ...filter, ...said };
     store.use(view.query, view.total);
     this.last = Math.max(this.last, decision);
@@ -64,12 +65,19 @@ export class View {
     this.#emptiness();
     this.review.causes.look();
     this.review.saved.draw();
+    this.review.words.show(this.filter.words);
     this.review.keep();
   }
 
   /** Show all images, those first that are most like this one. */
   similar(digest) {
     return this.show({ ...NOTHING, similar_to: digest, sort: "score_high" });
+  }
+
+  /** Show the images of this view by their likeness to words, those first that are most like them. */
+  like(words) {
+    const anew = { words, similar_to: "", scorer: "", low: null, high: null, sort: "score_high" };
+    return this.show({ ...this.filter, ...anew });
   }
 
   refresh() {

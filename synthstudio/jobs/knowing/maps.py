@@ -65,12 +65,18 @@ def working(studio: Studio) -> Run | None:
 def step(studio: Studio, *, anew: bool) -> MeasureMap:
     """The map to ask for: all photos and made images of the project on the newest one, or fitted anew."""
     known = None if anew else newest(studio)
-    sets = studio.catalog.images.sets_by_origin(_MAX_SETS)
-    photos, images = (tuple(one for one in sets[real] if _may_be_seen(studio, one)) for real in (True, False))
+    photos, images = seen_sets(studio)
     if not photos and not images:
         raise BadInput("There are no images to lay out yet. Import photos under Data, or make images under Sample.")
-    encoder = known.encoder if known else _eye(studio)
+    encoder = known.encoder if known else eye(studio) or models.reference(_FIRST_EYE, "encoder", studio.workspace)
     return MeasureMap(photos=photos, images=images, encoder=encoder, fitted=known.id if known else None)
+
+
+def seen_sets(studio: Studio) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The newest sets of photos, and those of made images, that an encoder may look at for a person."""
+    sets = studio.catalog.images.sets_by_origin(_MAX_SETS)
+    photos, images = (tuple(one for one in sets[real] if _may_be_seen(studio, one)) for real in (True, False))
+    return photos, images
 
 
 def missing(studio: Studio, known: Map) -> int:
@@ -94,7 +100,7 @@ def holes(studio: Studio, known: Map, query: Query) -> list[Hole]:
     reals = _validation(studio)
     made = query.model_copy(update={
         "labels": (), "origins": ("synthetic", "distilled"), "standings": ("pending", "accepted"),
-        "relabelled": False, "scorer": "", "similar_to": "", "low": None, "high": None, "sort": "arrival",
+        "relabelled": False, "scorer": "", "similar_to": "", "words": "", "low": None, "high": None, "sort": "arrival",
         "as_of": studio.catalog.decisions.last(),
     })  # fmt: skip
     photos, photo_labels, photo_vectors = _seen(studio, known.encoder, list(reals), list(reals.values()))
@@ -148,8 +154,8 @@ def _may_be_seen(studio: Studio, set_id: str) -> bool:
     return True
 
 
-def _eye(studio: Studio) -> str:
-    """The encoder that the newest scores and measures were made by, since it has looked already; else the bundled."""
+def eye(studio: Studio) -> str:
+    """The encoder that the newest scores and measures were made by, since it has looked already; '' if none has."""
     runs = [run.id for run in studio.catalog.runs.of_kind(*_EYES, limit=20)]
     fields = studio.catalog.runs.fields_of(runs)
     for ref in (str(fields[run].get("encoder") or "") for run in runs):
@@ -158,7 +164,7 @@ def _eye(studio: Studio) -> str:
                 return ref
         except StudioError:
             continue
-    return models.reference(_FIRST_EYE, "encoder", studio.workspace)
+    return ""
 
 
 _read: WeakKeyDictionary[Studio, Map] = WeakKeyDictionary()

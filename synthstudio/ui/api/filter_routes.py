@@ -23,7 +23,7 @@ def router(session: Opened) -> APIRouter:
 
     @routes.get("/likeness")
     def likeness(query: _View) -> dict[str, Any]:
-        if not query.similar_to:
+        if not query.by_likeness:
             return {}
         return session.studio.catalog.spreads.numbers(_now(session, query), LIKENESS).document()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from synthstudio import view_terms
 from synthstudio.catalog.pipelines import Pipeline
-from synthstudio.catalog.review import Query
+from synthstudio.catalog.review import SETTLED, Query
 from synthstudio.errors import BadInput
 from synthstudio.jobs import Studio
 from synthstudio.jobs.asking.sweeps import tried_in
@@ -74,7 +74,7 @@ def _scale(scorer: str) -> Scale | None:
 
 def banked(studio: Studio, query: Query) -> dict[str, float | None]:
     """How much of what deciding can gain is decided, where the query's scorer says what that is."""
-    scale = None if query.similar_to else _scale(query.scorer)
+    scale = None if query.by_likeness else _scale(query.scorer)
     return {"banked": studio.catalog.review.decided_share(query) if scale is not None and scale.order else None}
 
 
@@ -87,7 +87,7 @@ def saved_view(studio: Studio, name: str) -> dict[str, Any]:
     """The filter of a saved view without what is gone, and the sentence that says what that is."""
     view = studio.catalog.views.get(name)
     query, gone = studio.catalog.views.whole(view.query)
-    return {"name": view.name, "filter": query.model_dump(mode="json", exclude={"as_of", "upto"}), "gone": gone}
+    return {"name": view.name, "filter": query.model_dump(mode="json", exclude=set(SETTLED)), "gone": gone}
 
 
 def only(studio: Studio, what: str, fold: int | None = None) -> dict[str, Any]:

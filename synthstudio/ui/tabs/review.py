@@ -8,7 +8,7 @@ import gradio as gr
 from fastapi import APIRouter
 
 from synthstudio.ui import scripts
-from synthstudio.ui.api import filter_routes, image_routes, map_routes, review_routes, saved_view_routes
+from synthstudio.ui.api import filter_routes, image_routes, map_routes, review_routes, saved_view_routes, word_routes
 from synthstudio.ui.api.image_routes import Opened
 
 _PLACE = '<studio-review><div class="ss-review" aria-busy="true">Loading images…</div></studio-review>'
@@ -37,4 +37,5 @@ def router(session: Opened) -> APIRouter:
     routes.include_router(filter_routes.router(session))
     routes.include_router(map_routes.router(session))
     routes.include_router(saved_view_routes.router(session))
+    routes.include_router(word_routes.router(session))
     return routes

@@ -39,6 +39,7 @@ def ask_for_a_small_recipe(page):
     page.wait_for_selector("#ss-plan >> text=20 training steps")
 
 
+@pytest.mark.slow  # test_photographs goes the same road with photos of its own
 def test_the_quick_recipe_on_digits_from_the_first_screen_to_an_export_that_loads(watched, served, tmp_path):
     page = watched().page
     assert served.get("/state")["pipelines"] == []

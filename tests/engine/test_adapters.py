@@ -21,7 +21,9 @@ SHORT = Settings(guidance_scale=3.0, inference_steps=4, resolution=SIZE)
 CAT = Request("a photo of a cat", "", 7)
 EVERY_KIND = pytest.mark.parametrize("kind", first_of(KINDS, kept=2))
 # Every kind in every layer it can be in; where it sits is told apart once.
-EVERY_PLACE = pytest.mark.parametrize(("kind", "targets"), [*((kind, "all") for kind in KINDS), ("lora", "attention")])
+EVERY_PLACE = pytest.mark.parametrize(
+    ("kind", "targets"), first_of([("lora", "attention"), *((kind, "all") for kind in KINDS)], kept=6)
+)
 
 
 def recipe_of(kind, targets="attention"):

@@ -151,10 +151,12 @@ def reference(name: str, purpose: Purpose, workspace: Workspace) -> str:
 
 def see_alike(one: str, other: str) -> bool:
     """Whether two references are of one network, so that neither can judge what the other finds easy."""
-    first, second = (MODELS.get(ref.partition("@")[0]) for ref in (one, other))
-    if one == other or not (first and second and first.package and second.package):
-        return one == other
-    return first.package.sha256 == second.package.sha256
+    return _network(one) == _network(other)
+
+
+def _network(ref: str) -> str:
+    model = MODELS.get(ref.partition("@")[0])
+    return model.package.sha256 if model and model.package else ref
 
 
 def known_as(name: str) -> Model | None:

@@ -4,17 +4,16 @@ import csv
 import json
 import shlex
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
 from synthstudio.catalog.review import Query
-from synthstudio.cli import main
 from synthstudio.jobs import Studio
 from synthstudio.jobs.asking.asked import step_from_text
 from synthstudio.workspace import Workspace
 from tests.catalog.projects import opened
+from tests.cli.calling import caller
 from tests.jobs.inline import InlineLauncher
 from tests.jobs.reviewed import decide, sampled, words
 from tests.steps.kit import LABELS, coloured
@@ -25,15 +24,8 @@ def synthstudio(tmp_path, monkeypatch, capsys):
     """Run a command in this process, on one home; returns what it printed."""
     monkeypatch.setattr("synthstudio.jobs.studio.default_launcher", InlineLauncher)
 
-    def call(*arguments, code=0):
-        monkeypatch.setattr(sys, "argv", ["synthstudio", *map(str, arguments), "--home", str(tmp_path / "home")])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        assert ended.value.code == code, said.err
-        return said.err if code else said.out
-
-    return call
+    call = caller(monkeypatch, capsys)
+    return lambda *arguments, code=0: call(*arguments, "--home", tmp_path / "home", code=code)
 
 
 @pytest.fixture

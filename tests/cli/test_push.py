@@ -2,13 +2,13 @@
 
 import base64
 import json
-import sys
 import threading
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from synthstudio.cli import main
+from tests.cli.calling import caller
 from tests.steps.kit import stored, work_in
 from tests.steps.test_export_image_folder import exported
 
@@ -78,15 +78,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def push(monkeypatch, capsys):
-    def call(*arguments, code=0):
-        monkeypatch.setattr(sys, "argv", ["synthstudio", "push", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        assert ended.value.code == code, said.err
-        return said.err if code else said.out
-
-    return call
+    return partial(caller(monkeypatch, capsys), "push")
 
 
 def test_a_dry_run_says_what_would_be_sent_and_sends_nothing(push, folder, taking):
